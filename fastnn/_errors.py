@@ -1,0 +1,22 @@
+"""How fastnn says that a name is not known: with the nearest match, the choices and what was received."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def unknown(kind: str, name: object, choices: Iterable[str]) -> ValueError:
+    """The error for a `kind` ("activation", "loss", ...) whose `name` is not among `choices`; the caller raises it.
+
+    >>> raise unknown("activation", "rleu", ["relu", "tanh"])
+    Traceback (most recent call last):
+    ValueError: Unknown activation 'rleu'. Did you mean 'relu'? Expected one of: 'relu', 'tanh'. Received: 'rleu'
+    """
+    known = sorted(choices)
+    lowered = {choice.lower(): choice for choice in known}
+    near = difflib.get_close_matches(str(name).lower(), lowered, n=1)
+    hint = f" Did you mean {lowered[near[0]]!r}?" if near else ""
+    return ValueError(
+        f"Unknown {kind} {name!r}.{hint} Expected one of: {', '.join(map(repr, known))}. Received: {name!r}"
+    )

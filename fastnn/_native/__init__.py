@@ -1,0 +1,25 @@
+"""The compiled layer, private: kernels of this machine's instruction set, threads, BLAS, the plan executor."""
+
+from . import _blas, _core, _threads
+from ._core import build_info, get_num_threads, isa, isas, set_num_threads, tables
+
+_sgemm, _dgemm, BLAS_CONFIG = _blas.load()
+_core.set_blas(_sgemm, _dgemm)
+set_num_threads(_threads.default_threads())
+
+from . import kernels  # noqa: E402  (the kernels need the table and BLAS in place)
+from ._ops import fast_backward, fast_derivative, fast_forward  # noqa: E402
+
+__all__ = [
+    "BLAS_CONFIG",
+    "build_info",
+    "fast_backward",
+    "fast_derivative",
+    "fast_forward",
+    "get_num_threads",
+    "isa",
+    "isas",
+    "kernels",
+    "set_num_threads",
+    "tables",
+]

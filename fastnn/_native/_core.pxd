@@ -1,0 +1,124 @@
+"""What the compiled modules share: the kernel table of this machine, the door to threads, and the door to BLAS."""
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+cdef extern from "fastnn_kernels.h" nogil:
+    enum:
+        FASTNN_F32
+        FASTNN_F64
+        FASTNN_MAX_PARAMS
+        FASTNN_MAX_SLOTS
+        FASTNN_COMMON_SCALARS
+        FASTNN_ACTIVATIONS
+        FASTNN_LOSSES
+        FASTNN_OPTIMIZERS
+        FASTNN_ACT_identity
+        FASTNN_SOURCES
+
+    ctypedef void (*map_fn)(size_t, const void *, void *, const double *) noexcept nogil
+    ctypedef void (*map_backward_fn)(size_t, const void *, const void *, void *, const double *) noexcept nogil
+    ctypedef void (*rows_fn)(size_t, size_t, const void *, void *) noexcept nogil
+    ctypedef void (*rows_backward_fn)(size_t, size_t, const void *, const void *, void *) noexcept nogil
+
+    ctypedef struct fastnn_activation:
+        const char *name
+        const char *keeps
+        const char *params
+        map_fn forward
+        map_backward_fn backward
+        map_fn derivative
+
+    ctypedef struct fastnn_loss:
+        const char *name
+        const char *params
+
+    ctypedef struct fastnn_optimizer:
+        const char *name
+        const char *slots
+        const char *scalars
+        void (*update)(size_t, void *, const void *, void *const *, const double *) noexcept nogil
+
+    ctypedef struct fastnn_loss_args:
+        size_t rows
+        size_t cols
+        const void *pred
+        const void *target
+        const int32_t *labels
+        const double *row_weight
+        double grad_scale
+        void *grad
+        void *probs
+        double *row_loss
+        const double *params
+        int32_t ignore
+
+    ctypedef struct fastnn_dtype_kernels:
+        fastnn_activation *activation
+        fastnn_loss *loss
+        fastnn_optimizer *optimizer
+        void (*bias_forward)(int, size_t, size_t, size_t, const void *, void *, void *, const double *) noexcept nogil
+        void (*bias_backward)(int, size_t, size_t, size_t, const void *, const void *, void *, void *,
+                              const double *) noexcept nogil
+        void (*column_sums)(size_t, size_t, size_t, const void *, void *) noexcept nogil
+        rows_fn softmax
+        rows_fn log_softmax
+        rows_fn logsumexp
+        rows_backward_fn softmax_backward
+        rows_backward_fn log_softmax_backward
+        void (*elementwise_loss)(int, const fastnn_loss_args *) noexcept nogil
+        void (*softmax_cross_entropy)(const fastnn_loss_args *) noexcept nogil
+        void (*categorical_cross_entropy)(const fastnn_loss_args *) noexcept nogil
+        void (*label_hits)(size_t, size_t, const void *, const int32_t *, double *) noexcept nogil
+        void (*argmax_hits)(size_t, size_t, const void *, const void *, double *) noexcept nogil
+        void (*threshold_hits)(size_t, size_t, const void *, const void *, double, double *) noexcept nogil
+        void (*dropout)(size_t, const void *, void *, uint8_t *, uint64_t, uint32_t, uint32_t, uint64_t, double,
+                        double) noexcept nogil
+        void (*masked_scale)(size_t, const void *, const uint8_t *, void *, double) noexcept nogil
+        void (**gather)(size_t, size_t, const void *, const int64_t *, void *) noexcept nogil
+        size_t (*first_nonfinite)(size_t, const void *) noexcept nogil
+        double (*sum_of_squares)(size_t, const void *) noexcept nogil
+
+    ctypedef struct fastnn_kernels:
+        const char *isa
+        fastnn_dtype_kernels *dtype
+        void (*random_bits)(size_t, uint32_t *, uint64_t, uint32_t, uint32_t, uint64_t) noexcept nogil
+
+cdef extern from "cpu.h" nogil:
+    ctypedef struct fastnn_barrier:
+        int arrived
+        int generation
+
+# C = alpha op(A) op(B) + beta C, row-major, cut into `blocks` along the rows or columns of C by its shape alone
+ctypedef struct gemm_task:
+    int dtype
+    bint transpose_a
+    bint transpose_b
+    int m
+    int n
+    int k
+    int lda
+    int ldb
+    int ldc
+    double alpha
+    double beta
+    const char *a
+    const char *b
+    char *c
+    bint by_rows
+    int block_size
+    int blocks
+
+ctypedef void (*block_fn)(void *task, ssize_t block) noexcept nogil
+ctypedef void (*member_fn)(void *task, int member, int team) noexcept nogil
+
+cdef const fastnn_kernels *kernels() noexcept nogil
+cdef int thread_limit() except -1
+cdef void parallel_for(block_fn run, void *task, ssize_t blocks, int threads) noexcept nogil
+cdef void run_team(member_fn run, void *task, int threads) noexcept nogil
+cdef void plan_gemm(gemm_task *task) noexcept nogil
+cdef void gemm_block(void *task, ssize_t block) noexcept nogil
+
+# what src_c/cpu.c offers; only _core is linked with it
+cdef void wait_for_team(fastnn_barrier *barrier, int team) noexcept nogil
+cdef unsigned long flush_denormals() noexcept nogil
+cdef void restore_denormals(unsigned long old) noexcept nogil
+cdef double seconds_now() noexcept nogil

@@ -1,0 +1,224 @@
+"""The kernel table of this machine, the one door to threads, and the door to BLAS.
+
+The table is chosen once, at import: the best ISA level that the processor and the operating system support, or the one
+that FASTNN_ISA names.  Everything parallel in the package passes through `parallel_for` or `run_team`.
+"""
+import os
+import warnings
+
+from cython.parallel cimport parallel, prange
+
+cdef extern from "fastnn_openmp.h" nogil:
+    int omp_get_thread_num()
+    int omp_get_num_threads()
+    const int FASTNN_OPENMP_VERSION
+    const char *FASTNN_BUILD_FLAGS
+    const char *__VERSION__
+
+cdef extern from "cpu.h" nogil:
+    int fastnn_isa_count()
+    const char *fastnn_isa_name(int)
+    int fastnn_isa_supported(int)
+    const fastnn_kernels *fastnn_isa_table(int)
+    unsigned long fastnn_flush_denormals()
+    void fastnn_restore_denormals(unsigned long)
+    void fastnn_barrier_wait(fastnn_barrier *, int)
+    double fastnn_seconds()
+
+cdef const fastnn_kernels *_table = NULL
+
+
+# ---------------------------------------------------------------------------------------------------- instruction set
+
+def isas():
+    """Names of the ISA levels compiled in, with whether this machine supports each, lowest first."""
+    cdef int i
+    return {fastnn_isa_name(i).decode(): bool(fastnn_isa_supported(i)) for i in range(fastnn_isa_count())}
+
+
+def _choose_isa(wanted):
+    global _table
+    supported = [name for name, usable in isas().items() if usable]
+    if not supported:
+        raise ImportError("fastnn: this processor supports none of the compiled instruction sets. "
+                          f"Expected at least x86-64-v2. Received {list(isas())}")
+    if wanted and wanted not in isas():
+        raise ImportError(f"FASTNN_ISA: unknown instruction set. Expected one of {list(isas())}. Received {wanted!r}")
+    if wanted and wanted not in supported:
+        raise ImportError("FASTNN_ISA: this processor does not support that instruction set. "
+                          f"Expected one of {supported}. Received {wanted!r}")
+    _table = fastnn_isa_table(list(isas()).index(wanted or supported[len(supported) - 1]))
+
+
+def isa():
+    """The ISA level in use."""
+    return _table.isa.decode()
+
+
+def build_info():
+    """How the compiled layer was built."""
+    return {"compiler": __VERSION__.decode(), "flags": FASTNN_BUILD_FLAGS.decode(), "openmp": FASTNN_OPENMP_VERSION}
+
+
+cdef const fastnn_kernels *kernels() noexcept nogil:
+    return _table
+
+
+def _names(const char *row_list):
+    return tuple(name.strip() for name in row_list.decode().strip("()").split(",") if name.strip())
+
+
+def tables():
+    """The rows of src_c/*.def, in order: names, what they keep, parameters, slots and scalars."""
+    cdef int i
+    cdef const fastnn_dtype_kernels *k = &_table.dtype[FASTNN_F32]
+    return {
+        "activations": [
+            (k.activation[i].name.decode(), k.activation[i].keeps.decode(), _names(k.activation[i].params))
+            for i in range(FASTNN_ACTIVATIONS)
+        ],
+        "losses": [(k.loss[i].name.decode(), _names(k.loss[i].params)) for i in range(FASTNN_LOSSES)],
+        "optimizers": [
+            (k.optimizer[i].name.decode(), _names(k.optimizer[i].slots), _names(k.optimizer[i].scalars))
+            for i in range(FASTNN_OPTIMIZERS)
+        ],
+    }
+
+
+# ------------------------------------------------------------------------------------------------------------ threads
+
+cdef int _threads = 1
+cdef bint _team_was_used = False
+cdef bint _forked = False
+cdef bint _told_of_fork = False
+
+
+def set_num_threads(int count):
+    global _threads
+    _threads = count
+
+
+def get_num_threads():
+    return _threads
+
+
+def _after_fork_in_child():
+    # an OpenMP team does not survive fork: a region in the child would wait for threads that are not there
+    global _forked
+    _forked = _team_was_used
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+cdef int thread_limit() except -1:
+    """Threads that a region may use now: the setting, or 1 in a forked child of a process that had a team."""
+    global _told_of_fork, _team_was_used
+    if _threads < 2 or FASTNN_OPENMP_VERSION == 0:
+        return 1
+    if _forked:
+        if not _told_of_fork:
+            _told_of_fork = True
+            warnings.warn("fastnn runs with one thread in this process: it was forked from a process that had already "
+                          "used threads. The 'spawn' start method keeps them.", RuntimeWarning, stacklevel=2)
+        return 1
+    _team_was_used = True
+    return _threads
+
+
+cdef void parallel_for(block_fn run, void *task, ssize_t blocks, int threads) noexcept nogil:
+    cdef ssize_t b
+    if threads < 2 or blocks < 2:
+        for b in range(blocks):
+            run(task, b)
+    else:
+        for b in prange(blocks, num_threads=threads, schedule="static"):
+            run(task, b)
+
+
+cdef void run_team(member_fn run, void *task, int threads) noexcept nogil:
+    if threads < 2:
+        run(task, 0, 1)
+    else:
+        with parallel(num_threads=threads):
+            run(task, omp_get_thread_num(), omp_get_num_threads())
+
+
+cdef void wait_for_team(fastnn_barrier *barrier, int team) noexcept nogil:
+    fastnn_barrier_wait(barrier, team)
+
+
+cdef unsigned long flush_denormals() noexcept nogil:
+    return fastnn_flush_denormals()
+
+
+cdef void restore_denormals(unsigned long old) noexcept nogil:
+    fastnn_restore_denormals(old)
+
+
+cdef double seconds_now() noexcept nogil:
+    return fastnn_seconds()
+
+
+# --------------------------------------------------------------------------------------------------------------- BLAS
+
+ctypedef void (*sgemm_fn)(int, int, int, int, int, int, float, const void *, int, const void *, int, float,
+                          void *, int) noexcept nogil
+ctypedef void (*dgemm_fn)(int, int, int, int, int, int, double, const void *, int, const void *, int, double,
+                          void *, int) noexcept nogil
+cdef sgemm_fn _sgemm = NULL
+cdef dgemm_fn _dgemm = NULL
+
+# A block of a product should be worth waking a thread for, and wide enough for BLAS's kernels.
+cdef double BLOCK_FLOPS = 1.5e6
+cdef int MOST_BLOCKS = 8
+cdef int BLOCK_MULTIPLE = 16
+
+
+def set_blas(size_t sgemm, size_t dgemm):
+    """Take the addresses of cblas_sgemm and cblas_dgemm."""
+    global _sgemm, _dgemm
+    _sgemm = <sgemm_fn>sgemm
+    _dgemm = <dgemm_fn>dgemm
+
+
+cdef void plan_gemm(gemm_task *t) noexcept nogil:
+    """Cut C along its longer side; by shape only, so that the bits do not depend on the number of threads."""
+    cdef int blocks = <int>min(2.0 * t.m * t.n * t.k / BLOCK_FLOPS, <double>MOST_BLOCKS)
+    cdef int longer
+    t.by_rows = t.m >= t.n
+    longer = t.m if t.by_rows else t.n
+    if blocks < 2:
+        t.block_size = longer
+    else:
+        t.block_size = ((longer + blocks - 1) // blocks + BLOCK_MULTIPLE - 1) // BLOCK_MULTIPLE * BLOCK_MULTIPLE
+    t.blocks = (longer + t.block_size - 1) // t.block_size if longer else 0
+
+
+cdef void gemm_block(void *task, ssize_t block) noexcept nogil:
+    cdef gemm_task *t = <gemm_task *>task
+    cdef ssize_t item = 8 if t.dtype == FASTNN_F64 else 4
+    cdef ssize_t first = block * t.block_size
+    cdef int m = t.m, n = t.n
+    cdef const char *a = t.a
+    cdef const char *b = t.b
+    cdef char *c = t.c
+    if t.by_rows:
+        m = <int>min(<ssize_t>t.block_size, t.m - first)
+        a += item * first * (1 if t.transpose_a else t.lda)
+        c += item * first * t.ldc
+    else:
+        n = <int>min(<ssize_t>t.block_size, t.n - first)
+        b += item * first * (t.ldb if t.transpose_b else 1)
+        c += item * first
+    # CblasRowMajor 101, NoTrans 111, Trans 112
+    if t.dtype == FASTNN_F64:
+        _dgemm(101, 112 if t.transpose_a else 111, 112 if t.transpose_b else 111, m, n, t.k, t.alpha, a, t.lda, b, t.ldb,
+               t.beta, c, t.ldc)
+    else:
+        _sgemm(101, 112 if t.transpose_a else 111, 112 if t.transpose_b else 111, m, n, t.k, <float>t.alpha, a, t.lda,
+               b, t.ldb, <float>t.beta, c, t.ldc)
+
+
+_choose_isa(os.environ.get("FASTNN_ISA"))

@@ -1,0 +1,417 @@
+"""The kernel protocol of fastnn.backend over the compiled table, and the short cuts that keep small calls cheap.
+
+Protocol functions trust their callers (fastnn.ops checks): C-contiguous arrays of one real dtype.  They cut large
+arrays into chunks for the threads and release the GIL when the work is worth it.
+"""
+cimport numpy as cnp
+from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+
+from fastnn._native._core cimport (
+    FASTNN_ACTIVATIONS, FASTNN_COMMON_SCALARS, FASTNN_F32, FASTNN_F64, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS,
+    fastnn_dtype_kernels, fastnn_loss_args, gemm_block, gemm_task, kernels, map_backward_fn, map_fn, parallel_for,
+    plan_gemm, rows_backward_fn, rows_fn, thread_limit,
+)
+from fastnn._native import _core
+
+cnp.import_array()
+
+name = "native"
+
+cdef dict ACTIVATION_ROW = {row[0]: i for i, row in enumerate(_core.tables()["activations"])}
+cdef dict LOSS_ROW = {row[0]: i for i, row in enumerate(_core.tables()["losses"])}
+cdef dict OPTIMIZER_ROW = {row[0]: i for i, row in enumerate(_core.tables()["optimizers"])}
+
+cdef enum:
+    CHUNK = 16384            # elements per block of an element-wise operation
+    RELEASE_GIL = 4096       # elements from which the GIL is given up
+    PARALLEL = 131072        # elements from which threads pay for waking them
+
+
+cdef inline const fastnn_dtype_kernels *table_of(cnp.ndarray x) noexcept:
+    return &kernels().dtype[FASTNN_F64 if cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE else FASTNN_F32]
+
+
+cdef inline void *data_of(object x) noexcept:
+    return NULL if x is None else cnp.PyArray_DATA(<cnp.ndarray>x)
+
+
+cdef inline int read_params(object values, double *params) except -1:
+    cdef Py_ssize_t i = 0
+    if PyTuple_GET_SIZE(values) > FASTNN_MAX_PARAMS:
+        raise ValueError(f"expected at most {FASTNN_MAX_PARAMS} parameters. Received {len(values)}")
+    for i in range(PyTuple_GET_SIZE(values)):
+        params[i] = <object>PyTuple_GET_ITEM(values, i)
+    return 0
+
+
+# ------------------------------------------------------------------------------------------------------- element-wise
+
+ctypedef struct map_task:
+    map_fn one                 # y = f(x)
+    map_backward_fn two        # y = f(x, z); used when `one` is NULL
+    const char *x
+    const char *z
+    char *y
+    ssize_t n
+    ssize_t item
+    const double *params
+
+
+cdef void map_block(void *task, ssize_t block) noexcept nogil:
+    cdef map_task *t = <map_task *>task
+    cdef ssize_t first = block * CHUNK
+    cdef ssize_t n = min(<ssize_t>CHUNK, t.n - first)
+    cdef ssize_t at = first * t.item
+    if t.one != NULL:
+        t.one(n, t.x + at, t.y + at, t.params)
+    else:
+        t.two(n, t.x + at, t.z + at, t.y + at, t.params)
+
+
+cdef int run_map(map_task *t) except -1:
+    cdef int threads
+    if t.n < RELEASE_GIL:
+        if t.one != NULL:
+            t.one(t.n, t.x, t.y, t.params)
+        else:
+            t.two(t.n, t.x, t.z, t.y, t.params)
+    else:
+        threads = thread_limit() if t.n >= PARALLEL else 1
+        with nogil:
+            parallel_for(map_block, t, (t.n + CHUNK - 1) // CHUNK, threads)
+    return 0
+
+
+cdef int map_arrays(map_fn one, map_backward_fn two, cnp.ndarray x, object z, cnp.ndarray y, object params) except -1:
+    cdef double values[FASTNN_MAX_PARAMS]
+    cdef map_task t
+    read_params(params, values)
+    t.one, t.two, t.params = one, two, values
+    t.x, t.z, t.y = <const char *>data_of(x), <const char *>data_of(z), <char *>data_of(y)
+    t.n, t.item = cnp.PyArray_SIZE(x), cnp.PyArray_ITEMSIZE(x)
+    return run_map(&t)
+
+
+def activation_forward(row, cnp.ndarray x, cnp.ndarray y, tuple params):
+    map_arrays(table_of(x).activation[<int>ACTIVATION_ROW[row]].forward, NULL, x, None, y, params)
+
+
+def activation_backward(row, cnp.ndarray dy, cnp.ndarray kept, cnp.ndarray dx, tuple params):
+    map_arrays(NULL, table_of(dy).activation[<int>ACTIVATION_ROW[row]].backward, dy, kept, dx, params)
+
+
+def activation_derivative(row, cnp.ndarray x, cnp.ndarray dx, tuple params):
+    map_arrays(table_of(x).activation[<int>ACTIVATION_ROW[row]].derivative, NULL, x, None, dx, params)
+
+
+cdef inline bint is_simple(object x) noexcept:
+    """An exact, aligned, native, C-contiguous ndarray of a real dtype."""
+    return (cnp.PyArray_CheckExact(x) and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>x)
+            and (cnp.PyArray_TYPE(<cnp.ndarray>x) == cnp.NPY_FLOAT or cnp.PyArray_TYPE(<cnp.ndarray>x) == cnp.NPY_DOUBLE)
+            and cnp.PyArray_NDIM(<cnp.ndarray>x) > 0)
+
+
+cdef inline bint same_kind(cnp.ndarray a, cnp.ndarray b) noexcept:
+    """Equal dtype and shape."""
+    cdef int d
+    if cnp.PyArray_TYPE(a) != cnp.PyArray_TYPE(b) or cnp.PyArray_NDIM(a) != cnp.PyArray_NDIM(b):
+        return False
+    for d in range(cnp.PyArray_NDIM(a)):
+        if cnp.PyArray_DIM(a, d) != cnp.PyArray_DIM(b, d):
+            return False
+    return True
+
+
+cdef inline bint shifted_overlap(cnp.ndarray a, cnp.ndarray b) noexcept:
+    """Shared memory, but not the same start (both contiguous and of one size)."""
+    cdef char *p = <char *>cnp.PyArray_DATA(a)
+    cdef char *q = <char *>cnp.PyArray_DATA(b)
+    return p != q and p < q + cnp.PyArray_NBYTES(b) and q < p + cnp.PyArray_NBYTES(a)
+
+
+cdef inline object fresh_or(object out, cnp.ndarray x, object other):
+    """An output like x: new, or `out` where that is a simple case; None otherwise."""
+    if out is None:
+        return cnp.PyArray_SimpleNew(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x))
+    if not is_simple(out) or not cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out) or not same_kind(x, <cnp.ndarray>out):
+        return None
+    if shifted_overlap(x, <cnp.ndarray>out) or (other is not None and shifted_overlap(<cnp.ndarray>other, <cnp.ndarray>out)):
+        return None
+    return out
+
+
+def fast_forward(int row, x, out, tuple params):
+    """activation forward for simple arrays; None where the general path is needed."""
+    if not is_simple(x):
+        return None
+    y = fresh_or(out, <cnp.ndarray>x, None)
+    if y is not None:
+        map_arrays(table_of(<cnp.ndarray>x).activation[row].forward, NULL, <cnp.ndarray>x, None, <cnp.ndarray>y, params)
+    return y
+
+
+def fast_derivative(int row, x, out, tuple params):
+    """bare derivative for simple arrays; None where the general path is needed."""
+    if not is_simple(x):
+        return None
+    y = fresh_or(out, <cnp.ndarray>x, None)
+    if y is not None:
+        map_arrays(table_of(<cnp.ndarray>x).activation[row].derivative, NULL, <cnp.ndarray>x, None, <cnp.ndarray>y, params)
+    return y
+
+
+def fast_backward(int row, dy, kept, out, tuple params):
+    """activation backward for simple arrays; None where the general path is needed."""
+    if not is_simple(dy) or not is_simple(kept) or not same_kind(<cnp.ndarray>dy, <cnp.ndarray>kept):
+        return None
+    dx = fresh_or(out, <cnp.ndarray>dy, kept)
+    if dx is not None:
+        map_arrays(NULL, table_of(<cnp.ndarray>dy).activation[row].backward, <cnp.ndarray>dy, kept, <cnp.ndarray>dx, params)
+    return dx
+
+
+# ----------------------------------------------------------------------------------------------------- rows of softmax
+
+ctypedef struct rows_task:
+    rows_fn one
+    rows_backward_fn two
+    const char *x
+    const char *z
+    char *y
+    ssize_t rows
+    ssize_t cols
+    ssize_t out_cols
+    ssize_t item
+    ssize_t per_block
+
+
+cdef void rows_block(void *task, ssize_t block) noexcept nogil:
+    cdef rows_task *t = <rows_task *>task
+    cdef ssize_t first = block * t.per_block
+    cdef ssize_t rows = min(t.per_block, t.rows - first)
+    cdef ssize_t at = first * t.cols * t.item
+    if t.one != NULL:
+        t.one(rows, t.cols, t.x + at, t.y + first * t.out_cols * t.item)
+    else:
+        t.two(rows, t.cols, t.x + at, t.z + at, t.y + at)
+
+
+cdef int run_rows(rows_fn one, rows_backward_fn two, cnp.ndarray x, object z, cnp.ndarray y) except -1:
+    cdef rows_task t
+    cdef ssize_t n = cnp.PyArray_SIZE(x)
+    cdef int threads
+    if n == 0:
+        return 0
+    t.one, t.two, t.x, t.z, t.y = one, two, <const char *>data_of(x), <const char *>data_of(z), <char *>data_of(y)
+    t.rows, t.cols, t.item = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_ITEMSIZE(x)
+    t.out_cols = t.cols if cnp.PyArray_NDIM(y) == 2 else 1
+    t.per_block = max(<ssize_t>1, CHUNK // t.cols)
+    threads = thread_limit() if n >= PARALLEL else 1
+    with nogil:
+        parallel_for(rows_block, &t, (t.rows + t.per_block - 1) // t.per_block, threads)
+    return 0
+
+
+def softmax(cnp.ndarray x, cnp.ndarray y):
+    run_rows(table_of(x).softmax, NULL, x, None, y)
+
+
+def log_softmax(cnp.ndarray x, cnp.ndarray y):
+    run_rows(table_of(x).log_softmax, NULL, x, None, y)
+
+
+def logsumexp(cnp.ndarray x, cnp.ndarray y):
+    run_rows(table_of(x).logsumexp, NULL, x, None, y)
+
+
+def softmax_backward(cnp.ndarray dy, cnp.ndarray y, cnp.ndarray dx):
+    run_rows(NULL, table_of(dy).softmax_backward, dy, y, dx)
+
+
+def log_softmax_backward(cnp.ndarray dy, cnp.ndarray y, cnp.ndarray dx):
+    run_rows(NULL, table_of(dy).log_softmax_backward, dy, y, dx)
+
+
+# -------------------------------------------------------------------------------------------------------------- dense
+
+def gemm(cnp.ndarray a, cnp.ndarray b, cnp.ndarray c, bint transpose_a, bint transpose_b, double alpha, double beta):
+    cdef gemm_task t
+    cdef int threads
+    t.dtype = FASTNN_F64 if cnp.PyArray_TYPE(c) == cnp.NPY_DOUBLE else FASTNN_F32
+    t.transpose_a, t.transpose_b, t.alpha, t.beta = transpose_a, transpose_b, alpha, beta
+    t.m, t.n = <int>cnp.PyArray_DIM(c, 0), <int>cnp.PyArray_DIM(c, 1)
+    t.k = <int>cnp.PyArray_DIM(a, 0 if transpose_a else 1)
+    # BLAS wants a leading dimension of at least 1 even for empty operands
+    t.lda, t.ldb, t.ldc = max(1, <int>cnp.PyArray_DIM(a, 1)), max(1, <int>cnp.PyArray_DIM(b, 1)), max(1, t.n)
+    t.a, t.b, t.c = <const char *>data_of(a), <const char *>data_of(b), <char *>data_of(c)
+    if t.m == 0 or t.n == 0:
+        return
+    plan_gemm(&t)
+    threads = thread_limit() if t.blocks > 1 else 1
+    with nogil:
+        parallel_for(gemm_block, &t, t.blocks, threads)
+
+
+def bias_forward(row, cnp.ndarray y, bias, z, tuple params):
+    cdef double values[FASTNN_MAX_PARAMS]
+    cdef size_t rows = cnp.PyArray_DIM(y, 0), cols = cnp.PyArray_DIM(y, 1)
+    cdef const fastnn_dtype_kernels *k = table_of(y)
+    cdef int act = ACTIVATION_ROW[row]
+    cdef void *py = data_of(y)
+    cdef void *pb = data_of(bias)
+    cdef void *pz = data_of(z)
+    read_params(params, values)
+    with nogil:
+        k.bias_forward(act, rows, cols, cols, pb, py, pz, values)
+
+
+def bias_backward(row, cnp.ndarray dy, cnp.ndarray kept, cnp.ndarray dz, db, tuple params):
+    cdef double values[FASTNN_MAX_PARAMS]
+    cdef size_t rows = cnp.PyArray_DIM(dy, 0), cols = cnp.PyArray_DIM(dy, 1)
+    cdef const fastnn_dtype_kernels *k = table_of(dy)
+    cdef int act = ACTIVATION_ROW[row]
+    cdef void *pdy = data_of(dy)
+    cdef void *pk = data_of(kept)
+    cdef void *pdz = data_of(dz)
+    cdef void *pdb = data_of(db)
+    read_params(params, values)
+    with nogil:
+        k.bias_backward(act, rows, cols, cols, pdy, pk, pdz, pdb, values)
+
+
+def column_sums(cnp.ndarray x, cnp.ndarray sums):
+    table_of(x).column_sums(cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(x, 1), data_of(x), data_of(sums))
+
+
+# ------------------------------------------------------------------------------------------------- losses and metrics
+
+cdef int fill_loss(fastnn_loss_args *a, cnp.ndarray pred, cnp.ndarray target, object row_weight, double grad_scale,
+                   object grad, object probs, object row_loss, const double *params, int ignore) except -1:
+    a.rows, a.cols = cnp.PyArray_DIM(pred, 0), cnp.PyArray_DIM(pred, 1)
+    a.pred = data_of(pred)
+    a.labels = <const int32_t *>data_of(target) if cnp.PyArray_TYPE(target) == cnp.NPY_INT32 else NULL
+    a.target = NULL if a.labels != NULL else data_of(target)
+    a.row_weight, a.row_loss = <const double *>data_of(row_weight), <double *>data_of(row_loss)
+    a.grad_scale, a.grad, a.probs = grad_scale, data_of(grad), data_of(probs)
+    a.params, a.ignore = params, ignore
+    return 0
+
+
+def elementwise_loss(row, cnp.ndarray pred, cnp.ndarray target, row_weight, double grad_scale, grad, row_loss, tuple params):
+    cdef double values[FASTNN_MAX_PARAMS]
+    cdef fastnn_loss_args a
+    cdef const fastnn_dtype_kernels *k = table_of(pred)
+    cdef int loss = LOSS_ROW[row]
+    read_params(params, values)
+    fill_loss(&a, pred, target, row_weight, grad_scale, grad, None, row_loss, values, 0)
+    with nogil:
+        k.elementwise_loss(loss, &a)
+
+
+def softmax_cross_entropy(cnp.ndarray pred, cnp.ndarray target, row_weight, double grad_scale, grad, probs, row_loss, int ignore):
+    cdef fastnn_loss_args a
+    cdef const fastnn_dtype_kernels *k = table_of(pred)
+    fill_loss(&a, pred, target, row_weight, grad_scale, grad, probs, row_loss, NULL, ignore)
+    with nogil:
+        k.softmax_cross_entropy(&a)
+
+
+def categorical_cross_entropy(cnp.ndarray pred, cnp.ndarray target, row_weight, double grad_scale, grad, row_loss,
+                              double eps, int ignore):
+    cdef fastnn_loss_args a
+    cdef const fastnn_dtype_kernels *k = table_of(pred)
+    fill_loss(&a, pred, target, row_weight, grad_scale, grad, None, row_loss, &eps, ignore)
+    with nogil:
+        k.categorical_cross_entropy(&a)
+
+
+def label_hits(cnp.ndarray pred, cnp.ndarray labels, cnp.ndarray hits):
+    table_of(pred).label_hits(cnp.PyArray_DIM(pred, 0), cnp.PyArray_DIM(pred, 1), data_of(pred),
+                              <const int32_t *>data_of(labels), <double *>data_of(hits))
+
+
+def argmax_hits(cnp.ndarray pred, cnp.ndarray target, cnp.ndarray hits):
+    table_of(pred).argmax_hits(cnp.PyArray_DIM(pred, 0), cnp.PyArray_DIM(pred, 1), data_of(pred), data_of(target),
+                               <double *>data_of(hits))
+
+
+def threshold_hits(cnp.ndarray pred, cnp.ndarray target, double threshold, cnp.ndarray hits):
+    table_of(pred).threshold_hits(cnp.PyArray_DIM(pred, 0), cnp.PyArray_DIM(pred, 1), data_of(pred), data_of(target),
+                                  threshold, <double *>data_of(hits))
+
+
+# --------------------------------------------------------------------------------------------------------- optimizers
+
+ctypedef struct update_task:
+    const fastnn_dtype_kernels *k
+    int row
+    int slots
+    ssize_t n
+    ssize_t item
+    char *p
+    const char *g
+    char *slot[FASTNN_MAX_SLOTS]
+    const double *scalars
+
+
+cdef void update_block(void *task, ssize_t block) noexcept nogil:
+    cdef update_task *t = <update_task *>task
+    cdef ssize_t first = block * CHUNK
+    cdef ssize_t at = first * t.item
+    cdef void *slots[FASTNN_MAX_SLOTS]
+    cdef int i
+    for i in range(t.slots):
+        slots[i] = t.slot[i] + at
+    t.k.optimizer[t.row].update(min(<ssize_t>CHUNK, t.n - first), t.p + at, t.g + at, slots, t.scalars)
+
+
+def optimizer_update(row, cnp.ndarray p, cnp.ndarray g, tuple slots, scalars):
+    cdef update_task t
+    cdef double values[FASTNN_COMMON_SCALARS + FASTNN_MAX_PARAMS]
+    cdef int i = 0, threads
+    for value in scalars:
+        if i == FASTNN_COMMON_SCALARS + FASTNN_MAX_PARAMS:
+            raise ValueError(f"expected at most {i} scalars. Received {len(scalars)}")
+        values[i] = value
+        i += 1
+    t.k, t.row, t.slots, t.scalars = table_of(p), OPTIMIZER_ROW[row], len(slots), values
+    t.n, t.item, t.p, t.g = cnp.PyArray_SIZE(p), cnp.PyArray_ITEMSIZE(p), <char *>data_of(p), <const char *>data_of(g)
+    for i in range(t.slots):
+        t.slot[i] = <char *>data_of(slots[i])
+    threads = thread_limit() if t.n >= PARALLEL else 1
+    with nogil:
+        parallel_for(update_block, &t, (t.n + CHUNK - 1) // CHUNK, threads)
+
+
+# ------------------------------------------------------------------------------------------ randomness and inspection
+
+def dropout(cnp.ndarray x, cnp.ndarray y, cnp.ndarray mask, uint64_t seed, uint32_t stream, uint32_t step, double rate):
+    cdef const fastnn_dtype_kernels *k = table_of(x)
+    cdef size_t n = cnp.PyArray_SIZE(x)
+    cdef void *px = data_of(x)
+    cdef void *py = data_of(y)
+    cdef uint8_t *pm = <uint8_t *>data_of(mask)
+    with nogil:
+        k.dropout(n, px, py, pm, seed, stream, step, 0, rate, 1 / (1 - rate))
+
+
+def masked_scale(cnp.ndarray x, cnp.ndarray mask, cnp.ndarray y, double scale):
+    table_of(x).masked_scale(cnp.PyArray_SIZE(x), data_of(x), <const uint8_t *>data_of(mask), data_of(y), scale)
+
+
+def random_bits(cnp.ndarray out, uint64_t seed, uint32_t stream, uint32_t step):
+    kernels().random_bits(cnp.PyArray_SIZE(out), <uint32_t *>data_of(out), seed, stream, step, 0)
+
+
+def sum_of_squares(cnp.ndarray x):
+    return table_of(x).sum_of_squares(cnp.PyArray_SIZE(x), data_of(x))
+
+
+def first_nonfinite(cnp.ndarray x):
+    cdef const fastnn_dtype_kernels *k = table_of(x)
+    cdef size_t n = cnp.PyArray_SIZE(x), found
+    cdef void *px = data_of(x)
+    with nogil:
+        found = k.first_nonfinite(n, px)
+    return found

@@ -1,0 +1,87 @@
+"""A closed list of classes and the ways in which a user may name one: string, class, instance or config.
+
+Initializers, losses, optimizers and metrics each have one. There is no import by string: a config can only mean a class
+that stands in the list.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+from fastnn._errors import unknown
+
+
+class Configurable(Protocol):
+    """What a class must offer to stand in a registry."""
+
+    def get_config(self) -> dict[str, Any]: ...
+
+
+T = TypeVar("T", bound=Configurable)
+
+
+def snake_case(name: str) -> str:
+    """GlorotUniform -> glorot_uniform."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+class Registry(Generic[T]):
+    """The classes of one `kind`, each known by its own name, that name in snake case, and the aliases given."""
+
+    def __init__(self, kind: str, base: type[T], classes: Iterable[type[T]], aliases: Mapping[str, type[T]]) -> None:
+        self.kind = kind
+        self.base = base
+        self.names: dict[str, type[T]] = {}
+        for cls in classes:
+            self.names[cls.__name__] = self.names[snake_case(cls.__name__)] = cls
+        self.names.update(aliases)
+
+    def __contains__(self, name: str) -> bool:
+        return any(known.lower() == name.lower() for known in self.names)
+
+    def find(self, name: str) -> type[T]:
+        """The class called `name`, whatever its case."""
+        for known, cls in self.names.items():
+            if known.lower() == name.lower():
+                return cls
+        raise unknown(self.kind, name, self.names)
+
+    def make(self, identifier: object) -> T:
+        """The object that `identifier` means; an instance is returned as it is."""
+        if isinstance(identifier, self.base):
+            return identifier
+        if isinstance(identifier, str):
+            return self.find(identifier)()
+        if isinstance(identifier, type) and issubclass(identifier, self.base):
+            return identifier()
+        if isinstance(identifier, Mapping):
+            return self._from_mapping(identifier)
+        raise ValueError(
+            f"A {self.kind} is named by a string, a class, an instance or a dictionary with the keys "
+            f"'class_name' and 'config'. Received: {identifier!r}"
+        )
+
+    def serialize(self, thing: T) -> dict[str, Any]:
+        """The dictionary from which `make` builds an equal object."""
+        return {"class_name": type(thing).__name__, "config": thing.get_config()}
+
+    def _from_mapping(self, mapping: Mapping[str, Any]) -> T:
+        name, config = mapping.get("class_name"), mapping.get("config", {})
+        if not isinstance(name, str) or not isinstance(config, Mapping):
+            raise ValueError(
+                f"A {self.kind} dictionary needs 'class_name' (a string) and 'config' (a dictionary). "
+                f"Received: {dict(mapping)!r}"
+            )
+        return from_config(self.find(name), config)
+
+
+def from_config(cls: type[T], config: Mapping[str, Any]) -> T:
+    """Build `cls` from the keyword arguments in `config`; an argument it does not have is a ValueError."""
+    try:
+        inspect.signature(cls).bind(**config)
+    except TypeError as error:
+        raise ValueError(f"{cls.__name__} cannot be built so: {error}. Received: config={dict(config)!r}") from None
+    return cls(**config)

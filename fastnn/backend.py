@@ -1,0 +1,168 @@
+"""Which kernels compute: the protocol that both backends satisfy, and the choice between them.
+
+    native      compiled kernels (fastnn._native): the product
+    reference   the same kernels in readable NumPy (fastnn.reference): the oracle, the baseline, the lesson
+
+The choice belongs to the context (a thread, an asyncio task): two threads can use different backends at once.  Nothing
+ever falls back from one to the other.  Kernels trust their callers: checking arguments is the work of fastnn.ops.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fastnn._errors import unknown
+from fastnn._native import kernels as _native_kernels
+from fastnn.reference import kernels as _reference_kernels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.floating[Any]]
+    Rows = NDArray[np.float64]
+    Params = tuple[float, ...]
+
+__all__ = ["Backend", "current", "use_backend"]
+
+
+class Backend(Protocol):
+    """The kernels.
+
+    Arrays are C-contiguous, aligned and native-endian; all reals of one call are of one dtype, float32 or float64.
+    Results go to arguments that the caller allocated, and an output may be exactly the buffer of an input.  A `row` is
+    the name of a table row (src_c/*.def), `params` all of its parameters in the table's order.
+    """
+
+    name: str
+    Program: Any
+
+    # element-wise, any shape
+    def activation_forward(self, row: str, x: Array, y: Array, params: Params) -> None: ...
+    def activation_backward(self, row: str, dy: Array, kept: Array, dx: Array, params: Params) -> None: ...
+    def activation_derivative(self, row: str, x: Array, dx: Array, params: Params) -> None: ...
+
+    # over the last axis of (rows, cols)
+    def softmax(self, x: Array, y: Array) -> None: ...
+    def log_softmax(self, x: Array, y: Array) -> None: ...
+    def logsumexp(self, x: Array, y: Array) -> None: ...
+    def softmax_backward(self, dy: Array, y: Array, dx: Array) -> None: ...
+    def log_softmax_backward(self, dy: Array, y: Array, dx: Array) -> None: ...
+
+    # c = alpha * op(a) @ op(b) + beta * c
+    def gemm(
+        self, a: Array, b: Array, c: Array, transpose_a: bool, transpose_b: bool, alpha: float, beta: float
+    ) -> None: ...
+
+    # z = y + bias (kept unless None), y = act(z)
+    def bias_forward(self, row: str, y: Array, bias: Array | None, z: Array | None, params: Params) -> None: ...
+
+    # dz = dy * act'(kept), db = column sums of dz (unless None)
+    def bias_backward(
+        self, row: str, dy: Array, kept: Array, dz: Array, db: Array | None, params: Params
+    ) -> None: ...
+    def column_sums(self, x: Array, sums: Array) -> None: ...
+
+    # row_loss = row_weight * loss of the row; grad = row_weight * grad_scale * its derivative
+    def elementwise_loss(
+        self,
+        row: str,
+        pred: Array,
+        target: Array,
+        row_weight: Rows | None,
+        grad_scale: float,
+        grad: Array | None,
+        row_loss: Rows | None,
+        params: Params,
+    ) -> None: ...
+    def softmax_cross_entropy(
+        self,
+        pred: Array,
+        target: NDArray[Any],
+        row_weight: Rows | None,
+        grad_scale: float,
+        grad: Array | None,
+        probs: Array | None,
+        row_loss: Rows | None,
+        ignore: int,
+    ) -> None: ...
+    def categorical_cross_entropy(
+        self,
+        pred: Array,
+        target: NDArray[Any],
+        row_weight: Rows | None,
+        grad_scale: float,
+        grad: Array | None,
+        row_loss: Rows | None,
+        eps: float,
+        ignore: int,
+    ) -> None: ...
+
+    # hits[row]: 1 where the row is right
+    def label_hits(self, pred: Array, labels: NDArray[np.int32], hits: Rows) -> None: ...
+    def argmax_hits(self, pred: Array, target: Array, hits: Rows) -> None: ...
+    def threshold_hits(self, pred: Array, target: Array, threshold: float, hits: Rows) -> None: ...
+
+    # in place; scalars are gradient_scale, l2, decay, then those of the row
+    def optimizer_update(
+        self, row: str, p: Array, g: Array, slots: tuple[Array, ...], scalars: Sequence[float]
+    ) -> None: ...
+
+    # Philox4x32-10 streams
+    def dropout(
+        self, x: Array, y: Array, mask: NDArray[np.uint8], seed: int, stream: int, step: int, rate: float
+    ) -> None: ...
+    def masked_scale(self, x: Array, mask: NDArray[np.uint8], y: Array, scale: float) -> None: ...
+    def random_bits(self, out: NDArray[np.uint32], seed: int, stream: int, step: int) -> None: ...
+
+    def sum_of_squares(self, x: Array) -> float: ...
+    def first_nonfinite(self, x: Array) -> int: ...
+
+
+NATIVE: Backend = _native_kernels
+_BACKENDS: dict[str, Backend] = {"native": NATIVE, "reference": _reference_kernels}
+_selected: ContextVar[Backend] = ContextVar("fastnn_backend", default=NATIVE)
+
+current = _selected.get
+"""current() -> Backend: the kernels in use here."""
+
+
+class use_backend:  # noqa: N801 - used as a function and as a context manager
+    """Compute with the backend of that name from here on, or inside a `with` block.
+
+        use_backend("reference")            # until the context ends or another call
+        with use_backend("reference"):      # only inside
+            ...
+
+    Parameters:
+        name: "native" (compiled, the default) or "reference" (readable NumPy).
+
+    Raises:
+        ValueError: no backend has that name.
+    """
+
+    def __init__(self, name: str) -> None:
+        backend = _BACKENDS.get(name) if isinstance(name, str) else None
+        if backend is None:
+            raise unknown("backend", name, _BACKENDS)
+        self._backend = backend
+        self._token: Token[Backend] | None = _selected.set(backend)
+
+    def __enter__(self) -> Backend:
+        if self._token is None:
+            self._token = _selected.set(self._backend)
+        return self._backend
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            _selected.reset(self._token)
+            self._token = None
+
+    def __repr__(self) -> str:
+        return f"use_backend({self._backend.name!r})"

@@ -1,0 +1,197 @@
+"""A training or inference step as data: numbered buffers, and the list of steps over them.
+
+Layers emit steps forward and backward side by side; nothing is computed here.  A backend's `Program` runs the list: the
+native one in compiled code without the GIL, the reference one in NumPy, over the same plan.
+
+The operations a step can name, with their buffers and numbers (`-1` stands for an absent buffer):
+
+    gather           (out)                          ints: input slot                              fill a batch input
+    affine           (x, W, b|-1, y, z|-1)          ints: rows, inputs, units       row, reals    y = act(x W + b)
+    gemm             (a, b, c)                      ints: ta, tb, m, n, k                         c = op(a) op(b)
+    activation       (x, y)                         ints: n                         row, reals
+    activation_backward (dy, kept, dx)              ints: n                         row, reals
+    bias_backward    (dy, kept, dz, db|-1)          ints: rows, cols                row, reals    dz = dy act'; db = sum dz
+    softmax, log_softmax (x, y)                     ints: rows, cols
+    softmax_backward, log_softmax_backward (dy, y, dx)    ints: rows, cols
+    dropout          (x, y, mask)                   ints: n, stream                 reals: rate
+    masked_scale     (dy, mask, dx)                 ints: n                         reals: scale
+    elementwise_loss (pred, target, weight|-1, grad|-1, row_loss)        ints: rows, cols, divisor   row,
+                                                                         reals: grad_scale, *params
+    softmax_cross_entropy (pred, target, weight|-1, grad|-1, probs|-1, row_loss)   ints: rows, cols, divisor, ignore
+                                                                         reals: grad_scale
+    categorical_cross_entropy (pred, target, weight|-1, grad|-1, row_loss)         ints: rows, cols, divisor, ignore
+                                                                         reals: grad_scale, eps
+    label_hits, argmax_hits (pred, target, hits)    ints: rows, cols
+    threshold_hits   (pred, target, hits)           ints: rows, cols                reals: threshold
+    score            (row_values, counted|-1)       ints: rows, slot, divisor, ignore   reals: factor
+                                                                                    totals[slot] += factor * sum
+    update           ()                                                             row           one optimizer step
+
+`divisor` says what a loss is divided by: PLANNED, the number the plan states; WEIGHTS, the sum of the batch's weights;
+LABELS, the number of its labels that are not `ignore`d (nothing to count gives 0, not NaN).  `score` finds the weights
+or labels in `counted`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .arena import ALIGNMENT, Parameter
+
+ABSENT = -1
+PLANNED, WEIGHTS, LABELS = 0, 1, 2  # divisors
+
+
+class Step(NamedTuple):
+    """One entry of a plan; see the module's table."""
+
+    op: str
+    buffers: tuple[int, ...]
+    row: str = ""
+    ints: tuple[int, ...] = ()
+    reals: tuple[float, ...] = ()
+
+
+class Buffer(NamedTuple):
+    """`size` elements of `dtype`.
+
+    kind: "work" (reused when its life is over), "input" (filled for each batch), "output" (the caller's array),
+    "parameter" or "gradient" (views into the arena, in `array`).
+    """
+
+    kind: str
+    size: int
+    dtype: np.dtype
+    array: np.ndarray | None = None
+
+
+class Input(NamedTuple):
+    """What a batch brings along: `per_sample` elements go to `buffer`."""
+
+    buffer: int
+    per_sample: int
+
+
+class Plan:
+    """Buffers and steps for one batch size and mode.
+
+    Parameters:
+        dtype: float32 or float64, of every "real" buffer.
+        batch: samples per step.
+        training: whether layers behave as in training (dropout on) and emit backward steps.
+        gradients: where a parameter's gradient is to be written; None for inference.
+    """
+
+    def __init__(
+        self,
+        dtype: npt.DTypeLike,
+        batch: int,
+        training: bool = False,
+        gradients: dict[int, np.ndarray] | None = None,
+    ) -> None:
+        self.dtype = np.dtype(dtype)
+        self.batch = batch
+        self.training = training
+        self.buffers: list[Buffer] = []
+        self.steps: list[Step] = []
+        self.inputs: list[Input] = []
+        self.outputs: list[Input] = []
+        self.streams = 0
+        self.scores = 0
+        self._gradients = gradients or {}
+        self._parameters: dict[int, int] = {}
+
+    # ---------------------------------------------------------------------------------------------------------- buffers
+
+    def _add(self, buffer: Buffer) -> int:
+        self.buffers.append(buffer)
+        return len(self.buffers) - 1
+
+    def buffer(self, per_sample: int, dtype: npt.DTypeLike = None, kind: str = "work") -> int:
+        """A new buffer of `per_sample` elements for each sample of the batch."""
+        return self._add(Buffer(kind, self.batch * per_sample, np.dtype(dtype or self.dtype)))
+
+    def input(self, per_sample: int, dtype: npt.DTypeLike = None) -> int:
+        """A buffer that every batch fills from the data; slots are numbered in the order of the calls."""
+        index = self.buffer(per_sample, dtype, "input")
+        self.step("gather", (index,), ints=(len(self.inputs),))
+        self.inputs.append(Input(index, per_sample))
+        return index
+
+    def output(self, index: int, per_sample: int) -> None:
+        """Make a work buffer the caller's: every batch writes its part of an array handed to the program."""
+        self.buffers[index] = self.buffers[index]._replace(kind="output")
+        self.outputs.append(Input(index, per_sample))
+
+    def parameter(self, parameter: Parameter) -> int:
+        """The buffer of a parameter's value."""
+        if id(parameter) not in self._parameters:
+            value = parameter.value
+            self._parameters[id(parameter)] = self._add(Buffer("parameter", value.size, value.dtype, value))
+        return self._parameters[id(parameter)]
+
+    def gradient(self, parameter: Parameter) -> int:
+        """The buffer of a parameter's gradient; ABSENT where none is wanted."""
+        array = self._gradients.get(id(parameter))
+        return ABSENT if array is None else self._add(Buffer("gradient", array.size, array.dtype, array))
+
+    def stream(self) -> int:
+        """A number of its own for every step that draws random bits."""
+        self.streams += 1
+        return self.streams
+
+    # ------------------------------------------------------------------------------------------------------------ steps
+
+    def step(
+        self,
+        op: str,
+        buffers: tuple[int, ...],
+        *,
+        row: str = "",
+        ints: tuple[int, ...] = (),
+        reals: tuple[float, ...] = (),
+    ) -> None:
+        self.steps.append(Step(op, buffers, row, ints, reals))
+
+    def score(self, row_values: int, rows: int, factor: float, divisor: int = PLANNED, counted: int = ABSENT, ignore: int = 0) -> int:
+        """totals[slot] += factor * sum(row_values), or batch size * sum / divisor; returns the slot."""
+        slot, self.scores = self.scores, self.scores + 1
+        self.step("score", (row_values, counted), ints=(rows, slot, divisor, ignore), reals=(factor,))
+        return slot
+
+    # ----------------------------------------------------------------------------------------------------------- memory
+
+    def lifetimes(self) -> dict[int, tuple[int, int]]:
+        """First and last step that touches each buffer that the program has to allocate."""
+        lives: dict[int, tuple[int, int]] = {}
+        for at, step in enumerate(self.steps):
+            for index in step.buffers:
+                if index != ABSENT and self.buffers[index].kind in ("work", "input"):
+                    lives[index] = (lives[index][0] if index in lives else at, at)
+        return lives
+
+    def memory(self) -> tuple[int, dict[int, int]]:
+        """Bytes of the workspace, and the offset of every allocated buffer in it.
+
+        Largest buffers first, each at the lowest offset that is free during its whole life.
+        """
+        lives = self.lifetimes()
+        sizes = {i: -(-self.buffers[i].size * self.buffers[i].dtype.itemsize // ALIGNMENT) * ALIGNMENT for i in lives}
+        offsets: dict[int, int] = {}
+        for index in sorted(lives, key=lambda i: (-sizes[i], i)):
+            first, last = lives[index]
+            taken = sorted(
+                (offsets[other], offsets[other] + sizes[other])
+                for other in offsets
+                if lives[other][0] <= last and first <= lives[other][1]
+            )
+            offset = 0
+            for start, stop in taken:
+                if offset + sizes[index] <= start:
+                    break
+                offset = max(offset, stop)
+            offsets[index] = offset
+        return max((offsets[i] + sizes[i] for i in offsets), default=0), offsets

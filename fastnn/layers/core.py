@@ -1,0 +1,216 @@
+"""Input, Dense, Activation, Flatten and Dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastnn import activations, initializers, seeds
+from fastnn.activations import LINEAR, ActivationSpec
+from fastnn.engine.plan import ABSENT, Plan
+
+from .base import Backward, Layer, Shape, check_shape, size
+
+
+class InputLayer(Layer):
+    """Says what shape a sample has; computes nothing."""
+
+    def __init__(self, shape: Sequence[int], *, name: str | None = None, dtype: str | None = None) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.shape = check_shape(shape, "Input: shape")
+        self.build_once(self.shape)
+
+    def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
+        return x, lambda dy, need_dx: dy
+
+    def get_config(self) -> dict[str, Any]:
+        return {"shape": list(self.shape), "name": self.name, "dtype": self.dtype}
+
+
+def Input(shape: Sequence[int], *, name: str | None = None, dtype: str | None = None) -> InputLayer:  # noqa: N802
+    """The input of a model: the shape of one sample, without the batch axis, as in `Input((784,))`."""
+    return InputLayer(shape, name=name, dtype=dtype)
+
+
+def emit_activation(plan: Plan, spec: ActivationSpec, x: int, shape: Shape) -> tuple[int, Backward]:
+    """Steps of an activation of its own, element-wise or along the last axis."""
+    if spec.row == "identity":
+        return x, lambda dy, need_dx: dy
+    n = plan.batch * size(shape)
+    rows_cols = (n // shape[-1], shape[-1]) if shape else (n, 1)
+    y = plan.buffer(size(shape))
+    if spec.row:
+        plan.step("activation", (x, y), row=spec.row, ints=(n,), reals=spec.params)
+    else:
+        plan.step(spec.name, (x, y), ints=rows_cols)
+
+    def backward(dy: int, need_dx: bool) -> int:
+        if not need_dx:
+            return ABSENT
+        dx = plan.buffer(size(shape))
+        if spec.row:
+            kept = x if spec.keeps == "x" else y
+            plan.step("activation_backward", (dy, kept, dx), row=spec.row, ints=(n,), reals=spec.params)
+        else:
+            plan.step(f"{spec.name}_backward", (dy, y, dx), ints=rows_cols)
+        return dx
+
+    return y, backward
+
+
+class Dense(Layer):
+    """y = activation(x W + b), over the last axis.
+
+    Parameters:
+        units: size of the output's last axis.
+        activation: a name (see fastnn.activations), a function of fastnn.ops, or None for none.
+        use_bias: whether to add b.
+        kernel_initializer, bias_initializer: how W, shape (inputs, units), and b, shape (units,), start.
+
+    Raises:
+        ValueError: units is not a positive whole number; an argument that this version does not serve is set.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if isinstance(units, bool) or not isinstance(units, (int, np.integer)) or units < 1:
+            raise ValueError(f"Dense: units must be a positive whole number. Received: {units!r}")
+        self.units = int(units)
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+
+    def build(self, input_shape: Shape) -> None:
+        if not input_shape:
+            raise ValueError(f"{self.name}: expected inputs with at least one axis after the batch. Received: {input_shape}")
+        self.kernel = self.add_weight("kernel", (input_shape[-1], self.units), self.kernel_initializer)
+        self.bias = self.add_weight("bias", (self.units,), self.bias_initializer) if self.use_bias else None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape[:-1], self.units)
+
+    def emit(self, plan: Plan, x: int, bare: bool = False) -> tuple[int, Backward]:
+        """`bare` leaves the activation out: losses that are computed from logits ask for it."""
+        assert self.input_shape and self.output_shape
+        spec = LINEAR if bare else self.activation
+        fused = spec if spec.row else LINEAR
+        inputs, units, per_sample = self.input_shape[-1], self.units, size(self.output_shape)
+        rows = plan.batch * per_sample // units
+        w = plan.parameter(self.kernel)
+        b = plan.parameter(self.bias) if self.bias is not None else ABSENT
+        y = plan.buffer(per_sample)
+        z = plan.buffer(per_sample) if plan.training and fused.keeps == "x" else ABSENT
+        plan.step("affine", (x, w, b, y, z), row=fused.row, ints=(rows, inputs, units), reals=fused.params)
+
+        def backward(dy: int, need_dx: bool) -> int:
+            dw = plan.gradient(self.kernel)
+            db = plan.gradient(self.bias) if self.bias is not None else ABSENT
+            dz = dy if fused.row == "identity" else plan.buffer(per_sample)
+            if dz != dy or db != ABSENT:
+                kept = z if z != ABSENT else y
+                plan.step("bias_backward", (dy, kept, dz, db), row=fused.row, ints=(rows, units), reals=fused.params)
+            if dw != ABSENT:
+                plan.step("gemm", (x, dz, dw), ints=(1, 0, inputs, units, rows))
+            if not need_dx:
+                return ABSENT
+            dx = plan.buffer(rows * inputs // plan.batch)
+            plan.step("gemm", (dz, w, dx), ints=(0, 1, rows, inputs, units))
+            return dx
+
+        if spec.row:
+            return y, backward
+        out, after = emit_activation(plan, spec, y, self.output_shape)
+        return out, lambda dy, need_dx: backward(after(dy, True), need_dx)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+        }
+
+
+class Activation(Layer):
+    """An activation as a layer of its own."""
+
+    def __init__(self, activation: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+
+    def emit(self, plan: Plan, x: int, bare: bool = False) -> tuple[int, Backward]:
+        assert self.input_shape is not None
+        return emit_activation(plan, LINEAR if bare else self.activation, x, self.input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "activation": activations.serialize(self.activation)}
+
+
+class Flatten(Layer):
+    """All axes of a sample in one; memory stays where it is."""
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (size(input_shape),)
+
+    def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
+        return x, lambda dy, need_dx: dy
+
+
+class Dropout(Layer):
+    """In training each element is zero with probability `rate`, the others are divided by 1 - rate; else the identity.
+
+    The mask is a function of (model seed, layer, step, element): the same for any number of threads.
+
+    Parameters:
+        rate: from 0 up to, not including, 1.
+        seed: makes this layer's masks differ from those of another seed; by default its place in the model does.
+
+    Raises:
+        ValueError: the rate is out of range.
+
+    References:
+        Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014.
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(rate, (int, float)) or not 0 <= rate < 1:
+            raise ValueError(f"Dropout: rate must be in [0, 1). Received: {rate!r}")
+        self.rate = float(rate)
+        self.seed = None if seed is None else seeds.check_seed(seed)
+
+    def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
+        if not plan.training or self.rate == 0:
+            return x, lambda dy, need_dx: dy
+        assert self.input_shape is not None
+        per_sample = size(self.input_shape)
+        n = plan.batch * per_sample
+        # 32 bits name the stream: the place in the model in the low ones, a layer's own seed spread over the others
+        stream = plan.stream() ^ ((self.seed or 0) * 2654435761 % 2**24 << 8)
+        y, mask = plan.buffer(per_sample), plan.buffer(per_sample, np.uint8)
+        plan.step("dropout", (x, y, mask), ints=(n, stream), reals=(self.rate,))
+
+        def backward(dy: int, need_dx: bool) -> int:
+            if not need_dx:
+                return ABSENT
+            dx = plan.buffer(per_sample)
+            plan.step("masked_scale", (dy, mask, dx), ints=(n,), reals=(1 / (1 - self.rate),))
+            return dx
+
+        return y, backward
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}

@@ -1,0 +1,31 @@
+"""The closed list of layers that a file may name: nothing is ever imported by string."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastnn._errors import unknown
+
+from .base import Layer
+from .core import Activation, Dense, Dropout, Flatten, InputLayer
+
+LAYERS: dict[str, type[Layer]] = {cls.__name__: cls for cls in (InputLayer, Dense, Activation, Flatten, Dropout)}
+
+
+def serialize(layer: Layer) -> dict[str, Any]:
+    """{"class_name", "config"}, from which `deserialize` builds an equal layer."""
+    return {"class_name": type(layer).__name__, "config": layer.get_config()}
+
+
+def deserialize(entry: Any) -> Layer:
+    """The layer that `serialize` described.
+
+    Raises:
+        ValueError: not such a description, or the class is not in the list.
+    """
+    if not isinstance(entry, dict) or not isinstance(entry.get("config"), dict):
+        raise ValueError(f"a layer must be described by class_name and config. Received: {entry!r}")
+    name = entry.get("class_name")
+    if name not in LAYERS:
+        raise unknown("layer", name, LAYERS)
+    return LAYERS[name].from_config(entry["config"])

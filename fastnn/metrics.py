@@ -1,0 +1,356 @@
+"""Metrics with Keras's names, arguments and defaults: how `fit` and `evaluate` compute them, and direct calls.
+
+A metric that a kernel can compute says which one (`Metric.kernel`); the engine then gets one value per row of
+predictions from it, in the same pass as the loss. A direct `update_state` runs the same kernel through the current
+backend. A metric without a kernel is given the predictions of every batch. Totals and counts are kept in float64.
+
+Not here: metrics that are more than a mean over samples (AUC, precision, recall ...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnn._arrays import (
+    Array,
+    Shape,
+    as_floats,
+    as_labels,
+    as_matrix,
+    as_target_rows,
+    same_rank,
+    spread_weights,
+    target_kind,
+)
+from fastnn._registry import Registry, from_config
+from fastnn.backend import current
+
+Self = TypeVar("Self", bound="Metric")
+
+
+class MetricKernel(NamedTuple):
+    """Which kernel of the backend computes a metric: one value per row, the metric being their mean.
+
+    name : the metric's name; op : the function of the backend
+    row : its row in the table of losses, for "elementwise_loss"; params : the arguments at the end of the function
+    """
+
+    name: str
+    op: str
+    row: str
+    params: tuple[float, ...]
+
+
+class Metric:
+    """Base class; subclasses define `update_state`, `result` and `reset_state`.
+
+    Parameters
+    ----------
+    name : str, optional
+        Under which it stands in the logs. Default: `default_name`.
+    dtype : {"float32", "float64"}, optional
+        Of the predictions in direct calls. Default: that of `y_pred`, or `fastnn.config.floatx()` if it has another.
+    """
+
+    default_name: ClassVar[str] = "metric"
+    # "up" if more is better, "down" if less is; callbacks with mode="auto" go by it.
+    _direction: str | None = None
+
+    def __init__(self, name: str | None = None, dtype: str | None = None) -> None:
+        self.name = name or self.default_name
+        self.dtype = dtype
+
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        """Take a batch into account."""
+        raise NotImplementedError(f"{type(self).__name__} does not define update_state")
+
+    def result(self) -> Any:
+        """The value over all batches since `reset_state`."""
+        raise NotImplementedError(f"{type(self).__name__} does not define result")
+
+    def reset_state(self) -> None:
+        """Forget all batches."""
+        raise NotImplementedError(f"{type(self).__name__} does not define reset_state")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """`update_state` with these arguments, then `result`."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel | None:
+        """The kernel for outputs and targets of these shapes, batch axis first; None if there is none."""
+        return None
+
+    def get_config(self) -> dict[str, Any]:
+        """The keyword arguments that build an equal metric, without its state."""
+        return {"name": self.name, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls: type[Self], config: Mapping[str, Any]) -> Self:
+        """The metric that `get_config` described."""
+        return from_config(cls, config)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.get_config().items())})"
+
+
+class Mean(Metric):
+    """The (weighted) mean of values: sum(weight * value) / sum(weight), 0 before any value."""
+
+    default_name = "mean"
+
+    def __init__(self, name: str | None = None, dtype: str | None = None) -> None:
+        super().__init__(name, dtype)
+        self.total = 0.0
+        self.count = 0.0
+
+    def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        """Take values into account.
+
+        Parameters
+        ----------
+        values : array_like of real numbers, shape (samples, ...)
+            A sample counts once: with more axes, it is the mean over them.
+        sample_weight : array_like, optional
+            One weight per value; trailing axes may be missing.
+        """
+        numbers = np.asarray(values, np.float64)
+        weights = np.ones(()) if sample_weight is None else spread_weights(sample_weight, numbers.shape)
+        weights = np.broadcast_to(weights, numbers.shape)
+        samples = numbers.shape[0] if numbers.ndim else 1
+        share = samples / numbers.size if numbers.size else 0.0
+        self.add(float((numbers * weights).sum()) * share, float(weights.sum()) * share)
+
+    def add(self, total: float, count: float) -> None:
+        """Take values into account whose weighted sum and sum of weights are known."""
+        self.total += total
+        self.count += count
+
+    def result(self) -> float:
+        return self.total / self.count if self.count else 0.0
+
+    def reset_state(self) -> None:
+        self.total = self.count = 0.0
+
+
+class MeanMetricWrapper(Mean):
+    """The mean of a function of the targets and the predictions.
+
+    Parameters
+    ----------
+    fn : callable
+        fn(y_true, y_pred, **kwargs) -> values, for NumPy arrays.
+    name : str, optional
+        Default: the name of the function.
+    **kwargs
+        Passed on to `fn`.
+    """
+
+    def __init__(
+        self, fn: Callable[..., ArrayLike], name: str | None = None, dtype: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(name or getattr(fn, "__name__", None), dtype)
+        self._fn, self._fn_kwargs = fn, kwargs
+
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
+        values = self._fn(np.asarray(y_true), as_floats(y_pred, self.dtype), **self._fn_kwargs)
+        super().update_state(values, sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        raise ValueError(f"A metric that is a Python function has no config. Received: {self._fn!r}")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._fn!r}, name={self.name!r})"
+
+
+class Accuracy(Mean):
+    """How often y_pred equals y_true, number by number. The string "accuracy" means something else: see `resolve`."""
+
+    default_name = "accuracy"
+    _direction = "up"
+
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
+        true, pred = same_rank(np.asarray(y_true), np.asarray(y_pred, self.dtype))
+        if true.shape != pred.shape:
+            raise ValueError(
+                f"{self.name}: y_true and y_pred must have the same shape. "
+                f"Received: y_true {true.shape}, y_pred {pred.shape}"
+            )
+        super().update_state(true.astype(pred.dtype) == pred, sample_weight)
+
+
+class _KernelMetric(Mean):
+    """A mean over the rows of y_pred of what a kernel computes for them."""
+
+    def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel:
+        raise NotImplementedError(f"{type(self).__name__} does not define kernel")
+
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
+        """Take a batch into account.
+
+        Parameters
+        ----------
+        y_true : array_like
+        y_pred : array_like of float32 or float64, shape (..., outputs)
+        sample_weight : array_like, optional
+            One weight per row, shape (...); trailing axes may be missing.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit.
+        """
+        super().update_state(self._values(np.asarray(y_true), as_floats(y_pred, self.dtype)), sample_weight)
+
+    def _values(self, true: Array, pred: Array) -> NDArray[np.float64]:
+        kernel = self.kernel(pred.shape, true.shape)
+        if kernel.op == "label_hits":
+            target = as_labels(true, pred.shape, self.name, check=False)
+        else:
+            true, pred = same_rank(true, pred)
+            target = as_target_rows(true, pred, self.name)
+        return _run_kernel(kernel, as_matrix(pred, self.name), target).reshape(pred.shape[:-1])
+
+
+class BinaryAccuracy(_KernelMetric):
+    """How often y_true equals (y_pred > threshold), number by number.
+
+    Parameters
+    ----------
+    threshold : float
+    name, dtype
+        See `Metric`.
+    """
+
+    default_name = "binary_accuracy"
+    _direction = "up"
+
+    def __init__(self, name: str | None = None, dtype: str | None = None, threshold: float = 0.5) -> None:
+        super().__init__(name, dtype)
+        self.threshold = float(threshold)
+
+    def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel:
+        return MetricKernel(self.name, "threshold_hits", "", (self.threshold,))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "threshold": self.threshold}
+
+
+class CategoricalAccuracy(_KernelMetric):
+    """How often the largest of y_pred stands where the largest of y_true stands; targets are one-hot rows."""
+
+    default_name = "categorical_accuracy"
+    _direction = "up"
+
+    def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel:
+        return MetricKernel(self.name, "argmax_hits", "", ())
+
+
+class SparseCategoricalAccuracy(_KernelMetric):
+    """How often the largest of y_pred stands at index y_true; targets are integer labels."""
+
+    default_name = "sparse_categorical_accuracy"
+    _direction = "up"
+
+    def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel:
+        return MetricKernel(self.name, "label_hits", "", ())
+
+
+class MeanSquaredError(_KernelMetric):
+    """mean((y_true - y_pred)^2)."""
+
+    default_name = "mean_squared_error"
+    _direction = "down"
+
+    def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel:
+        return MetricKernel(self.name, "elementwise_loss", "mse", ())
+
+
+class MeanAbsoluteError(_KernelMetric):
+    """mean(|y_true - y_pred|)."""
+
+    default_name = "mean_absolute_error"
+    _direction = "down"
+
+    def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel:
+        return MetricKernel(self.name, "elementwise_loss", "mae", ())
+
+
+def get(identifier: object) -> Metric | None:
+    """The metric that `identifier` means.
+
+    Parameters
+    ----------
+    identifier : str, class, instance, dict, callable or None
+        "mse", "mean_squared_error", MeanSquaredError, {"class_name": "MeanSquaredError", "config": {}}; a function of
+        (y_true, y_pred) becomes a `MeanMetricWrapper`; None gives None.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name (with the nearest match), and for everything else.
+    """
+    if identifier is None:
+        return None
+    if callable(identifier) and not isinstance(identifier, (type, Metric)):
+        return MeanMetricWrapper(identifier)
+    return _registry.make(identifier)
+
+
+def resolve(identifier: object, output_shape: Shape, target_shape: Shape) -> Metric:
+    """The metric that `identifier` means for outputs and targets of these shapes, batch axis first.
+
+    As in Keras, "accuracy" and "acc" mean BinaryAccuracy for a single output, SparseCategoricalAccuracy if the
+    targets have fewer axes than the outputs or a last axis of length 1, else CategoricalAccuracy; and a metric that
+    was named by a string has that string as its name.
+    """
+    if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
+        classes: dict[str, type[Metric]] = {
+            "binary": BinaryAccuracy,
+            "sparse": SparseCategoricalAccuracy,
+            "categorical": CategoricalAccuracy,
+        }
+        return classes[target_kind(output_shape, target_shape)](name=identifier)
+    metric = get(identifier)
+    if metric is None:
+        raise ValueError("A metric is expected. Received: None")
+    if isinstance(identifier, str):
+        metric.name = identifier
+    return metric
+
+
+def serialize(metric: Metric) -> dict[str, Any]:
+    """The dictionary from which `get` builds an equal metric, without its state."""
+    return _registry.serialize(metric)
+
+
+def direction(name: str) -> str | None:
+    """ "up" if more of the metric called `name` is better, "down" if less is, None if that is not known."""
+    if name == "loss":
+        return "down"
+    return _registry.find(name)._direction if name in _registry else None
+
+
+def _run_kernel(kernel: MetricKernel, pred: Array, target: Array) -> NDArray[np.float64]:
+    values = np.empty(pred.shape[0])
+    if kernel.op == "elementwise_loss":
+        current().elementwise_loss(kernel.row, pred, target, None, 1.0, None, values, kernel.params)
+    else:
+        getattr(current(), kernel.op)(pred, target, *kernel.params, values)
+    return values
+
+
+_CLASSES: tuple[type[Metric], ...] = (
+    *(Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy),
+    *(MeanSquaredError, MeanAbsoluteError, Mean),
+)
+_registry: Registry[Metric] = Registry(
+    "metric",
+    Metric,
+    _CLASSES,
+    {"mse": MeanSquaredError, "mae": MeanAbsoluteError, "acc": Accuracy},
+)

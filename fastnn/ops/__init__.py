@@ -1,0 +1,57 @@
+"""Array functions: activations, softmax, dense layers, losses, dropout and optimizer steps on NumPy arrays.
+
+    from fastnn import ops
+
+    y = ops.relu(x, out=x)                          forward, into the input's own memory
+    dx = ops.relu_backward(dy, y)                   gradient from what the function keeps: its output or its input
+    loss, probs = ops.softmax_cross_entropy(logits, labels)
+    ops.adam_(W, dW, m, v, t=1)                     a name that ends in _ works in place and returns None
+
+Common to all: float32 and float64 in any memory layout (contiguous is the fast one), other real dtypes converted; the
+dtype of a result is NumPy's for the arrays, at least float32, and scalars never widen it; no warnings; deterministic
+for any number of threads.  `registry` lists all of them with what tests, benchmarks and documentation need to know.
+"""
+
+from __future__ import annotations
+
+from fastnn.ops import activations as _activations
+from fastnn.ops import losses as _losses
+from fastnn.ops import optimizers as _optimizers
+from fastnn.ops import registry as registry
+from fastnn.ops.classification import (
+    cross_entropy,
+    cross_entropy_backward,
+    cross_entropy_with_grad,
+    softmax_cross_entropy,
+    softmax_cross_entropy_backward,
+    softmax_cross_entropy_with_grad,
+)
+from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
+from fastnn.ops.noise import dropout, dropout_backward, random_bits
+from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
+
+globals().update(_activations.functions | _losses.functions | _optimizers.functions)
+
+__all__ = [
+    "affine",
+    "affine_backward",
+    "bias_add",
+    "column_sums",
+    "cross_entropy",
+    "cross_entropy_backward",
+    "cross_entropy_with_grad",
+    "dropout",
+    "dropout_backward",
+    "log_softmax",
+    "log_softmax_backward",
+    "logsumexp",
+    "matmul",
+    "random_bits",
+    "registry",
+    "softmax",
+    "softmax_backward",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_backward",
+    "softmax_cross_entropy_with_grad",
+]
+__all__ += [*_activations.functions, *_losses.functions, *_optimizers.functions]

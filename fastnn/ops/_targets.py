@@ -1,0 +1,117 @@
+"""Targets of classification losses: class labels or target rows, which rows count, and what a mean divides by.
+
+Labels may be of any integer dtype and of the shape of the predictions without its last axis (also with that axis of
+length 1); anything of exactly the predictions' shape is target rows (one-hot or probabilities; integers and bools too).
+A row counts unless its label is `ignore_index` or its mask is 0.  Kernels get int32 labels, -1 for ignored ones.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.ops._check import as_array, common_dtype, number, received, well_formed
+
+Array = NDArray[Any]
+IGNORED = -1
+REDUCTIONS = ("mean", "sum", "none")
+
+
+class Problem(NamedTuple):
+    """Well-formed predictions and targets of one classification loss.
+
+    predictions: (rows, classes); target: int32 (rows,) or reals (rows, classes); weights: float64 (rows,) or None;
+    counted: what 'mean' divides by; shape: of the predictions as given.
+    """
+
+    predictions: Array
+    target: Array
+    weights: NDArray[np.float64] | None
+    counted: float
+    shape: tuple[int, ...]
+
+    def scale(self, reduction: str, denom: float | None, op: str) -> float:
+        """The factor of the reduction: what a row's loss is multiplied by before the sum."""
+        if reduction != "mean":
+            if denom is not None:
+                raise ValueError(f"{op}: denom belongs to reduction='mean'. {received(reduction=reduction, denom=denom)}")
+            return 1.0
+        if denom is not None:
+            return 1.0 / number(op, "denom", denom, "> 0 and < inf")
+        return 1.0 / self.counted if self.counted else 0.0
+
+
+def problem(
+    op: str, name: str, predictions: Any, targets: Any, ignore_index: int | None = None, mask: Any = None
+) -> Problem:
+    """Check predictions, targets and masks against each other.
+
+    Raises:
+        TypeError: something does not hold real numbers, or labels are no integers.
+        ValueError: shapes do not fit, or a label is out of range; the message names the first one and its place.
+    """
+    values, target = as_array(op, name, predictions), as_array(op, "targets", targets)
+    if values.ndim == 0 or values.shape[-1] == 0:
+        raise ValueError(f"{op}: {name} must have shape (..., classes) with at least one class. {received(**{name: values})}")
+    shape, rows, classes = values.shape, math.prod(values.shape[:-1]), values.shape[-1]
+    labels: Array | None = None
+    if target.shape == shape:
+        # integers and bools are targets by name only: they do not widen the predictions
+        dtype = common_dtype(values, target) if target.dtype.kind == "f" else common_dtype(values)
+        rows_target = well_formed(target, dtype).reshape(rows, classes)
+    elif target.shape in (shape[:-1], (*shape[:-1], 1)):
+        dtype = common_dtype(values)
+        labels = rows_target = _labels(op, target.reshape(rows), classes, ignore_index)
+    else:
+        raise ValueError(
+            f"{op}: targets must be labels of shape {shape[:-1]} or rows of shape {shape}. {received(targets=target)}"
+        )
+    weights = None if mask is None else _weights(op, mask, shape[:-1])
+    ignored = None if labels is None or ignore_index is None else labels == IGNORED
+    counted: float = rows
+    if weights is not None:
+        counted = float(np.sum(weights if ignored is None else weights[~ignored]))
+    elif ignored is not None:
+        counted = rows - np.count_nonzero(ignored)
+    return Problem(well_formed(values, dtype).reshape(rows, classes), rows_target, weights, counted, shape)
+
+
+def _labels(op: str, labels: Array, classes: int, ignore_index: int | None) -> NDArray[np.int32]:
+    """Labels as int32, those to be ignored as -1."""
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"{op}: labels must be integers. {received(targets=labels)}")
+    wrong = (labels < 0) | (labels >= classes)
+    if not wrong.any():
+        result = labels.astype(np.int32)
+        if ignore_index is not None and 0 <= ignore_index < classes:
+            result[result == ignore_index] = IGNORED
+        return result
+    if ignore_index is not None:
+        ignored = labels == ignore_index
+        wrong &= ~ignored
+        if not wrong.any():
+            return np.where(ignored, IGNORED, labels).astype(np.int32)
+    first = int(np.argmax(wrong))
+    raise ValueError(f"{op}: labels must be from 0 to {classes - 1}. Received: {labels[first]} at position {first}")
+
+
+def _weights(op: str, mask: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """A mask or weights per row as float64."""
+    array = as_array(op, "mask", mask)
+    if array.shape != shape:
+        raise ValueError(f"{op}: mask must have shape {shape}. {received(mask=array)}")
+    weights = array.astype(np.float64).reshape(-1)
+    if not np.all(weights >= 0):
+        raise ValueError(f"{op}: mask must not be negative or NaN. Received: {weights[~(weights >= 0)][0]}")
+    return weights
+
+
+def reduced(row_loss: NDArray[np.float64], reduction: str, scale: float, case: Problem) -> Any:
+    """The loss: a Python float, or without reduction an array of the predictions' dtype."""
+    if reduction == "none":
+        losses = row_loss.astype(case.predictions.dtype).reshape(case.shape[:-1])
+        return losses if losses.ndim else losses[()]
+    return float(np.sum(row_loss)) * scale if scale else 0.0  # nothing counts: no loss, as there is no gradient

@@ -1,0 +1,284 @@
+"""Cross-entropy of several classes, from logits and from probabilities, with its gradients.
+
+The conventions in which other code differs are arguments: what a label is (any integer dtype, or target rows), which
+samples count (`ignore_index`, `mask`) and what a mean divides by (`denom`).  Labels that are out of range are refused
+with the first of them; see fastnn.ops._targets.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnn._errors import unknown
+from fastnn.backend import current
+from fastnn.ops import _documentation
+from fastnn.ops._check import into, number
+from fastnn.ops._targets import IGNORED, REDUCTIONS, Problem, problem, reduced
+from fastnn.ops.registry import Arguments, operation
+from fastnn.reference import cross_entropy as reference
+
+Array = NDArray[Any]
+
+LOGITS = """\
+logits : array, shape (..., classes)
+    Predictions z before the softmax; a single sample may be one-dimensional."""
+PROBS = """\
+probs : array, shape (..., classes)
+    Predicted probabilities p; a single sample may be one-dimensional."""
+TARGETS = """\
+targets : integer array, shape (...) or (..., 1), or array of the shape of the predictions
+    Labels of any integer dtype; or one row per sample: one-hot (of bools, integers or floats) or probabilities."""
+REDUCTION = """\
+reduction : {"mean", "sum", "none"}
+    Of the losses of all samples, to one number; "none" leaves one loss per sample.
+denom : float, optional
+    What "mean" divides the sum by. Default: the number of samples that count (the sum of the mask)."""
+COUNTING = """\
+ignore_index : int, optional
+    Samples with this label count nothing.
+mask : array of bool or of weights >= 0, shape (...), optional
+    Factor of each sample's loss."""
+LOG_EPS = """\
+log_eps : float, >= 0
+    Take log(p + log_eps), as some textbooks do, for the value of the loss only; the gradient stays p - t."""
+SCALE = """\
+scale : float, optional
+    Factor of every sample's gradient. Default: 1 / number of samples that count, for the mean loss."""
+OUT = """\
+out : array, optional
+    Where to put the gradient: of its shape and dtype. It may be exactly the predictions."""
+RAISES = """\
+TypeError
+    An argument does not hold real numbers, or labels are no integers.
+ValueError
+    Shapes do not fit, a label is out of range, or a parameter is."""
+LOSS = "float, or array of shape (...) for reduction=\"none\"; 0.0 if no sample counts"
+
+
+def _describe(function: Any, source: Any, first: str, *parameters: str, returns: str = "") -> None:
+    """The docstring: the reference's, with the parameters that the public function has."""
+    head, sections = _documentation.parse(source.__doc__)
+    sections |= {"Parameters": "\n".join([first, TARGETS, *parameters]), "Raises": RAISES}
+    if returns:
+        sections["Returns"] = returns
+    function.__doc__ = _documentation.render(head, sections)
+
+
+def _start(op: str, name: str, predictions: Any, targets: Any, reduction: str, denom: Any, *counting: Any) -> Any:
+    """The problem and the factor of its reduction."""
+    if reduction not in REDUCTIONS:
+        raise unknown(f"{op} reduction", reduction, REDUCTIONS)
+    case = problem(op, name, predictions, targets, *counting)
+    return case, case.scale(reduction, denom, op)
+
+
+def _sample_probs(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
+    probs = rng.dirichlet(np.full(shape[-1], 2.0), shape[:-1])
+    return Arguments((probs.astype(dtype), rng.integers(0, shape[-1], shape[:-1])), {})
+
+
+def _sample_logits(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
+    return Arguments((rng.normal(size=shape).astype(dtype), rng.integers(0, shape[-1], shape[:-1])), {})
+
+
+# ------------------------------------------------------------------------------------------------------ from logits
+
+
+def _loss_of_logits(case: Problem, scale: float, grad: Array | None, probs: Array | None, log_eps: float) -> Array:
+    """Losses of the rows; fills the gradient and the probabilities that are wanted."""
+    row_loss = np.empty(len(case.predictions))
+    if log_eps and probs is None:
+        probs = np.empty_like(case.predictions)
+    current().softmax_cross_entropy(
+        case.predictions, case.target, case.weights, scale, grad, probs, row_loss, IGNORED
+    )
+    return _shifted_losses(case, probs, log_eps) if log_eps and probs is not None else row_loss
+
+
+def _shifted_losses(case: Problem, probs: Array, log_eps: float) -> Array:
+    """Losses with log(p + log_eps)."""
+    if case.target.ndim == 1:
+        chosen = np.take_along_axis(probs, np.maximum(case.target, 0)[:, None], axis=1)[:, 0]
+        losses = np.where(case.target == IGNORED, 0.0, -np.log(chosen.astype(np.float64) + log_eps))
+    else:
+        losses = -np.sum(case.target * np.log(probs.astype(np.float64) + log_eps), axis=1)
+    return losses if case.weights is None else losses * case.weights
+
+
+@operation("loss", _sample_logits, reference=reference.softmax_cross_entropy, backward="softmax_cross_entropy_backward")
+def softmax_cross_entropy(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    log_eps: float = 0.0,
+) -> tuple[Any, Any]:
+    op = "softmax_cross_entropy"
+    case, scale = _start(op, "logits", logits, targets, reduction, denom, ignore_index, mask)
+    probs = np.empty_like(case.predictions)
+    losses = _loss_of_logits(case, 1.0, None, probs, number(op, "log_eps", log_eps, ">= 0"))
+    return reduced(losses, reduction, scale, case), probs.reshape(case.shape)
+
+
+@operation("loss", _sample_probs, reference=reference.softmax_cross_entropy_grad)
+def softmax_cross_entropy_backward(
+    probs: ArrayLike,
+    targets: ArrayLike,
+    *,
+    scale: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    out: Array | None = None,
+) -> Any:
+    op = "softmax_cross_entropy_backward"
+    case, mean = _start(op, "probs", probs, targets, "mean", None, ignore_index, mask)
+    factor = mean if scale is None else number(op, "scale", scale)
+
+    def fill(grad: Array) -> None:
+        grad = grad.reshape(case.predictions.shape)
+        if case.target.ndim == 2:
+            np.multiply(case.predictions, case.target.sum(axis=1, keepdims=True), out=grad)
+            grad -= case.target
+        else:
+            if not np.may_share_memory(grad, case.predictions):
+                grad[...] = case.predictions
+            grad[np.arange(len(grad)), case.target] -= 1
+        if case.weights is not None:
+            grad *= case.weights.astype(grad.dtype)[:, None]
+            grad[case.weights == 0] = 0
+        grad *= factor
+        if case.target.ndim == 1 and ignore_index is not None:
+            grad[case.target == IGNORED] = 0
+
+    with np.errstate(all="ignore"):
+        return into(op, out, case.shape, case.predictions.dtype, fill, same=(probs,), apart=(targets, mask))
+
+
+@operation("loss", _sample_logits)
+def softmax_cross_entropy_with_grad(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    log_eps: float = 0.0,
+    out: Array | None = None,
+) -> tuple[Any, Any]:
+    op = "softmax_cross_entropy_with_grad"
+    case, scale = _start(op, "logits", logits, targets, reduction, denom, ignore_index, mask)
+    shift, losses = number(op, "log_eps", log_eps, ">= 0"), np.empty(0)
+
+    def fill(grad: Array) -> None:
+        nonlocal losses
+        losses = _loss_of_logits(case, scale, grad.reshape(case.predictions.shape), None, shift)
+
+    grad = into(op, out, case.shape, case.predictions.dtype, fill, same=(logits,), apart=(targets, mask))
+    return reduced(losses, reduction, scale, case), grad
+
+
+_describe(
+    softmax_cross_entropy, reference.softmax_cross_entropy, LOGITS, REDUCTION, COUNTING, LOG_EPS,
+    returns=f"(loss, probs)\n    {LOSS}; and the softmax of the logits, which the backward function wants",
+)  # fmt: skip
+_describe(
+    softmax_cross_entropy_with_grad, reference.softmax_cross_entropy, LOGITS, REDUCTION, COUNTING, LOG_EPS, OUT,
+    returns=f"(loss, dlogits)\n    {LOSS}; and the gradient of the reduced loss (for \"none\": of each sample's own)",
+)  # fmt: skip
+_describe(
+    softmax_cross_entropy_backward, reference.softmax_cross_entropy_grad, PROBS, SCALE, COUNTING, OUT,
+    returns="array, shape and dtype of probs\n    Gradient with respect to the logits.",
+)  # fmt: skip
+
+
+# ----------------------------------------------------------------------------------------------- from probabilities
+
+
+def _loss_of_probs(case: Problem, scale: float, grad: Array | None, eps: float) -> Array:
+    row_loss = np.empty(len(case.predictions))
+    current().categorical_cross_entropy(
+        case.predictions, case.target, case.weights, scale, grad, row_loss, eps, IGNORED
+    )
+    return row_loss
+
+
+@operation("loss", _sample_probs, reference=reference.categorical_cross_entropy, backward="cross_entropy_backward")
+def cross_entropy(
+    probs: ArrayLike,
+    targets: ArrayLike,
+    *,
+    eps: float = 1e-7,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    op = "cross_entropy"
+    case, scale = _start(op, "probs", probs, targets, reduction, denom, ignore_index, mask)
+    return reduced(_loss_of_probs(case, 1.0, None, _clip(op, eps)), reduction, scale, case)
+
+
+@operation("loss", _sample_probs, reference=reference.categorical_cross_entropy_grad)
+def cross_entropy_backward(
+    probs: ArrayLike,
+    targets: ArrayLike,
+    *,
+    eps: float = 1e-7,
+    scale: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    out: Array | None = None,
+) -> Any:
+    op = "cross_entropy_backward"
+    case, mean = _start(op, "probs", probs, targets, "mean", None, ignore_index, mask)
+    factor, limit = mean if scale is None else number(op, "scale", scale), _clip(op, eps)
+
+    def fill(grad: Array) -> None:
+        _loss_of_probs(case, factor, grad.reshape(case.predictions.shape), limit)
+
+    return into(op, out, case.shape, case.predictions.dtype, fill, same=(probs,), apart=(targets, mask))
+
+
+@operation("loss", _sample_probs)
+def cross_entropy_with_grad(
+    probs: ArrayLike,
+    targets: ArrayLike,
+    *,
+    eps: float = 1e-7,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    out: Array | None = None,
+) -> tuple[Any, Any]:
+    op = "cross_entropy_with_grad"
+    case, scale = _start(op, "probs", probs, targets, reduction, denom, ignore_index, mask)
+    limit, losses = _clip(op, eps), np.empty(0)
+
+    def fill(grad: Array) -> None:
+        nonlocal losses
+        losses = _loss_of_probs(case, scale, grad.reshape(case.predictions.shape), limit)
+
+    grad = into(op, out, case.shape, case.predictions.dtype, fill, same=(probs,), apart=(targets, mask))
+    return reduced(losses, reduction, scale, case), grad
+
+
+def _clip(op: str, eps: float) -> float:
+    return number(op, "eps", eps, ">= 0 and < 0.5")
+
+
+EPS = _documentation.entries(_documentation.parse(reference.categorical_cross_entropy.__doc__)[1]["Parameters"])["eps"]
+_describe(cross_entropy, reference.categorical_cross_entropy, PROBS, EPS, REDUCTION, COUNTING, returns=LOSS)
+_describe(cross_entropy_backward, reference.categorical_cross_entropy_grad, PROBS, EPS, SCALE, COUNTING, OUT)
+_describe(
+    cross_entropy_with_grad, reference.categorical_cross_entropy, PROBS, EPS, REDUCTION, COUNTING, OUT,
+    returns=f"(loss, dprobs)\n    {LOSS}; and the gradient of the reduced loss (for \"none\": of each sample's own)",
+)  # fmt: skip

@@ -1,0 +1,180 @@
+"""The element-wise losses: for every row of src_c/losses.def `name`, `name_backward` and `name_with_grad`.
+
+They are generated.  Values are summed in double precision; a reduced loss is a Python float, which never widens what it
+is combined with.  Targets of integers or bools do not widen the dtype either.  Refused: shapes that differ (nothing is
+broadcast but scalars) and unknown reductions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnn import _native
+from fastnn._errors import unknown
+from fastnn.backend import current
+from fastnn.ops import _documentation, _generate
+from fastnn.ops._check import into, number, operands
+from fastnn.ops.registry import Arguments, Parameter, operation, row_parameters, twins
+from fastnn.reference import losses as reference
+
+Array = NDArray[Any]
+Params = tuple[float, ...]
+REDUCTIONS = ("mean", "sum", "none")
+
+
+class Row(NamedTuple):
+    """A row of the loss table, with what the reference says about it."""
+
+    name: str
+    params: dict[str, Parameter]
+    value: Callable[..., Any]
+    slope: Callable[..., Any]
+
+
+def _rows() -> list[Row]:
+    rows = []
+    for name, params in _native.tables()["losses"]:
+        value, slope = twins(reference, name, f"{name}_grad")
+        rows.append(Row(name, row_parameters(params, value, slope), value, slope))
+    return rows
+
+
+ROWS = _rows()
+functions: dict[str, Callable[..., Any]] = {}
+
+
+# -------------------------------------------------------------------------------------------------- what they share
+
+
+def _factor(op: str, reduction: str, size: int) -> float:
+    """What the sum over all elements is multiplied by; the mean of nothing is 0."""
+    if reduction not in REDUCTIONS:
+        raise unknown(f"{op} reduction", reduction, REDUCTIONS)
+    return 1.0 if reduction != "mean" else 1.0 / size if size else 0.0
+
+
+def _matrix(array: Array, by_element: bool = False) -> Array:
+    """The rows that the kernel sees: those of the last axis, or one per element."""
+    if by_element:
+        return array.reshape(-1, 1)
+    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1] if array.ndim else 1)
+
+
+def _run(row: str, p: Array, t: Array, params: Params, by_element: bool, grad: Array | None, factor: float) -> Array:
+    """Sums (float64) of the losses of the rows; `grad` gets factor times the derivative."""
+    pred, target = _matrix(p, by_element), _matrix(t, by_element)
+    sums = np.empty(len(pred))
+    slopes = None if grad is None else _matrix(grad, by_element)
+    # the kernel works with means over the columns
+    columns = pred.shape[1]
+    current().elementwise_loss(row, pred, target, None, factor * columns, slopes, sums, params)
+    return np.multiply(sums, columns, out=sums)
+
+
+def _reduced(sums: Array, p: Array, reduction: str, factor: float) -> Any:
+    if reduction == "none":
+        losses = sums.astype(p.dtype).reshape(p.shape)
+        return losses if losses.ndim else losses[()]
+    return float(np.sum(sums)) * factor
+
+
+def _value(op: str, row: str, p: ArrayLike, t: ArrayLike, params: Params, reduction: str) -> Any:
+    (pred, target), _, _ = operands(op, {"p": p, "t": t}, passive="t")
+    factor, by_element = _factor(op, reduction, pred.size), reduction == "none"
+    sums = _run(row, pred, target, params, by_element, None, 0.0) if pred.size else np.empty(0)
+    return _reduced(sums, pred, reduction, factor)
+
+
+def _backward(op: str, row: str, p: ArrayLike, t: ArrayLike, params: Params, scale: float | None, out: Any) -> Any:
+    (pred, target), dtype, shape = operands(op, {"p": p, "t": t}, passive="t")
+    factor = _factor(op, "mean", pred.size) if scale is None else number(op, "scale", scale)
+    return into(
+        op, out, shape, dtype, lambda grad: _run(row, pred, target, params, False, grad, factor), same=(p, t)
+    )
+
+
+def _with_grad(
+    op: str, row: str, p: ArrayLike, t: ArrayLike, params: Params, reduction: str, out: Any
+) -> tuple[Any, Any]:
+    (pred, target), dtype, shape = operands(op, {"p": p, "t": t}, passive="t")
+    factor, by_element = _factor(op, reduction, pred.size), reduction == "none"
+    sums = np.empty(0)
+
+    def fill(grad: Array) -> None:
+        nonlocal sums
+        sums = _run(row, pred, target, params, by_element, grad, factor)
+
+    grad = into(op, out, shape, dtype, fill, same=(p, t))
+    return _reduced(sums, pred, reduction, factor), grad
+
+
+# ------------------------------------------------------------------------------------------------------- generation
+
+REDUCTION = """\
+reduction : {"mean", "sum", "none"}
+    Of the losses of all elements, to one number; "none" leaves one loss per element."""
+SCALE = """\
+scale : float, optional
+    Factor of every element's derivative. Default: 1 / number of elements, for the mean loss."""
+LOSS_RETURNS = """\
+float, or array of the shape of p for reduction="none"
+    The loss, summed in double precision; 0.0 for the mean of no elements."""
+BOTH_RETURNS = """\
+(loss, grad)
+    As the function without `_with_grad` returns it; and the gradient of the reduced loss with respect to p (for "none":
+    of every element's own loss)."""
+
+
+def _sample(name: str) -> Callable[..., Arguments]:
+    def sample(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
+        if "binary" not in name:
+            p, t = rng.normal(size=(2, *shape))
+        else:
+            t = rng.integers(0, 2, shape).astype(float)
+            p = rng.normal(size=shape) if name.endswith("logits") else rng.uniform(0.05, 0.95, shape)
+        return Arguments((p.astype(dtype), t.astype(dtype)), {})
+
+    return sample
+
+
+def _define(op: str, row: Row, general: Callable[..., Any], keywords: dict[str, str], doc: str, **fields: Any) -> None:
+    signature = "p: ArrayLike, t: ArrayLike, " + _generate.parameters_of(row.params) + "*, "
+    function = _generate.define(
+        op,
+        signature + ", ".join(f"{name}: {rest}" for name, rest in keywords.items()),
+        [
+            *_generate.check_lines(op, row.params),
+            f"return general({op!r}, {row.name!r}, p, t, {_generate.tuple_of(row.params, row.params)}, "
+            + ", ".join(keywords) + ")",
+        ],
+        {"general": general},
+        doc,
+    )  # fmt: skip
+    enter = operation("loss", _sample(row.name), row=row.name, params=tuple(row.params.values()), **fields)
+    functions[op] = enter(function)
+
+
+def _define_row(row: Row) -> None:
+    name, public = row.name, _documentation.public
+    reduction, out = 'str = "mean"', "NDArray[Any] | None = None"
+    _define(
+        name, row, _value, {"reduction": reduction}, public(row.value, REDUCTION, out=False, returns=LOSS_RETURNS),
+        reference=row.value, backward=f"{name}_backward",
+    )  # fmt: skip
+    _define(
+        f"{name}_backward", row, _backward, {"scale": "float | None = None", "out": out}, public(row.slope, SCALE),
+        reference=row.slope,
+    )  # fmt: skip
+    _define(
+        f"{name}_with_grad", row, _with_grad, {"reduction": reduction, "out": out},
+        public(row.value, REDUCTION, returns=BOTH_RETURNS),
+    )  # fmt: skip
+
+
+for _row in ROWS:
+    _define_row(_row)

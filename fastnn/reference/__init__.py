@@ -1,0 +1,22 @@
+"""The readable statement of every operation, in NumPy alone.
+
+Each formula of fastnn is stated twice: in a row of the compiled tables, which is fast, and here, which is meant to
+be read.  The two are written independently of each other, and the tests compare them; so this package is the test
+oracle, the benchmark's baseline and the source of the public documentation at once.
+
+=====================  ==============================================================================
+module                 contents
+=====================  ==============================================================================
+``activations``        relu, sigmoid, gelu ..., forward and backward
+``losses``             element-wise losses and their derivatives
+``cross_entropy``      losses of rows of class predictions, from logits and from probabilities
+``rows``               softmax, log-softmax, log-sum-exp
+``affine``             matrix product, bias, column sums
+``optimizers``         one step of sgd, momentum, adam ...
+``random``             Philox random bits, dropout
+``kernels``            all of it behind the interface of the compiled kernels (the "reference" backend)
+=====================  ==============================================================================
+
+Functions take and return arrays of float32 or float64 and never change their arguments.  Nothing but NumPy is
+imported.
+"""

@@ -1,0 +1,272 @@
+"""The "reference" backend: the readable functions of this package behind the interface of the compiled kernels.
+
+Like the compiled ones, these kernels see well-formed arrays only (C-contiguous, one real dtype, outputs of the right
+shape), write into their output arguments, and accept exactly the buffer of an input as an output.  Everything
+is computed before anything is written.  Checking and conversion are the business of `fastnn.ops`.
+
+No formula stands here.  The functions of a row are found by name: an activation is a pair ``name``,
+``name_backward`` in `activations`, a loss a pair ``name``, ``name_grad`` in `losses`, an optimizer the function
+``name`` in `optimizers`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.reference import activations, affine, cross_entropy, losses, optimizers, random, rows
+from fastnn.reference.arrays import Array, Labels
+
+if TYPE_CHECKING:
+    from fastnn.reference.program import Program as Program  # __getattr__ below
+
+name = "reference"
+
+
+class Activation(NamedTuple):
+    """The functions of one row, what its backward function keeps, and which of its parameters ``forward`` takes."""
+
+    forward: Callable[..., Array]
+    backward: Callable[..., Array]
+    keeps: str
+    taken: tuple[int, ...]
+
+    def output(self, x: Array, params: Sequence[float]) -> Array:
+        return self.forward(x, *(params[i] for i in self.taken))
+
+
+@functools.cache
+def _activation(row: str) -> Activation:
+    forward, backward = getattr(activations, row), getattr(activations, f"{row}_backward")
+    _, keeps, *parameters = inspect.signature(backward).parameters  # those after dy and kept are all of the row's
+    _, *taken = inspect.signature(forward).parameters
+    return Activation(forward, backward, keeps, tuple(parameters.index(parameter) for parameter in taken))
+
+
+def _store(out: NDArray[Any] | None, values: Any) -> None:
+    if out is not None:
+        with np.errstate(all="ignore"):  # too large for float32: infinity, silently
+            out[...] = values
+
+
+def _weights(row_weight: Array | None, count: int) -> Array:
+    return np.ones(count) if row_weight is None else row_weight
+
+
+# --- activations
+
+
+def activation_forward(row: str, x: Array, y: Array, params: Sequence[float]) -> None:
+    """``y = act(x)``, any shape."""
+    _store(y, _activation(row).output(x, params))
+
+
+def activation_backward(row: str, dy: Array, kept: Array, dx: Array, params: Sequence[float]) -> None:
+    """``dx = dy * act'``, from the input or the output, whichever the row keeps."""
+    _store(dx, _activation(row).backward(dy, kept, *params))
+
+
+def activation_derivative(row: str, x: Array, dx: Array, params: Sequence[float]) -> None:
+    """``dx = act'(x)``; the output that some rows need is computed in float64."""
+    act = _activation(row)
+    exact = x.astype(np.float64)
+    kept = exact if act.keeps == "x" else act.output(exact, params)
+    _store(dx, act.backward(np.ones_like(exact), kept, *params))
+
+
+# --- rows
+
+
+def softmax(x: Array, y: Array) -> None:
+    """Softmax of every row of ``x``, shape (rows, columns), into ``y``."""
+    _store(y, rows.softmax(x))
+
+
+def log_softmax(x: Array, y: Array) -> None:
+    """Log-softmax of every row of ``x``, shape (rows, columns), into ``y``."""
+    _store(y, rows.log_softmax(x))
+
+
+def logsumexp(x: Array, y: Array) -> None:
+    """Log-sum-exp of every row of ``x``, shape (rows, columns), into ``y``, shape (rows,)."""
+    _store(y, rows.logsumexp(x))
+
+
+def softmax_backward(dy: Array, y: Array, dx: Array) -> None:
+    """Gradient of softmax from its output, shapes (rows, columns)."""
+    _store(dx, rows.softmax_backward(dy, y))
+
+
+def log_softmax_backward(dy: Array, y: Array, dx: Array) -> None:
+    """Gradient of log-softmax from its output, shapes (rows, columns)."""
+    _store(dx, rows.log_softmax_backward(dy, y))
+
+
+# --- dense layers
+
+
+def gemm(a: Array, b: Array, c: Array, transpose_a: bool, transpose_b: bool, alpha: float, beta: float) -> None:
+    """``c = alpha * op(a) @ op(b) + beta * c``."""
+    _store(c, affine.gemm(a, b, c, transpose_a, transpose_b, alpha, beta))
+
+
+def bias_forward(row: str, y: Array, bias: Array | None, z: Array | None, params: Sequence[float]) -> None:
+    """``z = y + bias`` unless ``z`` is None, then ``y = act(z)``; ``y`` holds a product on entry."""
+    pre_activation = y if bias is None else affine.add_bias(y, bias)
+    output = _activation(row).output(pre_activation, params)
+    _store(z, pre_activation)
+    _store(y, output)
+
+
+def bias_backward(row: str, dy: Array, kept: Array, dz: Array, db: Array | None, params: Sequence[float]) -> None:
+    """``dz = dy * act'(kept)`` and, unless ``db`` is None, ``db = column sums of dz``."""
+    _store(dz, _activation(row).backward(dy, kept, *params))
+    if db is not None:
+        _store(db, affine.column_sums(dz))
+
+
+def column_sums(x: Array, sums: Array) -> None:
+    """Sum of each column of ``x``, shape (rows, columns), into ``sums``, shape (columns,)."""
+    _store(sums, affine.column_sums(x))
+
+
+# --- losses and hits
+
+
+@np.errstate(all="ignore")
+def elementwise_loss(
+    row: str,
+    pred: Array,
+    target: Array,
+    row_weight: Array | None,
+    grad_scale: float,
+    grad: Array | None,
+    row_loss: Array | None,
+    params: Sequence[float],
+) -> None:
+    """``row_loss = weight * mean of the row's losses``, ``grad = weight * grad_scale / columns * slope``."""
+    count, columns = pred.shape
+    weight = _weights(row_weight, count)
+    loss = getattr(losses, row)(pred, target, *params).sum(axis=1, dtype=np.float64) * (weight / columns)
+    if grad is not None:
+        slope = getattr(losses, f"{row}_grad")(pred, target, *params)
+        _store(grad, slope * (weight * grad_scale / columns)[:, np.newaxis])
+    _store(row_loss, loss)
+
+
+@np.errstate(all="ignore")
+def softmax_cross_entropy(
+    pred: Array,
+    target: Labels | Array,
+    row_weight: Array | None,
+    grad_scale: float,
+    grad: Array | None,
+    probs: Array | None,
+    row_loss: Array | None,
+    ignore: int,
+) -> None:
+    """Weighted losses of logits ``pred`` against labels, shape (rows,), or target rows; ``probs = softmax(pred)``."""
+    weight = _weights(row_weight, len(pred))
+    loss = cross_entropy.softmax_cross_entropy(pred, target, ignore)
+    slope = cross_entropy.softmax_cross_entropy_grad(pred, target, ignore)
+    probabilities = rows.softmax(pred)
+    _store(row_loss, weight * loss)
+    _store(grad, slope * (weight * grad_scale)[:, np.newaxis])
+    _store(probs, probabilities)
+
+
+@np.errstate(all="ignore")
+def categorical_cross_entropy(
+    pred: Array,
+    target: Labels | Array,
+    row_weight: Array | None,
+    grad_scale: float,
+    grad: Array | None,
+    row_loss: Array | None,
+    eps: float,
+    ignore: int,
+) -> None:
+    """Weighted losses of probabilities ``pred`` against labels, shape (rows,), or target rows."""
+    weight = _weights(row_weight, len(pred))
+    loss = cross_entropy.categorical_cross_entropy(pred, target, eps, ignore)
+    slope = cross_entropy.categorical_cross_entropy_grad(pred, target, eps, ignore)
+    _store(row_loss, weight * loss)
+    _store(grad, slope * (weight * grad_scale)[:, np.newaxis])
+
+
+def label_hits(pred: Array, labels: Labels, hits: Array) -> None:
+    """1 for each row whose largest element stands at its label; the first of several largest counts."""
+    _store(hits, np.argmax(pred, axis=1) == labels)
+
+
+def argmax_hits(pred: Array, target: Array, hits: Array) -> None:
+    """1 for each row whose largest element stands where that of its target row stands."""
+    _store(hits, np.argmax(pred, axis=1) == np.argmax(target, axis=1))
+
+
+@np.errstate(all="ignore")
+def threshold_hits(pred: Array, target: Array, threshold: float, hits: Array) -> None:
+    """For each row, the part of its elements for which ``pred > threshold`` (1 or 0) equals the target."""
+    right = (pred.astype(np.float64) > threshold) == target
+    _store(hits, right.sum(axis=1) / np.float64(pred.shape[1]))
+
+
+# --- optimizers
+
+
+def optimizer_update(row: str, p: Array, g: Array, slots: Sequence[Array], scalars: Sequence[float]) -> None:
+    """One step, in place; ``scalars`` are gradient_scale, l2 and decay, then those of the row."""
+    gradient_scale, l2, decay, *own = map(float, scalars)
+    p_decayed, g = optimizers.regularize(p, g, gradient_scale, l2, decay)
+    new = getattr(optimizers, row)(p_decayed, g, *slots, *own)
+    for out, values in zip((p, *slots), new, strict=True):
+        _store(out, values)
+
+
+# --- random numbers
+
+
+def dropout(x: Array, y: Array, mask: NDArray[np.uint8], seed: int, stream: int, step: int, rate: float) -> None:
+    """``y = x * mask / (1 - rate)``, where ``mask`` (uint8) is 1 with probability ``1 - rate``."""
+    values, kept = random.dropout(x, rate, seed, stream, step)
+    _store(mask, kept)
+    _store(y, values)
+
+
+def masked_scale(x: Array, mask: NDArray[np.uint8], y: Array, scale: float) -> None:
+    """``y = x * scale`` where ``mask`` is not 0, else 0."""
+    _store(y, random.masked_scale(x, mask, scale))
+
+
+def random_bits(out: NDArray[np.uint32], seed: int, stream: int, step: int) -> None:
+    """Fill ``out`` (uint32, one dimension) with the words of a random stream."""
+    _store(out, random.random_bits(out.size, seed, stream, step))
+
+
+# --- whole arrays
+
+
+@np.errstate(all="ignore")
+def sum_of_squares(x: Array) -> float:
+    """Sum of the squares of all elements, in float64."""
+    return float(np.sum(np.square(x, dtype=np.float64)))
+
+
+def first_nonfinite(x: Array) -> int:
+    """Index, in C order, of the first NaN or infinity; the size of ``x`` if there is none."""
+    bad = ~np.isfinite(x.reshape(-1))
+    return int(np.argmax(bad)) if bad.any() else x.size
+
+
+def __getattr__(attribute: str) -> Any:
+    """`Program`, the executor of plans, is imported when it is asked for: it calls these kernels."""
+    if attribute != "Program":
+        raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
+    from fastnn.reference.program import Program
+
+    return Program

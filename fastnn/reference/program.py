@@ -1,0 +1,236 @@
+"""The reference executor: walks a plan step by step in NumPy.
+
+It does what the native executor does, in the same order, one readable function per operation, so that a model can be
+followed through a training step with a debugger and the compiled engine has something to be compared with.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import kernels
+
+ABSENT = -1
+STEPS: dict[str, Callable[..., None]] = {}
+
+
+def operation(function: Callable[..., None]) -> Callable[..., None]:
+    """Register a step function under its own name."""
+    STEPS[function.__name__] = function
+    return function
+
+
+class Program:
+    """A plan bound to arrays; see fastnn.engine.plan for the operations and fastnn.backend for the protocol.
+
+    Parameters:
+        plan: the steps.
+        segments: for training, the optimizer's ranges: (p, g, slots, l2, decay) with flat arrays.
+    """
+
+    def __init__(self, plan: Any, segments: Sequence[tuple[Any, ...]] = ()) -> None:
+        self.plan = plan
+        self.segments = segments
+        self.totals = np.zeros(max(1, plan.scores))
+        self.arrays: list[Any] = [
+            np.zeros(b.size, b.dtype) if b.array is None else b.array.reshape(-1) for b in plan.buffers
+        ]
+        self.inputs: Sequence[np.ndarray] = ()
+        self.outputs: Sequence[np.ndarray] = ()
+        # where the current step stands
+        self.sample = 0
+        self.order: np.ndarray | None = None
+        self.scalars: Any = None
+        self.seed = 0
+        self.step = 0
+
+    @property
+    def workspace_bytes(self) -> int:
+        """Bytes of the buffers that are not parameters, gradients or outputs."""
+        return sum(b.size * b.dtype.itemsize for b in self.plan.buffers if b.kind in ("work", "input"))
+
+    def bind(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray] = ()) -> None:
+        """Name the arrays that the next runs read and write; samples along the first axis."""
+        if len(inputs) != len(self.plan.inputs) or len(outputs) != len(self.plan.outputs):
+            raise ValueError(
+                f"expected {len(self.plan.inputs)} inputs and {len(self.plan.outputs)} outputs. "
+                f"Received {len(inputs)} and {len(outputs)}"
+            )
+        self.inputs, self.outputs = inputs, outputs
+
+    def run(
+        self,
+        first_sample: int,
+        batches: int,
+        order: np.ndarray | None = None,
+        scalars: np.ndarray | None = None,
+        seed: int = 0,
+        step: int = 0,
+        seconds: float = 1e9,
+    ) -> int:
+        """Run up to `batches` mini-batches, at least one, stopping after about `seconds`; returns the number done."""
+        deadline = time.perf_counter() + seconds
+        self.order, self.seed = order, seed
+        for done in range(batches):
+            if done and time.perf_counter() > deadline:
+                return done
+            self.sample, self.step = first_sample + done * self.plan.batch, step + done
+            self.scalars = None if scalars is None else scalars[done]
+            with np.errstate(all="ignore"):
+                for entry in self.plan.steps:
+                    STEPS[entry.op](self, entry, *(None if b == ABSENT else self.arrays[b] for b in entry.buffers))
+            for output, array in zip(self.plan.outputs, self.outputs):
+                rows = array.reshape(-1)
+                start = self.sample * output.per_sample
+                values = self.arrays[output.buffer]
+                rows[start : start + values.size] = values
+        return batches
+
+
+def table(array: np.ndarray | None, rows: int, cols: int) -> Any:
+    """The flat buffer as a matrix."""
+    return None if array is None else array.reshape(rows, cols)
+
+
+@operation
+def gather(program: Program, step: Any, out: np.ndarray) -> None:
+    source = program.inputs[step.ints[0]]
+    start, batch = program.sample, program.plan.batch
+    index = slice(start, start + batch) if program.order is None else program.order[start : start + batch]
+    out[...] = source[index].reshape(-1)
+
+
+@operation
+def affine(program: Program, step: Any, x: Any, w: Any, b: Any, y: Any, z: Any) -> None:
+    rows, inputs, units = step.ints
+    kernels.gemm(table(x, rows, inputs), table(w, inputs, units), table(y, rows, units), False, False, 1.0, 0.0)
+    kernels.bias_forward(step.row, table(y, rows, units), b, table(z, rows, units), step.reals)
+
+
+@operation
+def gemm(program: Program, step: Any, a: Any, b: Any, c: Any) -> None:
+    ta, tb, m, n, k = step.ints
+    a = table(a, k, m) if ta else table(a, m, k)
+    b = table(b, n, k) if tb else table(b, k, n)
+    kernels.gemm(a, b, table(c, m, n), bool(ta), bool(tb), 1.0, 0.0)
+
+
+@operation
+def activation(program: Program, step: Any, x: Any, y: Any) -> None:
+    kernels.activation_forward(step.row, x, y, step.reals)
+
+
+@operation
+def activation_backward(program: Program, step: Any, dy: Any, kept: Any, dx: Any) -> None:
+    kernels.activation_backward(step.row, dy, kept, dx, step.reals)
+
+
+@operation
+def bias_backward(program: Program, step: Any, dy: Any, kept: Any, dz: Any, db: Any) -> None:
+    rows, cols = step.ints
+    kernels.bias_backward(step.row, *(table(a, rows, cols) for a in (dy, kept, dz)), db, step.reals)
+
+
+@operation
+def softmax(program: Program, step: Any, x: Any, y: Any) -> None:
+    kernels.softmax(table(x, *step.ints), table(y, *step.ints))
+
+
+@operation
+def log_softmax(program: Program, step: Any, x: Any, y: Any) -> None:
+    kernels.log_softmax(table(x, *step.ints), table(y, *step.ints))
+
+
+@operation
+def softmax_backward(program: Program, step: Any, dy: Any, y: Any, dx: Any) -> None:
+    kernels.softmax_backward(*(table(a, *step.ints) for a in (dy, y, dx)))
+
+
+@operation
+def log_softmax_backward(program: Program, step: Any, dy: Any, y: Any, dx: Any) -> None:
+    kernels.log_softmax_backward(*(table(a, *step.ints) for a in (dy, y, dx)))
+
+
+@operation
+def dropout(program: Program, step: Any, x: Any, y: Any, mask: Any) -> None:
+    kernels.dropout(x, y, mask, program.seed, step.ints[1], program.step, step.reals[0])
+
+
+@operation
+def masked_scale(program: Program, step: Any, dy: Any, mask: Any, dx: Any) -> None:
+    kernels.masked_scale(dy, mask, dx, step.reals[0])
+
+
+def divide_by(divisor: int, counted: np.ndarray, ignore: int) -> float:
+    """1 / the sum of the batch's weights (1) or its number of labels that count (2); 0 where there is nothing."""
+    total = float(counted.sum() if divisor == 1 else (counted != ignore).sum())
+    return 1.0 / total if total else 0.0
+
+
+def gradient_scale(step: Any, target: Any, weight: Any) -> float:
+    """The plan's factor, or that of the batch."""
+    divisor = step.ints[2]
+    return divide_by(divisor, weight if divisor == 1 else target, step.ints[-1]) if divisor else step.reals[0]
+
+
+def labels_or_rows(step: Any, target: Any) -> Any:
+    """Integer labels stay a vector, target rows become a matrix."""
+    return target if target.dtype == np.int32 else table(target, step.ints[0], step.ints[1])
+
+
+@operation
+def elementwise_loss(program: Program, step: Any, pred: Any, target: Any, weight: Any, grad: Any, row_loss: Any) -> None:
+    pred, target, grad = (table(a, *step.ints[:2]) for a in (pred, target, grad))
+    scale = gradient_scale(step, target, weight)
+    kernels.elementwise_loss(step.row, pred, target, weight, scale, grad, row_loss, step.reals[1:])
+
+
+@operation
+def softmax_cross_entropy(
+    program: Program, step: Any, pred: Any, target: Any, weight: Any, grad: Any, probs: Any, row_loss: Any
+) -> None:
+    pred, grad, probs = (table(a, *step.ints[:2]) for a in (pred, grad, probs))
+    scale, target = gradient_scale(step, target, weight), labels_or_rows(step, target)
+    kernels.softmax_cross_entropy(pred, target, weight, scale, grad, probs, row_loss, step.ints[3])
+
+
+@operation
+def categorical_cross_entropy(
+    program: Program, step: Any, pred: Any, target: Any, weight: Any, grad: Any, row_loss: Any
+) -> None:
+    pred, grad = (table(a, *step.ints[:2]) for a in (pred, grad))
+    scale, target = gradient_scale(step, target, weight), labels_or_rows(step, target)
+    kernels.categorical_cross_entropy(pred, target, weight, scale, grad, row_loss, step.reals[1], step.ints[3])
+
+
+@operation
+def label_hits(program: Program, step: Any, pred: Any, labels: Any, hits: Any) -> None:
+    kernels.label_hits(table(pred, *step.ints), labels, hits)
+
+
+@operation
+def argmax_hits(program: Program, step: Any, pred: Any, target: Any, hits: Any) -> None:
+    kernels.argmax_hits(table(pred, *step.ints), table(target, *step.ints), hits)
+
+
+@operation
+def threshold_hits(program: Program, step: Any, pred: Any, target: Any, hits: Any) -> None:
+    kernels.threshold_hits(table(pred, *step.ints), table(target, *step.ints), step.reals[0], hits)
+
+
+@operation
+def score(program: Program, step: Any, values: Any, counted: Any) -> None:
+    _, slot, divisor, ignore = step.ints
+    factor = program.plan.batch * divide_by(divisor, counted, ignore) if divisor else step.reals[0]
+    program.totals[slot] += factor * values.sum()
+
+
+@operation
+def update(program: Program, step: Any) -> None:
+    for p, g, slots, l2, decay in program.segments:
+        scale, common_l2, common_decay, *rest = program.scalars
+        kernels.optimizer_update(step.row, p, g, tuple(slots), (scale, common_l2 + l2, common_decay * decay, *rest))

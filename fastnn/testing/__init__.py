@@ -1,0 +1,15 @@
+"""Tools for testing numerical code: gradient checks, distances in units in the last place, awkward inputs.
+
+They are what fastnn's own tests use, and need nothing of fastnn but this package::
+
+    from fastnn.testing import gradcheck, max_ulp
+
+    gradcheck(np.sin, [x], lambda dy, x: dy * np.cos(x))     # AssertionError names the worst element
+    assert max_ulp(fast_exp(x), exact_exp(x)) <= 2
+"""
+
+from fastnn.testing.cases import dense_values, kinks, layouts, shapes, special_values
+from fastnn.testing.gradcheck import gradcheck
+from fastnn.testing.ulp import max_ulp, ulp_distance
+
+__all__ = ["dense_values", "gradcheck", "kinks", "layouts", "max_ulp", "shapes", "special_values", "ulp_distance"]

@@ -1,0 +1,22 @@
+/* Everything of one dtype: the functions, and the part of the table that points to them. */
+#include "real.h"
+#include "real_math.h"
+#include "rows_to_functions.h"
+
+#include "loops.h"
+
+#include "rows.h"
+
+#include "dropout.h"
+
+static const fastnn_activation FN(activations)[FASTNN_ACTIVATIONS] = {
+#define ACT(name, keeps, list, ...)                                                                                    \
+    {#name, #keeps, #list, FN(name##_forward), FN(name##_backward), FN(name##_derivative)},
+#include "activations.def"
+#undef ACT
+};
+static const fastnn_loss FN(losses)[FASTNN_LOSSES] = {
+#define LOSS(name, list, ...) {#name, #list, FN(name##_with_grad)},
+#include "losses.def"
+#undef LOSS
+};

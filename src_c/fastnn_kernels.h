@@ -1,0 +1,119 @@
+/* The only header that the Cython layer sees: what an ISA object offers, for both dtypes.
+ *
+ * Every pointer is to contiguous elements of the table's dtype unless a stride (ld, in elements) is passed.
+ * Outputs may be exactly the same buffer as an input, never a shifted one.  No kernel allocates, locks or fails.
+ */
+#ifndef FASTNN_KERNELS_H
+#define FASTNN_KERNELS_H
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FASTNN_F32, FASTNN_F64, FASTNN_DTYPES };
+enum { FASTNN_MAX_PARAMS = 6, FASTNN_MAX_SLOTS = 3, FASTNN_COMMON_SCALARS = 3 };
+
+/* The source dtypes that a mini-batch can be gathered from. */
+enum { FASTNN_SRC_F32, FASTNN_SRC_F64, FASTNN_SRC_U8, FASTNN_SRC_I32, FASTNN_SRC_I64, FASTNN_SOURCES };
+
+enum {
+#define ACT(name, ...) FASTNN_ACT_##name,
+#include "activations.def"
+#undef ACT
+    FASTNN_ACTIVATIONS
+};
+enum {
+#define LOSS(name, ...) FASTNN_LOSS_##name,
+#include "losses.def"
+#undef LOSS
+    FASTNN_LOSSES
+};
+enum {
+#define OPT(name, ...) FASTNN_OPT_##name,
+#include "optimizers.def"
+#undef OPT
+    FASTNN_OPTIMIZERS
+};
+
+typedef void (*map_fn)(size_t n, const void *x, void *y, const double *params);
+typedef void (*map_backward_fn)(size_t n, const void *dy, const void *kept, void *dx, const double *params);
+typedef void (*rows_fn)(size_t rows, size_t cols, const void *x, void *y);
+typedef void (*rows_backward_fn)(size_t rows, size_t cols, const void *dy, const void *y, void *dx);
+
+typedef struct {
+    const char *name, *keeps, *params; /* as written in the row: "silu", "x", "()" */
+    map_fn forward;
+    map_backward_fn backward;
+    map_fn derivative;
+} fastnn_activation;
+
+typedef struct {
+    const char *name, *params;
+    /* loss[i] and, unless dp is NULL, dp[i] */
+    void (*with_grad)(size_t n, const void *p, const void *t, void *loss, void *dp, const double *params);
+} fastnn_loss;
+
+typedef struct {
+    const char *name, *slots, *scalars;
+    /* scalars: gradient_scale, l2, decay, then those of the row */
+    void (*update)(size_t n, void *p, const void *g, void *const *slots, const double *scalars);
+} fastnn_optimizer;
+
+/* What a loss call shares, row-wise or element-wise: predictions (rows, cols); row_weight (rows) or NULL;
+ * grad = d(row loss)/d(pred) * row_weight[row] * grad_scale, unless NULL; row_loss[row] in double, weighted. */
+typedef struct {
+    size_t rows, cols;
+    const void *pred;
+    const void *target;    /* (rows, cols), dtype of the table; or NULL when labels is given */
+    const int32_t *labels; /* (rows) class indices; or NULL */
+    const double *row_weight;
+    double grad_scale;
+    void *grad;
+    void *probs; /* softmax output (rows, cols), unless NULL; only the row-wise losses fill it */
+    double *row_loss;
+    const double *params;
+    int32_t ignore; /* rows with this label count nothing */
+} fastnn_loss_args;
+
+typedef struct {
+    fastnn_activation activation[FASTNN_ACTIVATIONS];
+    fastnn_loss loss[FASTNN_LOSSES];
+    fastnn_optimizer optimizer[FASTNN_OPTIMIZERS];
+
+    /* affine epilogue and its backward; act is a row of activation[].
+     * y (rows, cols, ld) holds x @ W on entry; z gets the pre-activation unless NULL (ld as y). */
+    void (*bias_forward)(int act, size_t rows, size_t cols, size_t ld, const void *bias, void *y, void *z,
+                         const double *params);
+    /* dz = dy * act'(kept); db (cols) = sum of dz over rows, unless NULL; dz may be dy */
+    void (*bias_backward)(int act, size_t rows, size_t cols, size_t ld, const void *dy, const void *kept, void *dz,
+                          void *db, const double *params);
+    void (*column_sums)(size_t rows, size_t cols, size_t ld, const void *x, void *sums);
+
+    rows_fn softmax, log_softmax, logsumexp;
+    rows_backward_fn softmax_backward, log_softmax_backward;
+
+    void (*elementwise_loss)(int loss, const fastnn_loss_args *args);    /* row loss = mean over cols */
+    void (*softmax_cross_entropy)(const fastnn_loss_args *args);         /* pred are logits */
+    void (*categorical_cross_entropy)(const fastnn_loss_args *args);     /* pred are probabilities; params: eps */
+    void (*label_hits)(size_t rows, size_t cols, const void *pred, const int32_t *labels, double *hits);
+    void (*argmax_hits)(size_t rows, size_t cols, const void *pred, const void *target, double *hits);
+    void (*threshold_hits)(size_t rows, size_t cols, const void *pred, const void *target, double threshold,
+                           double *hits);
+
+    /* mask[i] = bits(i) >= rate * 2^32; y = x * mask * scale.  The bits are those of random_bits(..., first + i);
+     * first is a multiple of 4. */
+    void (*dropout)(size_t n, const void *x, void *y, uint8_t *mask, uint64_t seed, uint32_t stream, uint32_t step,
+                    uint64_t first, double rate, double scale);
+    void (*masked_scale)(size_t n, const void *x, const uint8_t *mask, void *y, double scale);
+    /* out (rows, cols) = the rows index[0..rows) of source */
+    void (*gather[FASTNN_SOURCES])(size_t rows, size_t cols, const void *source, const int64_t *index, void *out);
+    size_t (*first_nonfinite)(size_t n, const void *x); /* n if all are finite */
+    double (*sum_of_squares)(size_t n, const void *x);
+} fastnn_dtype_kernels;
+
+typedef struct {
+    const char *isa;
+    fastnn_dtype_kernels dtype[FASTNN_DTYPES];
+    /* Philox4x32-10: word i of the stream (seed, stream, step); first is a multiple of 4 */
+    void (*random_bits)(size_t n, uint32_t *out, uint64_t seed, uint32_t stream, uint32_t step, uint64_t first);
+} fastnn_kernels;
+
+#endif

@@ -1,0 +1,69 @@
+/* Everything for one ISA.  A stub in isa/ defines FASTNN_ISA_NAME and FASTNN_ISA_TABLE and includes this file; setup.py
+ * gives each stub its own -march.  The object exports the table and nothing else (tools/check_kernels.py). */
+#include "fastnn_kernels.h"
+
+#include "philox.h"
+
+#define REAL_BITS 32
+#include "dtype_kernels.h"
+#undef REAL_BITS
+#define REAL_BITS 64
+#include "dtype_kernels.h"
+#undef REAL_BITS
+
+#define ACT(name, keeps, list, ...)                                                                                    \
+    {#name, #keeps, #list, DTYPE(name##_forward), DTYPE(name##_backward), DTYPE(name##_derivative)},
+#define LOSS(name, list, ...) {#name, #list, DTYPE(name##_with_grad)},
+#define OPT(name, slots, list, ...) {#name, #slots, #list, DTYPE(name##_update)},
+#define TABLE                                                                                                          \
+    .bias_forward = DTYPE(bias_forward), .bias_backward = DTYPE(bias_backward), .column_sums = DTYPE(column_sums),     \
+    .softmax = DTYPE(softmax), .log_softmax = DTYPE(log_softmax), .logsumexp = DTYPE(logsumexp),                       \
+    .softmax_backward = DTYPE(softmax_backward), .log_softmax_backward = DTYPE(log_softmax_backward),                  \
+    .elementwise_loss = DTYPE(elementwise_loss), .softmax_cross_entropy = DTYPE(softmax_cross_entropy),                \
+    .categorical_cross_entropy = DTYPE(categorical_cross_entropy), .label_hits = DTYPE(label_hits),                    \
+    .argmax_hits = DTYPE(argmax_hits), .threshold_hits = DTYPE(threshold_hits), .dropout = DTYPE(dropout),             \
+    .masked_scale = DTYPE(masked_scale),                                                                               \
+    .gather = {DTYPE(gather_f32), DTYPE(gather_f64), DTYPE(gather_u8), DTYPE(gather_i32), DTYPE(gather_i64)},          \
+    .first_nonfinite = DTYPE(first_nonfinite), .sum_of_squares = DTYPE(sum_of_squares)
+
+const fastnn_kernels FASTNN_ISA_TABLE = {
+    .isa = FASTNN_ISA_NAME,
+    .random_bits = random_bits,
+    .dtype =
+        {
+            {
+#define DTYPE(name) name##_f32
+                .activation =
+                    {
+#include "activations.def"
+                    },
+                .loss =
+                    {
+#include "losses.def"
+                    },
+                .optimizer =
+                    {
+#include "optimizers.def"
+                    },
+                TABLE
+#undef DTYPE
+            },
+            {
+#define DTYPE(name) name##_f64
+                .activation =
+                    {
+#include "activations.def"
+                    },
+                .loss =
+                    {
+#include "losses.def"
+                    },
+                .optimizer =
+                    {
+#include "optimizers.def"
+                    },
+                TABLE
+#undef DTYPE
+            },
+        },
+};
