@@ -361,10 +361,16 @@ def get(identifier: object) -> Initializer | Callable[..., Array] | None:
     return _registry.make(identifier)
 
 
-def serialize(initializer: Initializer) -> dict[str, Any]:
-    """The dictionary from which `get` builds an equal initializer."""
+def serialize(initializer: object) -> dict[str, Any]:
+    """The dictionary from which `get` builds an equal initializer.
+
+    Raises
+    ------
+    ValueError
+        If it is not an Initializer: a function has no config.
+    """
     if not isinstance(initializer, Initializer):
-        raise ValueError(f"Only an Initializer can be serialized, not a function. Received: {initializer!r}")
+        raise ValueError(f"Only an instance of Initializer can be serialized. Received: {initializer!r}")
     if isinstance(initializer, _FromArray):
         initializer = Constant(initializer.value)
     return _registry.serialize(initializer)

@@ -1,6 +1,4 @@
 #if !defined(_WIN32)
-#define _GNU_SOURCE
-#include <sched.h>
 #include <time.h>
 #else
 #include <windows.h>
@@ -80,40 +78,6 @@ void fastnn_restore_denormals(unsigned long old) {
 #else
     (void)old;
 #endif
-}
-
-static void pause_(void) {
-#if X86_64
-    _mm_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
-static void yield_(void) {
-#if defined(_WIN32)
-    SwitchToThread();
-#else
-    sched_yield();
-#endif
-}
-
-/* Spinning covers the common case (all threads on processors of their own, parts of equal size); yielding keeps an
- * oversubscribed team, or one beside another library's busy threads, from burning its own time slices. */
-void fastnn_barrier_wait(fastnn_barrier *b, int team) {
-    if (team < 2) return;
-    const int generation = __atomic_load_n(&b->generation, __ATOMIC_ACQUIRE);
-    if (__atomic_add_fetch(&b->arrived, 1, __ATOMIC_ACQ_REL) == team) {
-        __atomic_store_n(&b->arrived, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&b->generation, generation + 1, __ATOMIC_RELEASE);
-        return;
-    }
-    for (int spins = 0; __atomic_load_n(&b->generation, __ATOMIC_ACQUIRE) == generation; spins++) {
-        if (spins < 4000)
-            pause_();
-        else
-            yield_();
-    }
 }
 
 double fastnn_seconds(void) {

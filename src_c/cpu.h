@@ -13,11 +13,5 @@ const fastnn_kernels *fastnn_isa_table(int i);
 unsigned long fastnn_flush_denormals(void);
 void fastnn_restore_denormals(unsigned long old);
 
-/* A barrier for a team that is known to run: spins briefly, then yields.  One object per run, zero-initialised. */
-typedef struct {
-    int arrived, generation;
-} fastnn_barrier;
-void fastnn_barrier_wait(fastnn_barrier *barrier, int team);
-
 double fastnn_seconds(void); /* monotonic clock */
 #endif

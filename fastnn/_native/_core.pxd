@@ -82,10 +82,12 @@ cdef extern from "fastnn_kernels.h" nogil:
         fastnn_dtype_kernels *dtype
         void (*random_bits)(size_t, uint32_t *, uint64_t, uint32_t, uint32_t, uint64_t) noexcept nogil
 
-cdef extern from "cpu.h" nogil:
-    ctypedef struct fastnn_barrier:
-        int arrived
-        int generation
+cdef extern from "team.h" nogil:
+    ctypedef struct fastnn_ticket:
+        pass
+    int64_t fastnn_claim(fastnn_ticket *, int64_t)
+    void fastnn_finish(fastnn_ticket *)
+    void fastnn_wait(const fastnn_ticket *, int64_t)
 
 # C = alpha op(A) op(B) + beta C, row-major, cut into `blocks` along the rows or columns of C by its shape alone
 ctypedef struct gemm_task:
@@ -118,7 +120,6 @@ cdef void plan_gemm(gemm_task *task) noexcept nogil
 cdef void gemm_block(void *task, ssize_t block) noexcept nogil
 
 # what src_c/cpu.c offers; only _core is linked with it
-cdef void wait_for_team(fastnn_barrier *barrier, int team) noexcept nogil
 cdef unsigned long flush_denormals() noexcept nogil
 cdef void restore_denormals(unsigned long old) noexcept nogil
 cdef double seconds_now() noexcept nogil

@@ -22,7 +22,6 @@ cdef extern from "cpu.h" nogil:
     const fastnn_kernels *fastnn_isa_table(int)
     unsigned long fastnn_flush_denormals()
     void fastnn_restore_denormals(unsigned long)
-    void fastnn_barrier_wait(fastnn_barrier *, int)
     double fastnn_seconds()
 
 cdef const fastnn_kernels *_table = NULL
@@ -143,10 +142,6 @@ cdef void run_team(member_fn run, void *task, int threads) noexcept nogil:
     else:
         with parallel(num_threads=threads):
             run(task, omp_get_thread_num(), omp_get_num_threads())
-
-
-cdef void wait_for_team(fastnn_barrier *barrier, int team) noexcept nogil:
-    fastnn_barrier_wait(barrier, team)
 
 
 cdef unsigned long flush_denormals() noexcept nogil:

@@ -1,8 +1,8 @@
 """The native executor: runs a plan over many mini-batches in one call without the GIL.
 
 A `Program` is a plan turned into C structures: pointers, numbers and, for each step, into how many blocks its work is
-cut.  The number of blocks follows from shapes alone; threads take blocks in turn and meet at a barrier after each step,
-so results do not depend on how many threads there are.  In steady state nothing is allocated and no Python object is
+cut.  The number of blocks follows from shapes alone and every block is computed by one thread, so results do not depend
+on how many threads there are; which thread takes which block is left to chance (src_c/team.h).  In steady state nothing is allocated and no Python object is
 touched.  Denormals are flushed to zero on the threads of a run while it lasts, and nowhere else.
 """
 cimport numpy as cnp
@@ -12,8 +12,8 @@ from libc.string cimport memset
 
 from fastnn._native._core cimport (
     FASTNN_ACT_identity, FASTNN_COMMON_SCALARS, FASTNN_F32, FASTNN_F64, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS,
-    fastnn_barrier, fastnn_dtype_kernels, fastnn_loss_args, flush_denormals, gemm_block, gemm_task, kernels, plan_gemm,
-    restore_denormals, run_team, seconds_now, thread_limit, wait_for_team,
+    fastnn_claim, fastnn_dtype_kernels, fastnn_finish, fastnn_loss_args, fastnn_ticket, fastnn_wait, flush_denormals,
+    gemm_block, gemm_task, kernels, plan_gemm, restore_denormals, run_team, seconds_now, thread_limit,
 )
 from fastnn._native import _core
 
@@ -41,6 +41,7 @@ ctypedef struct step_t:
     ssize_t per_block
     ssize_t blocks
     gemm_task gemm
+    fastnn_ticket ticket
 
 ctypedef struct segment_t:
     char *p
@@ -89,8 +90,8 @@ ctypedef struct run_t:
     segment_t *segments
     int segment_count
     int slots
-    fastnn_barrier barrier
-    bint stop
+    fastnn_ticket begin      # one block a batch: look at the clock, bind the batch's data
+    ssize_t stopped_at
 
 ctypedef void (*step_fn)(run_t *r, step_t *s, ssize_t block) noexcept nogil
 
@@ -212,7 +213,10 @@ cdef double divide_by(int mode, const char *counted, ssize_t rows, int32_t ignor
     cdef double total = 0
     cdef ssize_t i
     for i in range(rows):
-        total += (<const double *>counted)[i] if mode == 1 else (<const int32_t *>counted)[i] != ignore
+        if mode == 1:
+            total += (<const double *>counted)[i]
+        elif (<const int32_t *>counted)[i] != ignore:
+            total += 1
     return 1 / total if total != 0 else 0
 
 
@@ -379,29 +383,60 @@ cdef void bind_batch(run_t *r) noexcept nogil:
         r.at[r.output_buffers[i]] = r.output_data[i] + first * r.output_bytes[i]
 
 
-cdef void run_member(void *arg, int member, int team) noexcept nogil:
-    cdef run_t *r = <run_t *>arg
+cdef void begin_batch(run_t *r, ssize_t batch) noexcept nogil:
+    r.done = batch
+    if batch >= r.batches or (batch > 0 and seconds_now() > r.deadline):
+        r.stopped_at = batch
+    else:
+        bind_batch(r)
+
+
+cdef void run_alone(run_t *r) noexcept nogil:
+    cdef ssize_t batch = 0, block
     cdef step_t *s
-    cdef ssize_t block
     cdef int i
-    cdef unsigned long old = flush_denormals()
     while True:
-        if member == 0:
-            r.stop = r.done >= r.batches or (r.done > 0 and seconds_now() > r.deadline)
-            if not r.stop:
-                bind_batch(r)
-        wait_for_team(&r.barrier, team)
-        if r.stop:
-            break
+        begin_batch(r, batch)
+        if r.stopped_at == batch:
+            return
         for i in range(r.count):
             s = &r.steps[i]
-            block = member
-            while block < s.blocks:
+            for block in range(s.blocks):
                 OPS[s.op].run(r, s, block)
-                block += team
-            wait_for_team(&r.barrier, team)
-        if member == 0:
-            r.done += 1
+        batch += 1
+
+
+cdef void run_together(run_t *r) noexcept nogil:
+    """One thread's part.  Blocks are numbered over the whole run: number n of step s is block n % s.blocks."""
+    cdef ssize_t batch = 0
+    cdef int64_t number
+    cdef step_t *s
+    cdef int i
+    while True:
+        if fastnn_claim(&r.begin, batch + 1) >= 0:
+            begin_batch(r, batch)
+            fastnn_finish(&r.begin)
+        fastnn_wait(&r.begin, batch + 1)
+        if r.stopped_at == batch:
+            return
+        for i in range(r.count):
+            s = &r.steps[i]
+            while True:
+                number = fastnn_claim(&s.ticket, (batch + 1) * s.blocks)
+                if number < 0:
+                    break
+                OPS[s.op].run(r, s, number - batch * s.blocks)
+                fastnn_finish(&s.ticket)
+            fastnn_wait(&s.ticket, (batch + 1) * s.blocks)
+        batch += 1
+
+
+cdef void run_member(void *arg, int member, int team) noexcept nogil:
+    cdef unsigned long old = flush_denormals()
+    if team == 1:
+        run_alone(<run_t *>arg)
+    else:
+        run_together(<run_t *>arg)
     restore_denormals(old)
 
 
@@ -592,7 +627,7 @@ cdef class Program:
         Returns the number of batches done; scores are added to `totals`.
         """
         cdef run_t *r = &self.r
-        cdef int threads = 1
+        cdef int threads = 1, i
         r.first_sample, r.batches, r.done, r.seed, r.step = first_sample, batches, 0, seed, step
         r.order = NULL if order is None else <const int64_t *>cnp.PyArray_DATA(<cnp.ndarray>order)
         if order is None:
@@ -602,7 +637,10 @@ cdef class Program:
             r.scalars_per_step = cnp.PyArray_DIM(<cnp.ndarray>scalars, 1)
         if self.flops >= TEAM_FLOPS:
             threads = thread_limit()
-        memset(&r.barrier, 0, sizeof(fastnn_barrier))
+        memset(&r.begin, 0, sizeof(fastnn_ticket))
+        for i in range(r.count):
+            memset(&r.steps[i].ticket, 0, sizeof(fastnn_ticket))
+        r.stopped_at = -1
         with nogil:
             r.deadline = seconds_now() + seconds
             run_team(run_member, r, threads)

@@ -11,7 +11,7 @@ widen it.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 F32 = np.dtype(np.float32)
 F64 = np.dtype(np.float64)
+# bits of ndarray.flags.num, which is quicker to ask than the flags one by one
+_OWNDATA, _READABLE, _WRITABLE = 0x0004, 0x0101, 0x0501  # C-contiguous and aligned; and writeable
 _NUMBERS = (bool, int, float, np.generic)
 _LONGEST = 2**31 - 1
 
@@ -92,35 +94,55 @@ def as_array(op: str, name: str, value: object) -> Array:
 def common_dtype(*arrays: Array) -> np.dtype[Any]:
     """float32, or float64 where NumPy's promotion of the arrays with float32 needs it."""
     first = arrays[0].dtype
-    if (first is F32 or first is F64) and all(array.dtype is first for array in arrays[1:]):
-        return first
+    if first is F32 or first is F64:
+        for array in arrays:
+            if array.dtype is not first:
+                break
+        else:
+            return first
     return F32 if np.result_type(np.float32, *(array.dtype for array in arrays)).itemsize == 4 else F64
 
 
 def well_formed(array: Array, dtype: np.dtype[Any]) -> Array:
     """The array itself if a kernel can read it, else a converted copy."""
-    if array.dtype is dtype or array.dtype == dtype:
-        flags = array.flags
-        if flags.c_contiguous and flags.aligned:
-            return array
+    if array.flags.num & _READABLE == _READABLE and (array.dtype is dtype or array.dtype == dtype):
+        return array
+    if array.dtype.itemsize <= dtype.itemsize:
+        return np.array(array, dtype=dtype, order="C")
     with np.errstate(all="ignore"):  # a double that float32 cannot hold becomes inf, as in a kernel
         return np.array(array, dtype=dtype, order="C")
 
 
-class Operands(NamedTuple):
-    """Well-formed arrays of one dtype and one shape."""
-
-    arrays: list[Array]
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-
-
-def operands(op: str, values: Mapping[str, object], passive: str = "") -> Operands:
+def operands(
+    op: str, values: Mapping[str, object], passive: str = ""
+) -> tuple[list[Array], np.dtype[Any], tuple[int, ...]]:
     """Inputs of an element-wise function: arrays of one shape, or scalars, which take the shape of the arrays.
 
     Parameters:
         passive: the name of an input that does not widen the dtype while it holds integers or bools (targets).
+
+    Returns:
+        The inputs as well-formed arrays of one dtype and shape; that dtype and shape.
     """
+    ready: list[Any] = list(values.values())
+    first = ready[0]
+    if type(first) is np.ndarray and ((dtype := first.dtype) is F32 or dtype is F64):
+        shape = first.shape
+        if all(
+            type(other) is np.ndarray
+            and other.dtype is dtype
+            and other.flags.num & _READABLE == _READABLE
+            and other.shape == shape
+            for other in ready
+        ):
+            return ready, dtype, shape
+    return _converted(op, values, passive)
+
+
+def _converted(
+    op: str, values: Mapping[str, object], passive: str
+) -> tuple[list[Array], np.dtype[Any], tuple[int, ...]]:
+    """The general case of `operands`."""
     arrays = {name: as_array(op, name, value) for name, value in values.items()}
     strong = [name for name, value in values.items() if not is_number(value)] or list(values)
     shape = arrays[strong[0]].shape
@@ -128,14 +150,14 @@ def operands(op: str, values: Mapping[str, object], passive: str = "") -> Operan
         raise ValueError(f"{op}: {' and '.join(values)} must have the same shape. {received(**arrays)}")
     deciding = [n for n in strong if n != passive or arrays[n].dtype.kind == "f"] or [n for n in values if n != passive]
     dtype = common_dtype(*(arrays[name] for name in deciding))
-    ready = [
-        well_formed(array if array.shape == shape else np.broadcast_to(array, shape), dtype) for array in arrays.values()
-    ]
-    return Operands(ready, dtype, shape)
+    ready = [a if a.shape == shape else np.broadcast_to(a, shape) for a in arrays.values()]
+    return [well_formed(array, dtype) for array in ready], dtype, shape
 
 
 def overlapping(a: Array, b: Array) -> bool:
     """Whether two arrays share memory; True also where that is too hard to decide."""
+    if a.flags.num & b.flags.num & _OWNDATA:
+        return a is b and a.size > 0
     if not np.may_share_memory(a, b):
         return False
     try:
@@ -156,6 +178,9 @@ def same_view(a: Array, b: Array) -> bool:
 
 def writable(op: str, name: str, array: Any, shape: tuple[int, ...] | None, dtype: np.dtype[Any] | None) -> None:
     """Refuse what a result cannot be written into; None stands for any shape, any of the two real dtypes."""
+    if type(array) is np.ndarray and array.flags.num & _WRITABLE == _WRITABLE:
+        if array.shape == shape and array.dtype is dtype:
+            return
     if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
         raise TypeError(f"{op}: {name} must be a NumPy array, to be written in place. {received(**{name: array})}")
     if array.dtype != dtype if dtype is not None else array.dtype not in (F32, F64):
@@ -201,7 +226,7 @@ def into(
             raise ValueError(f"{op}: {name} must be exactly an input or not overlap it. {received(**{name: out})}")
     if out.size == 0:
         return out
-    if out.flags.c_contiguous and out.flags.aligned:
+    if out.flags.num & _READABLE == _READABLE:
         fill(np.asarray(out))
     else:
         buffer = np.array(out, order="C") if update else np.empty(shape, dtype)
@@ -212,10 +237,11 @@ def into(
 
 def rows_of(array: Array) -> Array:
     """A contiguous array of at least one dimension as (rows, columns of the last axis)."""
-    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
+    return array if array.ndim == 2 else array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
 
 
 def fits_blas(op: str, **arrays: Array) -> None:
     """BLAS counts rows and columns in 32 bits."""
-    if any(length > _LONGEST for array in arrays.values() for length in array.shape):
-        raise ValueError(f"{op}: no dimension may exceed {_LONGEST}. {received(**arrays)}")
+    for array in arrays.values():
+        if array.size > _LONGEST and max(array.shape) > _LONGEST:
+            raise ValueError(f"{op}: no dimension may exceed {_LONGEST}. {received(**arrays)}")

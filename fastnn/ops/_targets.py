@@ -83,17 +83,18 @@ def _labels(op: str, labels: Array, classes: int, ignore_index: int | None) -> N
     """Labels as int32, those to be ignored as -1."""
     if labels.dtype.kind not in "iu":
         raise TypeError(f"{op}: labels must be integers. {received(targets=labels)}")
-    wrong = (labels < 0) | (labels >= classes)
-    if not wrong.any():
+    if not labels.size:
+        return labels.astype(np.int32)
+    # as unsigned numbers, negative labels are the largest: one pass finds whether all are in range
+    if labels.dtype.isnative and np.maximum.reduce(labels.view(f"u{labels.itemsize}")) < classes:
         result = labels.astype(np.int32)
-        if ignore_index is not None and 0 <= ignore_index < classes:
-            result[result == ignore_index] = IGNORED
+        if ignore_index is not None:
+            result[labels == ignore_index] = IGNORED
         return result
-    if ignore_index is not None:
-        ignored = labels == ignore_index
-        wrong &= ~ignored
-        if not wrong.any():
-            return np.where(ignored, IGNORED, labels).astype(np.int32)
+    ignored = np.zeros(labels.shape, np.bool_) if ignore_index is None else labels == ignore_index
+    wrong = ((labels < 0) | (labels >= classes)) & ~ignored
+    if not wrong.any():
+        return np.where(ignored, IGNORED, labels).astype(np.int32)
     first = int(np.argmax(wrong))
     raise ValueError(f"{op}: labels must be from 0 to {classes - 1}. Received: {labels[first]} at position {first}")
 
@@ -114,4 +115,4 @@ def reduced(row_loss: NDArray[np.float64], reduction: str, scale: float, case: P
     if reduction == "none":
         losses = row_loss.astype(case.predictions.dtype).reshape(case.shape[:-1])
         return losses if losses.ndim else losses[()]
-    return float(np.sum(row_loss)) * scale if scale else 0.0  # nothing counts: no loss, as there is no gradient
+    return float(np.add.reduce(row_loss)) * scale if scale else 0.0  # nothing counts: no loss, as there is no gradient

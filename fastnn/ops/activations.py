@@ -25,7 +25,7 @@ Params = tuple[float, ...]
 
 
 class Row(NamedTuple):
-    """A row of the activation table, with what the reference says about it."""
+    """A row of the activation table, with what the reference says about it; `defaults` as kernels want them."""
 
     index: int
     name: str
@@ -33,18 +33,16 @@ class Row(NamedTuple):
     params: dict[str, Parameter]
     forward: Callable[..., Any]
     backward: Callable[..., Any]
-
-    @property
-    def defaults(self) -> Params:
-        """The parameters as kernels want them, all at their defaults."""
-        return tuple(param.default for param in self.params.values())
+    defaults: Params
 
 
 def _rows() -> dict[str, Row]:
     rows = {}
     for index, (name, keeps, params) in enumerate(_native.tables()["activations"]):
         forward, backward = twins(reference, name, f"{name}_backward")
-        rows[name] = Row(index, name, keeps, row_parameters(params, forward, backward), forward, backward)
+        described = row_parameters(params, forward, backward)
+        defaults = tuple(param.default for param in described.values())
+        rows[name] = Row(index, name, keeps, described, forward, backward, defaults)
     return rows
 
 

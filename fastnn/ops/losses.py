@@ -80,7 +80,7 @@ def _reduced(sums: Array, p: Array, reduction: str, factor: float) -> Any:
     if reduction == "none":
         losses = sums.astype(p.dtype).reshape(p.shape)
         return losses if losses.ndim else losses[()]
-    return float(np.sum(sums)) * factor
+    return float(np.add.reduce(sums)) * factor
 
 
 def _value(op: str, row: str, p: ArrayLike, t: ArrayLike, params: Params, reduction: str) -> Any:

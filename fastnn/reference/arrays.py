@@ -23,6 +23,8 @@ Labels: TypeAlias = NDArray[np.integer[Any]]
 NonNegative = Annotated[float, ">= 0"]
 BelowHalf = Annotated[float, ">= 0 and < 0.5"]
 
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
 P = ParamSpec("P")
 _Formula: TypeAlias = Callable[P, Array]
 
@@ -36,6 +38,8 @@ def common_dtype(*arrays: Any) -> np.dtype[Any]:
         For complex, extended, object and string arrays.
     """
     dtypes = [np.asarray(array).dtype for array in arrays]
+    if dtypes[0] in _FLOATS and all(dtype == dtypes[0] for dtype in dtypes):
+        return _FLOATS[_FLOATS.index(dtypes[0])]  # in native byte order
     if any(dtype.kind not in "biuf" or dtype.itemsize > 8 for dtype in dtypes):
         raise TypeError(f"Expected real numbers of at most 64 bits. Received: {', '.join(map(str, dtypes))}")
     return np.result_type(np.float32, *dtypes)
@@ -53,7 +57,7 @@ def _computing_in(working_dtype: Callable[[np.dtype[Any]], Any]) -> Callable[[_F
             positional = [np.asarray(arg, work) if i < len(names) else arg for i, arg in enumerate(args)]
             named = {name: np.asarray(arg, work) if name in names else arg for name, arg in kwargs.items()}
             with np.errstate(all="ignore"):
-                result: Array = np.asarray(formula(*positional, **named)).astype(dtype, copy=False)  # type: ignore[arg-type]
+                result: Array = np.asarray(formula(*positional, **named), dtype)  # type: ignore[arg-type]
             return result[()]  # a scalar instead of a 0-d array, as NumPy's own functions do
 
         return function
