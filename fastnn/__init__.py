@@ -1,9 +1,9 @@
 """fastnn: neural networks on CPUs, fast.  NumPy arrays in and out, Keras's vocabulary.
 
-    import fastnn
-    from fastnn import layers
+import fastnn
+from fastnn import layers
 
-    model = fastnn.Sequential([layers.Input((784,)), layers.Dense(100, activation="relu"), layers.Dense(10)])
+model = fastnn.Sequential([layers.Input((784,)), layers.Dense(100, activation="relu"), layers.Dense(10)])
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnn import config
 from fastnn._arrays import (
     Array,
     Shape,
@@ -234,7 +235,8 @@ class BinaryAccuracy(_KernelMetric):
         self.threshold = float(threshold)
 
     def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel:
-        return MetricKernel(self.name, "threshold_hits", "", (self.threshold,))
+        # As in Keras, the threshold is a number of the default float type: 0.4 is not above 0.4.
+        return MetricKernel(self.name, "threshold_hits", "", (float(np.dtype(config.floatx()).type(self.threshold)),))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "threshold": self.threshold}

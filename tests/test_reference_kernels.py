@@ -189,8 +189,8 @@ def test_hits():
     np.testing.assert_array_equal(hits, [1, 1, 0])
     kernels.argmax_hits(pred, np.array([[0, 1], [0, 1], [1, 0]], np.float32), hits)
     np.testing.assert_array_equal(hits, [1, 0, 1])
-    kernels.threshold_hits(pred, np.array([[0, 1], [0, 1], [0, 0]], np.float32), 0.5, hits)
-    np.testing.assert_array_equal(hits, [1, 0.5, 0.5])
+    kernels.threshold_hits(pred, np.array([[0, 1], [0, 0], [0, 0]], np.float32), 0.5, hits)
+    np.testing.assert_array_equal(hits, [1, 1, 0.5])
 
 
 def test_remaining_kernels_write_their_outputs():
@@ -210,6 +210,10 @@ def test_remaining_kernels_write_their_outputs():
     kernels.optimizer_update("adam", p, g, (m, v), np.array([0.5, 0.0, 0.25, 0.5, 1.0, 0.5, 1.0, 0.0]))
     np.testing.assert_array_equal([p, m, v], [[0.5] * 3, [0.5] * 3, [1.0] * 3])
     np.testing.assert_array_equal(g, 2)
+    p, g, v = np.linspace(-1, 1, 70001), np.linspace(2, 1, 70001), np.zeros(70001)  # several passes
+    kernels.optimizer_update("momentum", p, g, (v,), (1.0, 0.0, 0.0, 0.5, 0.5))
+    np.testing.assert_array_equal(p, np.linspace(-1, 1, 70001) - 0.5 * g)
+    np.testing.assert_array_equal(v, -0.5 * g)
     words, mask, y = np.empty(12, np.uint32), np.empty((3, 4), np.uint8), np.ones((3, 4), np.float32)
     kernels.random_bits(words, 1, 2, 3)
     kernels.dropout(y, y, mask, 1, 2, 3, 0.5)

@@ -38,7 +38,7 @@ def test_gradcheck_finds_errors():
     assert gradcheck(np.sin, [x], lambda dy, x: dy * np.cos(x)) < 1
     with pytest.raises(AssertionError, match=r"input 0 is wrong at 1 of 4 elements, worst at \(1, 0\)"):
         gradcheck(np.sin, [x], wrong)
-    with pytest.raises(AssertionError, match="nan"):
+    with pytest.raises(AssertionError, match=r"at 4 of 4 elements.*nan"):
         gradcheck(np.sin, [x], lambda dy, x: dy * np.nan)
     with pytest.raises(AssertionError, match="must have its shape"):
         gradcheck(np.sin, [x], lambda dy, x: (dy * np.cos(x)).sum(axis=0))

@@ -102,7 +102,7 @@ def fits() -> list[Fit]:
             )
             add(
                 "log1p_unit",
-                (9, 0),
+                (8, 0),
                 (0, 1),
                 lambda t: (mp.log1p(t) - t) / t**2,
                 lambda t: t**2 / mp.log1p(t),
@@ -255,17 +255,21 @@ def hexadecimal(x: mp.mpf, bits: int) -> str:
 
 
 def c_function(fit: Fit) -> str:
-    """The polynomial as a Horner scheme."""
+    """The polynomial in pairs of terms, by Horner's rule in x^2: as many operations, half the latency."""
     coefficients, worst = machine_fit(fit)
-    size = f"2^{float(mp.log(worst, 2)):.1f}"
+    literals = [f"K({hexadecimal(c, fit.bits)})" for c in coefficients]
+    pairs = [" + ".join(reversed([c, f"{d} * x"])) for c, d in zip(literals[::2], literals[1::2], strict=False)]
+    if len(literals) % 2:
+        pairs.append(literals[-1])
     lines = [
         f"/* {fit.meaning}",
-        f" * on [{mp.nstr(fit.low, 6)}, {mp.nstr(fit.high, 6)}], degree {fit.degree}, error {size}.",
+        f" * on [{mp.nstr(fit.low, 6)}, {mp.nstr(fit.high, 6)}], degree {fit.degree}, error 2^{mp.nstr(mp.log(worst, 2), 3)}.",
         f" * tools/minimax.py {fit.name} */",
         f"INLINE real FN({fit.name})(real x) {{",
-        f"    real p = K({hexadecimal(coefficients[-1], fit.bits)});",
+        "    const real x2 = x * x;",
+        f"    real p = {pairs[-1]};",
     ]
-    lines += [f"    p = p * x + K({hexadecimal(c, fit.bits)});" for c in reversed(coefficients[:-1])]
+    lines += [f"    p = p * x2 + ({pair});" for pair in reversed(pairs[:-1])]
     return "\n".join([*lines, "    return p;", "}", ""])
 
 

@@ -24,7 +24,11 @@ def load() -> tuple[int, int, str]:
     except ImportError as error:
         raise ImportError(f"fastnn needs the package scipy-openblas32 for matrix products. {REMEDY}") from error
     folder = Path(scipy_openblas32.get_lib_dir())
-    found = [path for path in sorted(folder.iterdir()) if "openblas" in path.name and path.suffix in (".so", ".dll", ".dylib")]
+    found = [
+        path
+        for path in sorted(folder.iterdir())
+        if "openblas" in path.name and path.suffix in (".so", ".dll", ".dylib")
+    ]
     if not found:
         raise ImportError(f"fastnn: no OpenBLAS library in scipy-openblas32. {REMEDY}. Received {folder}")
     # read when the library is loaded; keeps it from starting a pool of threads that would never be used

@@ -58,8 +58,10 @@ class Parameter:
             raise ValueError(f"{self.name}: expected a value of shape {self.shape}. Received shape {new.shape}")
         self.value[...] = new
 
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.value, dtype=dtype, copy=copy if copy is not None else None)
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            return np.asarray(self.value, dtype=dtype)
+        return np.array(self.value, dtype=dtype)
 
     def __repr__(self) -> str:
         return f"<Parameter {self.name} shape={self.shape} dtype={self.dtype}>"

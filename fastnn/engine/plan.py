@@ -110,11 +110,11 @@ class Plan:
         self.buffers.append(buffer)
         return len(self.buffers) - 1
 
-    def buffer(self, per_sample: int, dtype: npt.DTypeLike = None, kind: str = "work") -> int:
+    def buffer(self, per_sample: int, dtype: npt.DTypeLike | None = None, kind: str = "work") -> int:
         """A new buffer of `per_sample` elements for each sample of the batch."""
         return self._add(Buffer(kind, self.batch * per_sample, np.dtype(dtype or self.dtype)))
 
-    def input(self, per_sample: int, dtype: npt.DTypeLike = None) -> int:
+    def input(self, per_sample: int, dtype: npt.DTypeLike | None = None) -> int:
         """A buffer that every batch fills from the data; slots are numbered in the order of the calls."""
         index = self.buffer(per_sample, dtype, "input")
         self.step("gather", (index,), ints=(len(self.inputs),))
@@ -156,7 +156,9 @@ class Plan:
     ) -> None:
         self.steps.append(Step(op, buffers, row, ints, reals))
 
-    def score(self, row_values: int, rows: int, factor: float, divisor: int = PLANNED, counted: int = ABSENT, ignore: int = 0) -> int:
+    def score(
+        self, row_values: int, rows: int, factor: float, divisor: int = PLANNED, counted: int = ABSENT, ignore: int = 0
+    ) -> int:
         """totals[slot] += factor * sum(row_values), or batch size * sum / divisor; returns the slot."""
         slot, self.scores = self.scores, self.scores + 1
         self.step("score", (row_values, counted), ints=(rows, slot, divisor, ignore), reals=(factor,))

@@ -40,7 +40,7 @@ def check_shape(shape: Sequence[int | None], where: str) -> Shape:
         result = tuple(int(n) for n in shape)  # type: ignore[arg-type]
     except TypeError:
         result = ()
-        shape = shape if isinstance(shape, tuple) else (shape,)  # type: ignore[assignment]
+        shape = shape if isinstance(shape, tuple) else (shape,)
     if len(result) != len(shape) or any(n < 1 for n in result):
         raise ValueError(f"{where}: expected positive sizes for every axis after the batch. Received: {shape}")
     return result
@@ -77,7 +77,9 @@ class Layer:
             input_shape = batch_input_shape[1:]  # type: ignore[assignment]
         if input_dim is not None:
             input_shape = (input_dim,)
-        self.declared_input_shape = None if input_shape is None else check_shape(input_shape, f"{self.name}: input_shape")
+        self.declared_input_shape = (
+            None if input_shape is None else check_shape(input_shape, f"{self.name}: input_shape")
+        )
         self.input_shape: Shape | None = None
         self.output_shape: Shape | None = None
         self.parameters: list[Parameter] = []
@@ -128,7 +130,9 @@ class Layer:
 
     def add_weight(self, name: str, shape: Shape, initializer: Any, trainable: bool = True) -> Parameter:
         """A parameter, drawn now; the model moves it into its arena later."""
-        value = np.ascontiguousarray(initializers.get(initializer)(shape, dtype=self.dtype), dtype=self.dtype)
+        draw = initializers.get(initializer)
+        assert draw is not None
+        value = np.ascontiguousarray(draw(shape, dtype=self.dtype), dtype=self.dtype)
         parameter = Parameter(f"{self.name}/{name}", value.reshape(shape), trainable and self._trainable)
         self.parameters.append(parameter)
         return parameter

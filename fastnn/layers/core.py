@@ -93,7 +93,9 @@ class Dense(Layer):
 
     def build(self, input_shape: Shape) -> None:
         if not input_shape:
-            raise ValueError(f"{self.name}: expected inputs with at least one axis after the batch. Received: {input_shape}")
+            raise ValueError(
+                f"{self.name}: expected inputs with at least one axis after the batch. Received: {input_shape}"
+            )
         self.kernel = self.add_weight("kernel", (input_shape[-1], self.units), self.kernel_initializer)
         self.bias = self.add_weight("bias", (self.units,), self.bias_initializer) if self.use_bias else None
 

@@ -51,7 +51,9 @@ def prepare_inputs(x: Any, shape: tuple[int, ...], dtype: np.dtype, where: str) 
     if array.ndim == 1 and shape == (1,):
         array = array[:, np.newaxis]
     if array.shape[1:] != shape or array.ndim == 0:
-        raise ValueError(f"{where}: expected x of shape {('samples', *shape)}. Received shape {array.shape}".replace("'", ""))
+        raise ValueError(
+            f"{where}: expected x of shape {('samples', *shape)}. Received shape {array.shape}".replace("'", "")
+        )
     native = array.dtype.newbyteorder("=")
     array = np.ascontiguousarray(array, native if native in GATHERED else dtype)
     if not array.flags.aligned:
@@ -131,7 +133,9 @@ def _targets(given: Array, targets: Array, loss: Loss, o: Objective, n: int, dty
     return as_target_rows(targets, predictions, f"{where}: {loss.name}")
 
 
-def sample_weights(sample_weight: Any, class_weight: Mapping[int, float] | None, y: Any, n: int, where: str) -> Array | None:
+def sample_weights(
+    sample_weight: Any, class_weight: Mapping[int, float] | None, y: Any, n: int, where: str
+) -> Array | None:
     """The weights of the samples from either argument, float64; None if neither is given.
 
     Raises:

@@ -112,12 +112,16 @@ def fit(
         source = _ArraySource(model, x, y, weights, batch, shuffle, steps_per_epoch)
     else:
         if y is not None or sample_weight is not None:
-            raise ValueError(f"{where}: batches bring their own targets and weights. Received: y or sample_weight beside an iterable")
+            raise ValueError(
+                f"{where}: batches bring their own targets and weights. Received: y or sample_weight beside an iterable"
+            )
         if validation_split:
             raise ValueError(f"{where}: validation_split needs arrays. Received: x of type {type(x).__name__}")
         source = _BatchSource(model, x, class_weight, steps_per_epoch)
 
-    validation = _Validation(model, validation_data, validation_batch_size or batch_size, validation_steps, validation_freq)
+    validation = _Validation(
+        model, validation_data, validation_batch_size or batch_size, validation_steps, validation_freq
+    )
     model.stop_training = False
     hooks = CallbackList(
         callbacks, add_history=True, add_progbar=mode > 0, model=model, verbose=mode, epochs=epochs, steps=source.steps
@@ -147,14 +151,14 @@ def fit(
 class _ArraySource:
     """Epochs over arrays, shuffled by index."""
 
-    def __init__(
-        self, model: Any, x: Any, y: Any, weights: Any, batch: int, shuffle: bool, steps: int | None
-    ) -> None:
+    def __init__(self, model: Any, x: Any, y: Any, weights: Any, batch: int, shuffle: bool, steps: int | None) -> None:
         self.model, self.batch, self.shuffle = model, batch, shuffle
         self.data, self.objective = model.prepare(x, y, weights, "fit")
         every = -(-self.data.n // batch)
         if steps is not None and steps > every:
-            warnings.warn(f"fit: the data have {every} batches an epoch. Received steps_per_epoch={steps}", stacklevel=4)
+            warnings.warn(
+                f"fit: the data have {every} batches an epoch. Received steps_per_epoch={steps}", stacklevel=4
+            )
         self.steps = every if steps is None else min(steps, every)
 
     def epoch(self, hooks: CallbackList) -> dict[str, float]:
@@ -240,7 +244,9 @@ class _BatchSource:
             if model.stop_training or (self.steps is not None and done >= self.steps):
                 break
         if self.steps is not None and 0 < done < self.steps and not model.stop_training:
-            warnings.warn(f"fit: expected {self.steps} batches an epoch. Received: the iterable ended after {done}", stacklevel=4)
+            warnings.warn(
+                f"fit: expected {self.steps} batches an epoch. Received: the iterable ended after {done}", stacklevel=4
+            )
         if scores is None:
             if endless and model.epochs_seen:
                 warnings.warn("fit: the generator has no more batches; training ends here", stacklevel=4)
@@ -278,7 +284,9 @@ def _split(x: Any, y: Any, weights: Any, share: float, where: str) -> tuple[Any,
 class _Validation:
     """The evaluation after epochs."""
 
-    def __init__(self, model: Any, data: Any, batch_size: int | None, steps: int | None, freq: int | Sequence[int]) -> None:
+    def __init__(
+        self, model: Any, data: Any, batch_size: int | None, steps: int | None, freq: int | Sequence[int]
+    ) -> None:
         self.model, self.data, self.batch_size, self.steps, self.freq = model, data, batch_size, steps, freq
         if isinstance(data, (tuple, list)) and len(data) not in (2, 3):
             raise ValueError(
@@ -301,7 +309,14 @@ class _Validation:
 
 
 def evaluate(
-    model: Any, x: Any, y: Any, batch_size: int | None, verbose: Any, sample_weight: Any, steps: int | None, callbacks: Any
+    model: Any,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    verbose: Any,
+    sample_weight: Any,
+    steps: int | None,
+    callbacks: Any,
 ) -> dict[str, float]:
     mode = display_mode(verbose)
     hooks = CallbackList(callbacks, model=model, verbose=mode, epochs=1, steps=steps)
@@ -361,17 +376,13 @@ def on_batch(model: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, 
     data, objective = model.prepare(x, y, weights, where)
     scores = Scores(model)
     outside = _Outside(model, objective, data, None)
-    part = model.runner.run(
-        data, objective, data.n, train=train, seed=model.seed, predictions=outside.predictions
-    )
+    part = model.runner.run(data, objective, data.n, train=train, seed=model.seed, predictions=outside.predictions)
     scores.add(part)
     outside.update(part.samples)
     return scores.logs(final=True)
 
 
-def predict(
-    model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any
-) -> np.ndarray:
+def predict(model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any) -> np.ndarray:
     """Predictions with progress and hooks, for arrays and iterables."""
     where = "predict"
     mode = display_mode(verbose)

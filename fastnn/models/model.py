@@ -74,6 +74,10 @@ class Model:
     def get_config(self) -> dict[str, Any]:
         raise NotImplementedError
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Model:
+        raise NotImplementedError
+
     # ----------------------------------------------------------------------------------------------------------- building
 
     @property
@@ -160,9 +164,7 @@ class Model:
 
     # ---------------------------------------------------------------------------------------------------------- compiling
 
-    def compile(
-        self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, **options: Any
-    ) -> None:
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, **options: Any) -> None:
         """Choose what to train for, and how.
 
         Parameters:
@@ -176,9 +178,13 @@ class Model:
         """
         for name, value in options.items():
             if name not in COMPILE_OPTIONS:
-                raise TypeError(f"compile() takes no argument {name!r}. Expected one of {sorted(COMPILE_OPTIONS)}. Received: {name}")
+                raise TypeError(
+                    f"compile() takes no argument {name!r}. Expected one of {sorted(COMPILE_OPTIONS)}. Received: {name}"
+                )
             if value not in COMPILE_OPTIONS[name]:
-                raise ValueError(f"compile: {name} is not served; expected {COMPILE_OPTIONS[name][0]!r}. Received: {value!r}")
+                raise ValueError(
+                    f"compile: {name} is not served; expected {COMPILE_OPTIONS[name][0]!r}. Received: {value!r}"
+                )
         if isinstance(metrics, str) or not (metrics is None or isinstance(metrics, (list, tuple))):
             raise ValueError(f"compile: metrics must be a list. Received: {metrics!r}")
         chosen = optimizers.get(optimizer)
@@ -218,7 +224,9 @@ class Model:
         """
         if not self.compiled or self.loss is None:
             missing = "an optimizer and a loss" if not self.compiled else "a loss"
-            raise ValueError(f"{where}: expected a compiled model; call compile with {missing} first. Received: not compiled")
+            raise ValueError(
+                f"{where}: expected a compiled model; call compile with {missing} first. Received: not compiled"
+            )
         key = (y.shape[1:], y.ndim, weighted)
         objective = self._objectives.get(key)
         if objective is None:
@@ -238,13 +246,19 @@ class Model:
         labelled = kernel.target == "labels"
         for metric, wanted in zip(self._metrics, kernels):
             if wanted is not None and (wanted.op == "label_hits") != labelled:
-                want, have = ("integer labels", "rows like the output") if wanted.op == "label_hits" else ("rows like the output", "integer labels")
+                want, have = (
+                    ("integer labels", "rows like the output")
+                    if wanted.op == "label_hits"
+                    else ("rows like the output", "integer labels")
+                )
                 raise ValueError(
                     f"{where}: metric {metric.name!r} expects targets that are {want}, but the loss {self._loss.name!r} "
                     f"takes {have}. Received: targets of shape {y.shape}"
                 )
         if self._loss.reduction in (None, "none"):
-            raise ValueError(f"{where}: training and evaluation need one number. Received: loss with reduction={self._loss.reduction!r}")
+            raise ValueError(
+                f"{where}: training and evaluation need one number. Received: loss with reduction={self._loss.reduction!r}"
+            )
         return Objective(
             loss=kernel,
             reduction=str(self._loss.reduction),
@@ -266,7 +280,14 @@ class Model:
         objective = self.objective(np.asarray(y), weights is not None, where)
         assert self._loss is not None and self.input_shape is not None
         data = prepare(
-            x, y, weights, input_shape=self.input_shape, dtype=runner.dtype, loss=self._loss, objective=objective, where=where
+            x,
+            y,
+            weights,
+            input_shape=self.input_shape,
+            dtype=runner.dtype,
+            loss=self._loss,
+            objective=objective,
+            where=where,
         )
         return data, objective
 
@@ -355,7 +376,12 @@ class Model:
         return _returned(fitting.on_batch(self, x, y, sample_weight, None, train=False), return_dict)
 
     def predict(
-        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
     ) -> np.ndarray:
         """The model's output for samples or for an iterable of batches.
 
@@ -393,7 +419,9 @@ class Model:
             ValueError: training=True; use train_on_batch.
         """
         if training:
-            raise ValueError("a model is called for inference; train with fit or train_on_batch. Received: training=True")
+            raise ValueError(
+                "a model is called for inference; train with fit or train_on_batch. Received: training=True"
+            )
         return self.predict_on_batch(x)
 
     # ------------------------------------------------------------------------------------------------------------- saving
@@ -423,4 +451,3 @@ def _returned(logs: dict[str, float], return_dict: bool) -> Any:
         return logs
     values = list(logs.values())
     return values[0] if len(values) == 1 else values
-

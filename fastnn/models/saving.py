@@ -60,7 +60,9 @@ def _target(filepath: Any, overwrite: bool, suffix: str, what: str) -> Path:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{what}: there is no such folder. Received: {str(path.parent)!r}")
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{what}: the file exists; pass overwrite=True to replace it. Received: {str(filepath)!r}")
+        raise FileExistsError(
+            f"{what}: the file exists; pass overwrite=True to replace it. Received: {str(filepath)!r}"
+        )
     return path
 
 
@@ -189,7 +191,9 @@ def load_model(filepath: str | os.PathLike[str], compile: bool = True) -> Any:  
     try:
         model = MODELS[class_name].from_config(config)
     except (TypeError, KeyError) as error:
-        raise ValueError(f"load_model: the description of the model is damaged in {path.name}. Received: {error!r}") from error
+        raise ValueError(
+            f"load_model: the description of the model is damaged in {path.name}. Received: {error!r}"
+        ) from error
     if not model.built:
         raise ValueError(f"load_model: the description has no input shape. Received: {path.name}")
     _assign({p.name: p.value for p in model.weights}, _tensors(parts["weights.safetensors"], path), path.name)

@@ -26,6 +26,7 @@ F32 = np.dtype(np.float32)
 F64 = np.dtype(np.float64)
 # bits of ndarray.flags.num, which is quicker to ask than the flags one by one
 _OWNDATA, _READABLE, _WRITABLE = 0x0004, 0x0101, 0x0501  # C-contiguous and aligned; and writeable
+_OWN_WRITABLE = _OWNDATA | _WRITABLE
 _NUMBERS = (bool, int, float, np.generic)
 _LONGEST = 2**31 - 1
 
@@ -161,9 +162,28 @@ def overlapping(a: Array, b: Array) -> bool:
     if not np.may_share_memory(a, b):
         return False
     try:
-        return np.shares_memory(a, b, max_work=100_000)
+        return np.shares_memory(a, b, max_work=100_000)  # type: ignore[arg-type] # any bound is allowed
     except np.exceptions.TooHardError:
         return True
+
+
+def independent(arrays: list[Any]) -> bool:
+    """Whether arrays are, at a glance, fit to be updated together: well-formed, of one kind, each with its own memory.
+
+    False does not mean that they are not.
+    """
+    first = arrays[0]
+    if type(first) is not np.ndarray or ((dtype := first.dtype) is not F32 and dtype is not F64):
+        return False
+    for array in arrays:
+        if (
+            type(array) is not np.ndarray
+            or array.dtype is not dtype
+            or array.flags.num & _OWN_WRITABLE != _OWN_WRITABLE
+            or array.shape != first.shape
+        ):
+            return False
+    return len({id(array) for array in arrays}) == len(arrays)
 
 
 def same_view(a: Array, b: Array) -> bool:
@@ -178,9 +198,13 @@ def same_view(a: Array, b: Array) -> bool:
 
 def writable(op: str, name: str, array: Any, shape: tuple[int, ...] | None, dtype: np.dtype[Any] | None) -> None:
     """Refuse what a result cannot be written into; None stands for any shape, any of the two real dtypes."""
-    if type(array) is np.ndarray and array.flags.num & _WRITABLE == _WRITABLE:
-        if array.shape == shape and array.dtype is dtype:
-            return
+    if (
+        type(array) is np.ndarray
+        and array.flags.num & _WRITABLE == _WRITABLE
+        and array.dtype is dtype
+        and array.shape == shape
+    ):
+        return
     if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
         raise TypeError(f"{op}: {name} must be a NumPy array, to be written in place. {received(**{name: array})}")
     if array.dtype != dtype if dtype is not None else array.dtype not in (F32, F64):
@@ -189,7 +213,7 @@ def writable(op: str, name: str, array: Any, shape: tuple[int, ...] | None, dtyp
         raise ValueError(f"{op}: {name} must have shape {shape}. {received(**{name: array})}")
     if not array.flags.writeable:
         raise ValueError(f"{op}: {name} must be writable. Received: a read-only array")
-    if any(stride == 0 and length > 1 for stride, length in zip(array.strides, array.shape)):
+    if any(stride == 0 and length > 1 for stride, length in zip(array.strides, array.shape, strict=True)):
         raise ValueError(f"{op}: {name} must not repeat elements. Received: strides {array.strides}")
 
 

@@ -37,7 +37,7 @@ class Problem(NamedTuple):
         """The factor of the reduction: what a row's loss is multiplied by before the sum."""
         if reduction != "mean":
             if denom is not None:
-                raise ValueError(f"{op}: denom belongs to reduction='mean'. {received(reduction=reduction, denom=denom)}")
+                raise ValueError(f"{op}: denom belongs to reduction='mean'. Received: {denom} and {reduction!r}")
             return 1.0
         if denom is not None:
             return 1.0 / number(op, "denom", denom, "> 0 and < inf")
@@ -55,7 +55,7 @@ def problem(
     """
     values, target = as_array(op, name, predictions), as_array(op, "targets", targets)
     if values.ndim == 0 or values.shape[-1] == 0:
-        raise ValueError(f"{op}: {name} must have shape (..., classes) with at least one class. {received(**{name: values})}")
+        raise ValueError(f"{op}: {name} must have shape (..., classes), classes > 0. {received(**{name: values})}")
     shape, rows, classes = values.shape, math.prod(values.shape[:-1]), values.shape[-1]
     labels: Array | None = None
     if target.shape == shape:

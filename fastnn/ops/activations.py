@@ -27,7 +27,7 @@ Params = tuple[float, ...]
 class Row(NamedTuple):
     """A row of the activation table, with what the reference says about it; `defaults` as kernels want them."""
 
-    index: int
+    position: int
     name: str
     keeps: str
     params: dict[str, Parameter]
@@ -38,11 +38,11 @@ class Row(NamedTuple):
 
 def _rows() -> dict[str, Row]:
     rows = {}
-    for index, (name, keeps, params) in enumerate(_native.tables()["activations"]):
+    for position, (name, keeps, params) in enumerate(_native.tables()["activations"]):
         forward, backward = twins(reference, name, f"{name}_backward")
         described = row_parameters(params, forward, backward)
         defaults = tuple(param.default for param in described.values())
-        rows[name] = Row(index, name, keeps, described, forward, backward, defaults)
+        rows[name] = Row(position, name, keeps, described, forward, backward, defaults)
     return rows
 
 
@@ -100,12 +100,12 @@ def _define(op: str, row: Row, kind: str, taken: dict[str, Parameter], doc: str,
     signature = "".join(f"{name}: ArrayLike, " for name in arrays.split(", "))
     signature += _generate.parameters_of(taken)
     checks = _generate.check_lines(op, taken)
-    index, name = repr(row.index), repr(row.name)
+    index, name = repr(row.position), repr(row.name)
     if row.name in FLAGS:
         switch, other, _ = FLAGS[row.name]
         signature += f"{switch}: bool = False, "
         checks.append(f"if type({switch}) is not bool: {switch} = flag({op!r}, {switch!r}, {switch})")
-        index, name = f"{ROWS[other].index} if {switch} else {index}", f"{other!r} if {switch} else {name}"
+        index, name = f"{ROWS[other].position} if {switch} else {index}", f"{other!r} if {switch} else {name}"
     params = _generate.tuple_of(row.params, taken)
     function = _generate.define(
         op,
@@ -121,7 +121,8 @@ def _define(op: str, row: Row, kind: str, taken: dict[str, Parameter], doc: str,
         {"current": current, "NATIVE": NATIVE, "fast": fast, "general": general, "flag": flag},
         doc,
     )
-    functions[op] = operation(kind, sample, row=row.name, keeps=row.keeps, params=tuple(taken.values()), **fields)(function)
+    enter = operation(kind, sample, row=row.name, keeps=row.keeps, params=tuple(taken.values()), **fields)
+    functions[op] = enter(function)
 
 
 def _define_row(row: Row) -> None:

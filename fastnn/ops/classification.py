@@ -7,7 +7,6 @@ with the first of them; see fastnn.ops._targets.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -56,7 +55,7 @@ TypeError
     An argument does not hold real numbers, or labels are no integers.
 ValueError
     Shapes do not fit, a label is out of range, or a parameter is."""
-LOSS = "float, or array of shape (...) for reduction=\"none\"; 0.0 if no sample counts"
+LOSS = 'float, or array of shape (...) for reduction="none"; 0.0 if no sample counts'
 
 
 def _describe(function: Any, source: Any, first: str, *parameters: str, returns: str = "") -> None:
@@ -93,9 +92,7 @@ def _loss_of_logits(case: Problem, scale: float, grad: Array | None, probs: Arra
     row_loss = np.empty(len(case.predictions))
     if log_eps and probs is None:
         probs = np.empty_like(case.predictions)
-    current().softmax_cross_entropy(
-        case.predictions, case.target, case.weights, scale, grad, probs, row_loss, IGNORED
-    )
+    current().softmax_cross_entropy(case.predictions, case.target, case.weights, scale, grad, probs, row_loss, IGNORED)
     return _shifted_losses(case, probs, log_eps) if log_eps and probs is not None else row_loss
 
 

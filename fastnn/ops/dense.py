@@ -108,9 +108,8 @@ def matmul(
     fits_blas(op, a=left, b=right)
     whole = (m.shape[0], n.shape[1])
     shape = whole[: 2 - (right.ndim == 1)][left.ndim == 1 :]
-    return into(
-        op, out, shape, common_dtype(left, right), lambda c: _product(m, n, c.reshape(whole), False, False), apart=(a, b)
-    )
+    dtype = common_dtype(left, right)
+    return into(op, out, shape, dtype, lambda c: _product(m, n, c.reshape(whole), False, False), apart=(a, b))
 
 
 def _sample_affine(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
@@ -170,7 +169,8 @@ def affine(
     if activation is not None and activation not in ROWS:
         raise unknown("activation", activation, ROWS)
     if samples.ndim == 0 or weights.ndim != 2 or samples.shape[-1] != weights.shape[flip]:
-        raise ValueError(f"{op}: expected x (..., inputs) and W of layout {w_layout!r}. {received(x=samples, W=weights)}")
+        shapes = received(x=samples, W=weights)
+        raise ValueError(f"{op}: expected x (..., inputs) and W of layout {w_layout!r}. {shapes}")
     units = weights.shape[not flip]
     if bias is not None and bias.shape != (units,):
         raise ValueError(f"{op}: b must have shape {(units,)}. {received(b=bias)}")

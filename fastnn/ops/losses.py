@@ -93,9 +93,7 @@ def _value(op: str, row: str, p: ArrayLike, t: ArrayLike, params: Params, reduct
 def _backward(op: str, row: str, p: ArrayLike, t: ArrayLike, params: Params, scale: float | None, out: Any) -> Any:
     (pred, target), dtype, shape = operands(op, {"p": p, "t": t}, passive="t")
     factor = _factor(op, "mean", pred.size) if scale is None else number(op, "scale", scale)
-    return into(
-        op, out, shape, dtype, lambda grad: _run(row, pred, target, params, False, grad, factor), same=(p, t)
-    )
+    return into(op, out, shape, dtype, lambda grad: _run(row, pred, target, params, False, grad, factor), same=(p, t))
 
 
 def _with_grad(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn.backend import current
-from fastnn.ops._check import as_array, describe, into, number, operands, received
+from fastnn.ops._check import as_array, describe, into, number, operands, received, well_formed
 from fastnn.ops.registry import Arguments, operation
 from fastnn.reference import random as reference
 
@@ -44,10 +44,10 @@ def _factor(op: str, p: float, scale: float | None) -> float:
 def _given_mask(op: str, mask: object, shape: tuple[int, ...]) -> Mask:
     array = as_array(op, "mask", mask)
     if array.dtype.kind == "f":
-        raise TypeError(f"{op}: mask must hold bools or integers, not 0 where an element is kept. {received(mask=array)}")
+        raise TypeError(f"{op}: mask must hold bools or integers, 0 where an element drops. {received(mask=array)}")
     if array.shape != shape:
         raise ValueError(f"{op}: mask must have shape {shape}. {received(mask=array)}")
-    return np.array(array, dtype=np.bool_, order="C", copy=None if array.dtype == np.bool_ else True)
+    return well_formed(array, np.dtype(np.bool_))
 
 
 def _seed(op: str, rng: Any) -> int:
@@ -141,9 +141,7 @@ def dropout(
         seed, kept = _seed(op, rng), np.empty(shape, np.bool_)
         drawn = kept.view(np.uint8)
         if scale is None:
-            y = into(
-                op, out, shape, dtype, lambda y: current().dropout(array, y, drawn, seed, 0, 0, rate), same=(x,)
-            )
+            y = into(op, out, shape, dtype, lambda y: current().dropout(array, y, drawn, seed, 0, 0, rate), same=(x,))
             return y, kept if shape else kept[()]
         current().dropout(array, np.empty_like(array), drawn, seed, 0, 0, rate)
     y = _scaled(op, x, array, kept, factor, out, apart=(mask, u))
@@ -152,9 +150,11 @@ def dropout(
 
 def _scaled(op: str, x: Any, array: Array, kept: Mask, factor: float, out: Any, apart: tuple[Any, ...]) -> Any:
     flags = kept.view(np.uint8)
-    return into(
-        op, out, array.shape, array.dtype, lambda y: current().masked_scale(array, flags, y, factor), same=(x,), apart=apart
-    )
+
+    def fill(y: Array) -> None:
+        current().masked_scale(array, flags, y, factor)
+
+    return into(op, out, array.shape, array.dtype, fill, same=(x,), apart=apart)
 
 
 @operation("random", _sample_backward, reference=reference.masked_scale)

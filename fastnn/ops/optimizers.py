@@ -15,7 +15,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,17 @@ from fastnn import _native
 from fastnn._errors import unknown
 from fastnn.backend import current
 from fastnn.ops import _documentation, _generate, _optimizer_scalars
-from fastnn.ops._check import as_array, describe, flag, number, overlapping, received, well_formed, writable
+from fastnn.ops._check import (
+    as_array,
+    describe,
+    flag,
+    independent,
+    number,
+    overlapping,
+    received,
+    well_formed,
+    writable,
+)
 from fastnn.ops.registry import Arguments, operation, twins
 from fastnn.reference import optimizers as reference
 
@@ -179,22 +189,11 @@ def _cached(function: Callable[..., Scalars]) -> Callable[..., Scalars]:
 # ----------------------------------------------------------------------------------------------------------- updates
 
 
-class _Group:
-    """One parameter with its gradient and slots, checked."""
+class _Group(NamedTuple):
+    """One parameter with its slots, and its gradient as kernels want it; checked."""
 
-    def __init__(self, op: str, arrays: Mapping[str, Any]) -> None:
-        (p_name, p), (g_name, g), *slots = arrays.items()
-        writable(op, p_name, p, None, None)
-        for name, slot in slots:
-            writable(op, name, slot, p.shape, p.dtype)
-        gradient = as_array(op, g_name, g)
-        if gradient.shape != p.shape:
-            raise ValueError(f"{op}: {g_name} must have shape {p.shape}. {received(**{g_name: gradient})}")
-        for (name, one), (other_name, other) in combinations([(p_name, p), *slots, (g_name, gradient)], 2):
-            if overlapping(one, other):
-                raise ValueError(f"{op}: the arrays must not share memory. Received: {name} and {other_name} that do")
-        self.targets: list[Array] = [p, *(slot for _, slot in slots)]
-        self.gradient = well_formed(gradient, p.dtype)
+    targets: list[Array]
+    gradient: Array
 
     def update(self, row: str, scalars: Scalars) -> None:
         if self.gradient.size == 0:
@@ -202,18 +201,37 @@ class _Group:
         dtype = self.gradient.dtype
         p, *slots = buffers = [well_formed(np.asarray(target), dtype) for target in self.targets]
         current().optimizer_update(row, p, self.gradient, tuple(slots), scalars)
-        for target, buffer in zip(self.targets, buffers):
+        for target, buffer in zip(self.targets, buffers, strict=True):
             if buffer is not target and not np.may_share_memory(target, buffer):
                 target[...] = buffer
 
 
+def _checked(op: str, arrays: Mapping[str, Any]) -> _Group:
+    """The group of p, g and slots, in that order, or an error."""
+    p, g, *slots = arrays.values()
+    if independent([p, g, *slots]):
+        return _Group([p, *slots], g)
+    (p_name, _), (g_name, _), *_ = arrays.items()
+    writable(op, p_name, p, None, None)
+    for name, array in arrays.items():
+        if name != p_name and name != g_name:
+            writable(op, name, array, p.shape, p.dtype)
+    gradient = as_array(op, g_name, g)
+    if gradient.shape != p.shape:
+        raise ValueError(f"{op}: {g_name} must have shape {p.shape}. {received(**{g_name: gradient})}")
+    for (name, one), (other, two) in combinations({**arrays, g_name: gradient}.items(), 2):
+        if overlapping(one, two):
+            raise ValueError(f"{op}: the arrays must not share memory. Received: {name} and {other} that do")
+    return _Group([p, *slots], well_formed(gradient, p.dtype))
+
+
 def _one(op: str, row: str, scalars: Scalars, **arrays: Any) -> None:
-    _Group(op, arrays).update(row, scalars)
+    _checked(op, arrays).update(row, scalars)
 
 
 def _many(op: str, row: str, scalars: Scalars, **collections: Any) -> None:
     """Everything is checked before anything is updated."""
-    groups = [_Group(op, arrays) for arrays in _aligned(op, collections)]
+    groups = [_checked(op, arrays) for arrays in _aligned(op, collections)]
     for group in groups:
         group.update(row, scalars)
 
@@ -279,11 +297,13 @@ def _signature(scalars: Callable[..., Scalars]) -> tuple[list[str], str]:
     """Names and text of the arguments after the arrays."""
     _, *arguments = inspect.signature(scalars).parameters.values()
     defaults = ["" if a.default is a.empty else f" = {a.default!r}" for a in arguments]
-    text = "".join(f", {a.name}: {a.annotation}{default}" for a, default in zip(arguments, defaults))
+    text = "".join(f", {a.name}: {a.annotation}{default}" for a, default in zip(arguments, defaults, strict=True))
     return [a.name for a in arguments], text
 
 
-def _documentation_of(op: str, row: str, slots: Sequence[str], scalars: Callable[..., Scalars], names: list[str]) -> str:
+def _documentation_of(
+    op: str, row: str, slots: Sequence[str], scalars: Callable[..., Scalars], names: Sequence[str]
+) -> str:
     source = getattr(reference, row)
     head, sections = _documentation.parse(source.__doc__)
     own = _documentation.parse(scalars.__doc__)[1].get("Parameters", "")

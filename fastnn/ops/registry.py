@@ -155,7 +155,7 @@ def row_parameters(names: tuple[str, ...], *functions: Callable[..., Any]) -> di
     found = {name: parameter for function in functions for name, parameter in parameters(function).items()}
     if set(found) != set(names):
         where = functions[0].__name__
-        raise TypeError(f"{where}: the reference must have the parameters of the table row {names}. Received: {tuple(found)}")
+        raise TypeError(f"{where}: the table row has the parameters {names}. Received: {tuple(found)}")
     return {name: found[name] for name in names}
 
 
@@ -171,5 +171,7 @@ def twins(module: Any, *names: str) -> list[Callable[..., Any]]:
     """
     for name in names:
         if not hasattr(module, name):
-            raise ImportError(f"{module.__name__} must define {name}, the twin of a table row. Received: no such function")
+            raise ImportError(
+                f"{module.__name__}: expected {name}, the twin of a table row. Received: no such function"
+            )
     return [getattr(module, name) for name in names]

@@ -83,7 +83,7 @@ def relu(x: Array) -> Array:
     Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
     Glorot, Bordes and Bengio, "Deep sparse rectifier neural networks", AISTATS 2011.
     """
-    return np.where(x < 0, 0, x)
+    return np.maximum(x, 0)
 
 
 @own_precision

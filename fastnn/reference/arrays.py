@@ -23,8 +23,6 @@ Labels: TypeAlias = NDArray[np.integer[Any]]
 NonNegative = Annotated[float, ">= 0"]
 BelowHalf = Annotated[float, ">= 0 and < 0.5"]
 
-_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-
 P = ParamSpec("P")
 _Formula: TypeAlias = Callable[P, Array]
 
@@ -38,8 +36,6 @@ def common_dtype(*arrays: Any) -> np.dtype[Any]:
         For complex, extended, object and string arrays.
     """
     dtypes = [np.asarray(array).dtype for array in arrays]
-    if dtypes[0] in _FLOATS and all(dtype == dtypes[0] for dtype in dtypes):
-        return _FLOATS[_FLOATS.index(dtypes[0])]  # in native byte order
     if any(dtype.kind not in "biuf" or dtype.itemsize > 8 for dtype in dtypes):
         raise TypeError(f"Expected real numbers of at most 64 bits. Received: {', '.join(map(str, dtypes))}")
     return np.result_type(np.float32, *dtypes)

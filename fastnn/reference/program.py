@@ -132,7 +132,8 @@ def activation_backward(program: Program, step: Any, dy: Any, kept: Any, dx: Any
 @operation
 def bias_backward(program: Program, step: Any, dy: Any, kept: Any, dz: Any, db: Any) -> None:
     rows, cols = step.ints
-    kernels.bias_backward(step.row, *(table(a, rows, cols) for a in (dy, kept, dz)), db, step.reals)
+    dy, kept, dz = (table(a, rows, cols) for a in (dy, kept, dz))
+    kernels.bias_backward(step.row, dy, kept, dz, db, step.reals)
 
 
 @operation
@@ -183,7 +184,9 @@ def labels_or_rows(step: Any, target: Any) -> Any:
 
 
 @operation
-def elementwise_loss(program: Program, step: Any, pred: Any, target: Any, weight: Any, grad: Any, row_loss: Any) -> None:
+def elementwise_loss(
+    program: Program, step: Any, pred: Any, target: Any, weight: Any, grad: Any, row_loss: Any
+) -> None:
     pred, target, grad = (table(a, *step.ints[:2]) for a in (pred, target, grad))
     scale = gradient_scale(step, target, weight)
     kernels.elementwise_loss(step.row, pred, target, weight, scale, grad, row_loss, step.reals[1:])

@@ -1,0 +1,116 @@
+"""Arena, plan memory and the two executors, against each other and against arithmetic written out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastnn.engine.arena import ALIGNMENT, Arena, Parameter
+from fastnn.engine.plan import Plan
+
+
+def parameters(*shapes: tuple[int, ...]) -> list[Parameter]:
+    rng = np.random.default_rng(0)
+    return [Parameter(f"p{i}", rng.normal(size=s).astype(np.float32)) for i, s in enumerate(shapes)]
+
+
+def test_arena_keeps_values_and_aligns_every_parameter():
+    given_parameters = parameters((3, 5), (7,), (1, 1))
+    before = [p.numpy() for p in given_parameters]
+    arena = Arena(given_parameters, np.float32)
+    for parameter, value in zip(given_parameters, before):
+        np.testing.assert_array_equal(parameter.value, value)
+        assert parameter.value.ctypes.data % ALIGNMENT == 0
+        assert np.shares_memory(parameter.value, arena.values)
+    arena.values[:] = 2
+    assert all((p.value == 2).all() for p in given_parameters)
+
+
+def test_arena_merges_neighbouring_trainable_ranges_only():
+    ps = parameters((4,), (4,), (4,))
+    arena = Arena(ps, np.float32)
+    assert arena.trainable_ranges() == [(0, arena.size)]
+    ps[1].trainable = False
+    assert arena.trainable_ranges() == [(0, arena.offsets[1]), (arena.offsets[2], arena.size)]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12))
+def test_buffers_that_live_at_the_same_time_never_share_memory(lives):
+    plan = Plan(np.float32, batch=3)
+    spans = [(min(a, b), max(a, b)) for _, a, b in lives]
+    buffers = [plan.buffer(size) for size, _, _ in lives]
+    for at in range(7):
+        for index, (first, last) in zip(buffers, spans):
+            if at in (first, last):
+                plan.step("activation", (index, index), row="identity", ints=(0,))
+    total, offsets = plan.memory()
+    alive = plan.lifetimes()
+    for i in buffers:
+        assert offsets[i] % ALIGNMENT == 0 and offsets[i] + plan.buffers[i].size * 4 <= total
+        for j in buffers:
+            if i < j and alive[i][0] <= alive[j][1] and alive[j][0] <= alive[i][1]:
+                ends = offsets[i] + plan.buffers[i].size * 4, offsets[j] + plan.buffers[j].size * 4
+                assert ends[0] <= offsets[j] or ends[1] <= offsets[i]
+
+
+def test_memory_is_reused_after_a_buffer_dies():
+    plan = Plan(np.float32, batch=1)
+    a, b, c = (plan.buffer(1000) for _ in range(3))
+    plan.step("activation", (a, b), row="relu", ints=(1000,))
+    plan.step("activation", (b, c), row="relu", ints=(1000,))
+    assert plan.memory()[0] < 3 * 4000
+
+
+def affine_plan(batch: int) -> tuple[Plan, Parameter, Parameter]:
+    w, b = parameters((4, 3), (3,))
+    plan = Plan(np.float32, batch)
+    x = plan.input(4)
+    y = plan.buffer(3)
+    plan.step("affine", (x, plan.parameter(w), plan.parameter(b), y, -1), row="relu", ints=(batch, 4, 3), reals=(0.0,))
+    plan.output(y, 3)
+    return plan, w, b
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.int32, np.int64])
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_gather_converts_and_reorders(backend, dtype, shuffled):
+    rng = np.random.default_rng(1)
+    plan, w, b = affine_plan(5)
+    x = rng.integers(0, 200, (20, 4)).astype(dtype)
+    order = rng.permutation(20).astype(np.int64) if shuffled else None
+    out = np.empty((20, 3), np.float32)
+    program = backend.Program(plan)
+    program.bind((x,), (out,))
+    assert program.run(0, 4, order) == 4
+    rows = x if order is None else x[order]
+    expected = np.maximum(rows.astype(np.float64) @ w.value.astype(np.float64) + b.value, 0)
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-4)
+
+
+def test_run_starts_at_any_sample_and_stops_at_the_deadline(backend):
+    plan, _, _ = affine_plan(1)
+    x = np.ones((300, 4), np.float32)
+    out = np.full((300, 3), np.nan, np.float32)
+    program = backend.Program(plan)
+    program.bind((x,), (out,))
+    assert program.run(7, 2) == 2
+    assert np.isnan(out[:7]).all() and np.isfinite(out[7:9]).all() and np.isnan(out[9:]).all()
+    assert program.run(0, 300, None, None, 0, 0, 0.0) == 1  # at least one, then the time is over
+
+
+def test_native_executor_refuses_what_it_does_not_know():
+    from fastnn import _native
+
+    plan = Plan(np.float32, 1)
+    plan.step("fourier", ())
+    with pytest.raises(ValueError, match="Received 'fourier'"):
+        _native.kernels.Program(plan)
+    plan, _, _ = affine_plan(2)
+    program = _native.kernels.Program(plan)
+    with pytest.raises(ValueError, match="Received 2 and 0"):
+        program.bind((np.ones((2, 4), np.float32),) * 2)
+    with pytest.raises(TypeError, match="Received complex64"):
+        program.bind((np.ones((2, 4), np.complex64),), (np.ones((2, 3), np.float32),))
