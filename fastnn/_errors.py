@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -13,6 +12,8 @@ def unknown(kind: str, name: object, choices: Iterable[str]) -> ValueError:
     Traceback (most recent call last):
     ValueError: Unknown activation 'rleu'. Did you mean 'relu'? Expected one of: 'relu', 'tanh'. Received: 'rleu'
     """
+    import difflib  # here, because every import of fastnn would pay for it
+
     known = sorted(choices)
     lowered = {choice.lower(): choice for choice in known}
     near = difflib.get_close_matches(str(name).lower(), lowered, n=1)

@@ -1,4 +1,4 @@
-"""The helpers of keras.utils that a training script needs: seeding and one-hot encoding."""
+"""What keras.utils has that a training script needs: seeding and one-hot encoding."""
 
 from __future__ import annotations
 

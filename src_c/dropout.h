@@ -8,7 +8,7 @@ static void FN(masked_scale)(size_t n, const void *xv, const uint8_t *mask, void
 
 static void FN(dropout)(size_t n, const void *xv, void *yv, uint8_t *mask, uint64_t seed, uint32_t stream,
                         uint32_t step, uint64_t first, double rate, double scale) {
-    const double limit = rate * 4294967296.0;
+    const double limit = __builtin_ceil(rate * 4294967296.0);
     const uint32_t threshold = limit >= 4294967295.0 ? 4294967295u : (uint32_t)limit;
     uint32_t words[4 * PHILOX_LANES];
     for (size_t i = 0; i < n; i += 4 * PHILOX_LANES) {

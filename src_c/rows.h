@@ -328,10 +328,13 @@ static void FN(categorical_cross_entropy)(const fastnn_loss_args *a) {
     }
 }
 
+/* The first of the largest; the first NaN, where there is one (as NumPy has it). */
 INLINE size_t FN(argmax)(size_t n, const real *x) {
     size_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (x[i] > x[best]) best = i;
+    for (size_t i = 1; i < n; i++) {
+        if (x[best] != x[best]) break;
+        if (!(x[i] <= x[best])) best = i;
+    }
     return best;
 }
 

@@ -1,4 +1,4 @@
-"""Initializers against Keras's draws (its NumPy backend, version 3.15.1) and against the formulas; seeds; one-hot rows."""
+"""Initializers against Keras's draws (version 3.15.1, NumPy backend) and the formulas; seeds; one-hot rows."""
 
 from __future__ import annotations
 

@@ -321,7 +321,10 @@ def test_config_round_trip(loss: Loss) -> None:
         (lambda: MeanSquaredError()(np.ones((3, 3)), np.ones((2, 3))), "must have the same shape"),
         (lambda: CategoricalCrossentropy()(LABELS, PROBABILITIES), "sparse categorical loss"),
         (lambda: SparseCategoricalCrossentropy()(ROWS, PROBABILITIES), "One-hot rows go with"),
-        (lambda: SparseCategoricalCrossentropy()([0, 3, 1, 1], PROBABILITIES), "between 0 and 2. Received: 3 at index 1"),
+        (
+            lambda: SparseCategoricalCrossentropy()([0, 3, 1, 1], PROBABILITIES),
+            "between 0 and 2. Received: 3 at index 1",
+        ),
         (lambda: SparseCategoricalCrossentropy()([0, 0, -1, 1], PROBABILITIES), "Received: -1 at index 2"),
         (lambda: SparseCategoricalCrossentropy()([0.5, 0, 0, 1], PROBABILITIES), "whole numbers"),
         (lambda: SparseCategoricalCrossentropy()([math.nan, 0, 0, 1], PROBABILITIES), "whole numbers"),

@@ -204,7 +204,7 @@ def test_kernels() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: metrics.get("accurracy"), "Did you mean 'accuracy'"),
+        (lambda: metrics.get("acuracy_"), "Did you mean 'accuracy'"),
         (lambda: metrics.get(1), "Received: 1"),
         (lambda: metrics.resolve(None, (None, 1), (None, 1)), "Received: None"),
         (lambda: CategoricalAccuracy()(Y, P), "sparse categorical loss and metric"),

@@ -1,4 +1,4 @@
-"""Optimizers: trajectories computed by Keras (version 3.15.1, NumPy backend, float32), formulas, and what is refused."""
+"""Optimizers: trajectories of Keras (version 3.15.1, NumPy backend, float32), formulas, and what is refused."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_five_steps_end_where_those_of_keras_end(optimizer: Optimizer, expected:
 
 def test_native_and_reference_agree() -> None:
     optimizer = Adam(0.1, weight_decay=0.01)
-    p = {}
+    p: dict[str, np.ndarray] = {}
     for name in ("native", "reference"):
         with use_backend(name) as kernels:
             p[name] = np.array(START)

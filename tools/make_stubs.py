@@ -33,35 +33,45 @@ def ops_stub() -> str:
 
     public = {name: getattr(ops, name) for name in ops.__all__}
     imports = ["from typing import Any\n", "from numpy.typing import ArrayLike, NDArray\n"]
-    imports += [f"from {ops.__name__} import {name} as {name}" for name, it in public.items() if inspect.ismodule(it)]
+    imports += [f"from {ops.__name__} import {name}" for name, it in public.items() if inspect.ismodule(it)]
     by_module: dict[str, list[str]] = {}
     for name, it in public.items():
         if inspect.isfunction(it) and it.__module__ != ops.__name__:
             by_module.setdefault(it.__module__, []).append(name)
     for module, names in sorted(by_module.items()):
-        listed = "".join(f"    {name} as {name},\n" for name in sorted(names))
-        imports.append(f"from {module} import (\n{listed})")
+        line = f"from {module} import {', '.join(sorted(names))}"
+        listed = "".join(f"    {name},\n" for name in sorted(names))
+        imports.append(line if len(line) <= 120 else f"from {module} import (\n{listed})")
+    exported = "__all__ = [\n" + "".join(f'    "{name}",\n' for name in sorted(public)) + "]\n"
     generated = [it for it in public.values() if inspect.isfunction(it) and it.__module__ == ops.__name__]
-    return "\n".join([HEADER, *imports, "", *map(function_stub, generated)])
+    return "\n".join([HEADER, *imports, "", exported, *map(function_stub, generated)])
 
 
 def function_stub(function: Callable[..., Any]) -> str:
     """`def name(...) -> ...:` with the first line of the docstring."""
     signature = inspect.signature(function)
-    parts, keyword_only = [], False
+    parts: list[str] = []
     for parameter in signature.parameters.values():
-        if parameter.kind is parameter.KEYWORD_ONLY and not keyword_only:
-            parts, keyword_only = [*parts, "*"], True
-        value = parameter.default
-        default = "" if value is parameter.empty else f" = {json.dumps(value) if isinstance(value, str) else value!r}"
-        parts.append(f"{parameter.name}: {parameter.annotation}{default}")
-    (summary, *_) = (inspect.getdoc(function) or "").splitlines()
-    head = f"def {function.__name__}({', '.join(parts)}) -> {signature.return_annotation}:"
-    if len(head) > 120:
-        head = f"def {function.__name__}(\n    {', '.join(parts)}\n) -> {signature.return_annotation}:"
-        if max(map(len, head.splitlines())) > 120:
-            head = head.replace(f"    {', '.join(parts)}\n", "".join(f"    {part},\n" for part in parts))
-    return f'{head}\n    """{summary}"""\n'
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parts:
+            parts.append("*")
+        value = json.dumps(parameter.default) if isinstance(parameter.default, str) else repr(parameter.default)
+        parts.append(f"{parameter.name}: {parameter.annotation}" + (f" = {value}" if value != EMPTY else ""))
+    summary, *_ = (inspect.getdoc(function) or "").splitlines()
+    return definition("", function.__name__, parts, signature.return_annotation, "") + f'    """{summary}"""\n'
+
+
+EMPTY = repr(inspect.Parameter.empty)
+
+
+def definition(indent: str, name: str, parts: list[str], returns: str, body: str) -> str:
+    """The head of a function, broken into lines as the formatter does."""
+    arguments = ", ".join(parts)
+    for text in (arguments, f"\n{indent}    {arguments}\n{indent}"):
+        head = f"{indent}def {name}({text}) -> {returns}:{body}\n"
+        if max(map(len, head.splitlines())) <= 120:
+            return head
+    listed = "".join(f"\n{indent}    {part}," for part in parts)
+    return f"{indent}def {name}({listed}\n{indent}) -> {returns}:{body}\n"
 
 
 # --------------------------------------------------------------------------------------------------- compiled modules
@@ -78,28 +88,25 @@ TYPES = {
     "str": "str",
     "tuple": "tuple[Any, ...]",
 }
-FUNCTION = re.compile(r"^( *)def (\w+)\(([^)]*)\)(?: *-> *([^:]+))?:", re.MULTILINE)
+INTEGER = re.compile(r"int|size_t")
+FUNCTION = re.compile(r"^( *)def (\w+)\(((?:[^()]|\([^()]*\))*)\)(?: *-> *([^:]+))?:", re.MULTILINE)
 CLASS = re.compile(r"^(?:cdef )?class (\w+)(?:\([^)]*\))?:", re.MULTILINE)
 VALUE = re.compile(r"^([A-Za-z]\w*) = (\"|\d)", re.MULTILINE)
 
 
 def compiled_stub(source: str) -> str:
     """The stub of a Cython module: public values, functions, and classes with their methods."""
-    found: list[tuple[int, str]] = []
-    for match in CLASS.finditer(source):
-        found.append((match.start(), f"class {match[1]}:\n"))
-    for match in VALUE.finditer(source):
-        found.append((match.start(), f"{match[1]}: {'str' if match[2] == chr(34) else 'int'}\n"))
+    values = "".join(f"{m[1]}: {'str' if m[2] == chr(34) else 'int'}\n" for m in VALUE.finditer(source))
+    found = [(match.start(), f"class {match[1]}:\n") for match in CLASS.finditer(source)]
     for match in FUNCTION.finditer(source):
         indent, name, arguments, returns = match.groups()
-        private = name.startswith("_") and not name.startswith("__")
-        if private or name == "__dealloc__" or len(indent) > 4:
+        if (name.startswith("_") and name != "__init__") or len(indent) > 4:
             continue
-        name, returns = ("__init__", "None") if name == "__cinit__" else (name, (returns or "Any").strip())
-        found.append((match.start(), f"{indent}def {name}({', '.join(_arguments(arguments))}) -> {returns}: ...\n"))
+        result = "None" if name == "__init__" else (returns or "Any").strip()
+        found.append((match.start(), definition(indent, name, list(_arguments(arguments)), result, " ...")))
     body = "".join(text for _, text in sorted(found))
     imports = "from typing import Any\n" + ("\nfrom numpy.typing import NDArray\n" if "NDArray" in body else "")
-    return f"{HEADER}\n{imports}\n{body}"
+    return "\n".join([HEADER, imports, *([values] if values else []), body])
 
 
 def _arguments(text: str) -> Iterator[str]:
@@ -110,7 +117,7 @@ def _arguments(text: str) -> Iterator[str]:
         if name in ("self", "*"):
             yield name
             continue
-        known = TYPES.get(" ".join(ctype), "int" if ctype and "int" in ctype[-1] or ctype == ["size_t"] else "Any")
+        known = TYPES.get(" ".join(ctype), "int" if ctype and INTEGER.search(ctype[-1]) else "Any")
         yield f"{name}: {annotation.strip() or known}{' = ...' if has_default else ''}"
 
 

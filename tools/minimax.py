@@ -165,9 +165,7 @@ def fits() -> list[Fit]:
     return out
 
 
-def remez(
-    grid: list[mp.mpf], values: list[mp.mpf], weights: list[mp.mpf], degree: int
-) -> tuple[list[mp.mpf], mp.mpf]:
+def remez(grid: list[mp.mpf], values: list[mp.mpf], weights: list[mp.mpf], degree: int) -> tuple[list[mp.mpf], mp.mpf]:
     """The polynomial (constant term first) of least maximal weighted error on the grid, and that error."""
     points = len(grid)
     unknowns = degree + 2
@@ -255,22 +253,26 @@ def hexadecimal(x: mp.mpf, bits: int) -> str:
 
 
 def c_function(fit: Fit) -> str:
-    """The polynomial in pairs of terms, by Horner's rule in x^2: as many operations, half the latency."""
+    """The polynomial by Horner's rule in x^2, two terms at a time: as many operations as in x, half the latency.
+
+    The constant term is added last and alone, since its addition is the rounding that matters.
+    """
     coefficients, worst = machine_fit(fit)
-    literals = [f"K({hexadecimal(c, fit.bits)})" for c in coefficients]
-    pairs = [" + ".join(reversed([c, f"{d} * x"])) for c, d in zip(literals[::2], literals[1::2], strict=False)]
-    if len(literals) % 2:
-        pairs.append(literals[-1])
+    first, *rest = [f"K({hexadecimal(c, fit.bits)})" for c in coefficients]
+    pairs = [f"{odd} * x + {even}" for even, odd in zip(rest[::2], rest[1::2], strict=False)]
+    if len(rest) % 2:
+        pairs.append(rest[-1])
+    low, high, error = mp.nstr(fit.low, 6), mp.nstr(fit.high, 6), mp.nstr(mp.log(worst, 2), 3)
     lines = [
         f"/* {fit.meaning}",
-        f" * on [{mp.nstr(fit.low, 6)}, {mp.nstr(fit.high, 6)}], degree {fit.degree}, error 2^{mp.nstr(mp.log(worst, 2), 3)}.",
+        f" * on [{low}, {high}], degree {fit.degree}, error 2^{error}.",
         f" * tools/minimax.py {fit.name} */",
         f"INLINE real FN({fit.name})(real x) {{",
         "    const real x2 = x * x;",
         f"    real p = {pairs[-1]};",
     ]
     lines += [f"    p = p * x2 + ({pair});" for pair in reversed(pairs[:-1])]
-    return "\n".join([*lines, "    return p;", "}", ""])
+    return "\n".join([*lines, f"    return p * x + {first};", "}", ""])
 
 
 HEADER = """\

@@ -15,7 +15,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 mkdir "$work/tree"
-tar --exclude=./.git --exclude=./build --exclude='*.so' -cf - . | tar -xf - -C "$work/tree"
+tar --exclude=./.git --exclude=./build --exclude='*_cache' --exclude='*.so' -cf - . | tar -xf - -C "$work/tree"
 cd "$work/tree"
 "$python" -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check -e '.[test]'

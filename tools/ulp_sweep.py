@@ -7,14 +7,15 @@
 The functions are compiled from the headers for the ISA asked for, with the flags of the project, in the loop in which
 rows use them.  The oracle is compiled separately and shares nothing with them: the C library in double for float32,
 libquadmath for float64.  An error of 0.5 ULP is perfect rounding; one ULP is the distance between neighbouring numbers
-at the exact result, in the denormal range the smallest denormal.  Overflow counts as 2^128 (2^1024).  A result is "wrong"
-if it is NaN where the oracle is not or the other way round, has another sign (that of zero included), or is infinite
-where the oracle is finite and more than one ULP away (or the other way round).
+at the exact result, in the denormal range the smallest denormal.  Overflow counts as 2^128 (2^1024).  A result is
+"wrong" if it is NaN where the oracle is not or the other way round, has another sign (that of zero included), or is
+infinite where the oracle is finite and more than one ULP away (or the other way round).
 
 A run that was stopped goes on where it was: finished pieces stand in the file given by --progress, under a key made
 of the sources, the flags and the sampling, so edited headers are always measured anew.
 
-To add a function, add one line to FUNCTIONS.  Refuses an ISA that this CPU does not have.  Needs gcc on x86-64.
+To add a function, add one line to FUNCTIONS.  Refuses an ISA that this CPU does not have.  Needs gcc on x86-64, also if
+--compiler names another one for the functions.
 """
 
 from __future__ import annotations
@@ -31,15 +32,11 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-SOURCES = Path(__file__).resolve().parent.parent / "src_c"
-FLAGS = "-O3 -std=gnu11 -fno-math-errno -fno-trapping-math -ffp-contract=fast -fopenmp-simd".split()
-ISA_FLAGS = {
-    "baseline": ["-march=x86-64-v2"],
-    "x86_v3": ["-march=x86-64-v3"],
-    "x86_v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
-    "native": ["-march=native"],
-}
+from kernel_build import LANGUAGE_FLAGS, SOURCES, X86_ISAS
+
+ISA_FLAGS = {isa.name: isa.flags for isa in X86_ISAS} | {"native": ("-march=native",)}
 ISA_NEEDS = {"baseline": (), "x86_v3": ("avx2", "fma"), "x86_v4": ("avx512f", "avx512dq", "avx512vl"), "native": ()}
+DEFAULT_PROGRESS = Path(tempfile.gettempdir()) / "ulp_sweep_progress.json"
 PIECE = 1 << 28
 
 
@@ -188,8 +185,14 @@ COMPARE(compare_f64, double, __float128, -1022, 52, 1024, ilogbq, scalbnq, isnan
 uint64_t sweep_f32(int f, uint64_t first, uint64_t last, uint64_t stride, result *r) {
     static float x[CHUNK], y[CHUNK];
     static double expected[CHUNK];
+    static const uint32_t special[] = {0, 1, 2, 0x7fffff, 0x800000, 0x7f7fffff, 0x7f800000, 0x7fc00000, 0x3f800000,
+        0x3f800001, 0x3f7fffff, 0x33000000, 0x33800000, 0x42b17218, 0x42b17217, 0x42cff1b5, 0x3f000000};
     while (first < last) {
         size_t count = 0;
+        if (first == 0)                                      /* whatever the stride: the special values, both signs */
+            for (; count < 2 * sizeof special / sizeof *special; count++) {
+                uint32_t u = special[count / 2] | (uint32_t)(count % 2) << 31; memcpy(&x[count], &u, 4);
+            }
         for (; count < CHUNK && first < last; count++, first += stride) {
             uint32_t u = (uint32_t)first; memcpy(&x[count], &u, 4);
         }
@@ -268,7 +271,7 @@ class Progress:
         self.wrong += piece.wrong
 
 
-def build(isa: str, compiler: str, folder: Path) -> ctypes.CDLL:
+def build(isa: str, compiler: str, headers: Path, folder: Path) -> ctypes.CDLL:
     """Compile kernels (with the project's flags) and oracle (without) into a library and load it."""
     loops = "\n".join(f"LOOP({f.name}, {f.expression})" for f in FUNCTIONS)
     oracles = "\n".join(f"ORACLE({f.name}, {f.oracle})" for f in FUNCTIONS)
@@ -277,7 +280,7 @@ def build(isa: str, compiler: str, folder: Path) -> ctypes.CDLL:
             prefix, suffix = ("loop_", f"_f{bits}") if name == "kernel" else (f"oracle_f{bits}_", "")
             text = text.replace(f"NAMES_F{bits}", ", ".join(f"{prefix}{f.name}{suffix}" for f in FUNCTIONS))
         (folder / f"{name}.c").write_text(text)
-    kernel = [compiler, *FLAGS, *ISA_FLAGS[isa], f"-I{SOURCES}", "-fPIC", "-c", "kernel.c"]
+    kernel = [compiler, *LANGUAGE_FLAGS, *ISA_FLAGS[isa], f"-I{headers}", "-fPIC", "-c", "kernel.c"]
     oracle = ["gcc", "-O2", "-std=gnu11", "-fno-math-errno", "-fPIC", "-shared", "oracle.c", "kernel.o"]
     subprocess.run(kernel, cwd=folder, check=True)
     subprocess.run([*oracle, "-lquadmath", "-lm", "-o", "sweep.so"], cwd=folder, check=True)
@@ -289,13 +292,25 @@ def build(isa: str, compiler: str, folder: Path) -> ctypes.CDLL:
     return library
 
 
-def fingerprint(*facts: object) -> str:
+def fingerprint(headers: Path, *facts: object) -> str:
     """Changes with the headers and with whatever else the result depends on."""
     digest = hashlib.sha256(repr(facts).encode())
-    for name in ("real.h", "real_math.h", "real_math_coefficients.h"):
-        digest.update((SOURCES / name).read_bytes())
+    for name in ("portable.h", "real.h", "real_math.h", "real_math_coefficients.h"):
+        digest.update((headers / name).read_bytes())
     digest.update((KERNEL + ORACLE).encode())
     return digest.hexdigest()[:16]
+
+
+def load(path: Path) -> dict[str, dict[str, float]]:
+    """The finished pieces of all runs."""
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def save(path: Path, key: str, progress: Progress) -> None:
+    """Put one line into the file, without disturbing those of a run beside this one."""
+    part = path.with_suffix(f".{os.getpid()}")
+    part.write_text(json.dumps(load(path) | {key: asdict(progress)}, indent=0))
+    part.replace(path)
 
 
 def sweep(library: ctypes.CDLL, index: int, stride: int, progress: Progress) -> bool:
@@ -334,36 +349,39 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--stride", type=int, default=1, help="test every STRIDE-th float32 (default: every one)")
     parser.add_argument("--samples", type=int, default=1 << 20, help="float64 inputs per function (default: 2^20)")
     parser.add_argument("--compiler", default=os.environ.get("CC", "gcc"), help="for the kernels (default: $CC or gcc)")
-    parser.add_argument("--progress", type=Path, default=Path(tempfile.gettempdir()) / "ulp_sweep_progress.json")
+    parser.add_argument("--headers", type=Path, default=SOURCES, help="folder of real_math.h (default: src_c)")
+    parser.add_argument("--progress", type=Path, default=DEFAULT_PROGRESS, help=f"default: {DEFAULT_PROGRESS}")
     options = parser.parse_args(arguments)
     unknown = set(options.functions) - set(names)
     if unknown or options.stride < 1 or options.samples < 1:
         parser.error(f"expected functions among {names}, a stride and samples of at least 1. Received: {arguments}")
 
-    lines: dict[str, dict[str, float]] = json.loads(options.progress.read_text()) if options.progress.exists() else {}
     failures = 0
-    print(f"{'function':15s} {'dtype':8s} {'max ULP':>8s} {'bound':>5s}  {'at x =':>24s} {'tested':>11s} {'wrong':>6s} seconds")
+    print(
+        f"{'function':15s} {'dtype':8s} {'max ULP':>8s} {'bound':>5s} {'at x =':>24s} "
+        f"{'tested':>11s} {'wrong':>6s} seconds"
+    )
     with tempfile.TemporaryDirectory() as folder:
-        library = build(options.isa, options.compiler, Path(folder))
+        library = build(options.isa, options.compiler, options.headers.resolve(), Path(folder))
         for dtype in ("float32", "float64") if options.dtype == "both" else (options.dtype,):
             for index, function in enumerate(FUNCTIONS):
                 if options.functions and function.name not in options.functions:
                     continue
                 count = options.stride if dtype == "float32" else options.samples
-                key = fingerprint(function, dtype, count, FLAGS, ISA_FLAGS[options.isa], options.compiler)
-                progress = Progress(**lines.get(key, {}))  # type: ignore[arg-type]
+                flags = (*LANGUAGE_FLAGS, *ISA_FLAGS[options.isa])
+                key = fingerprint(options.headers, function, dtype, count, flags, options.compiler)
+                progress = Progress(**load(options.progress).get(key, {}))  # type: ignore[arg-type]
                 start = time.perf_counter()
                 step = sweep if dtype == "float32" else sample
                 while step(library, index, count, progress):
-                    lines[key] = asdict(progress)
-                    options.progress.write_text(json.dumps(lines, indent=0))
+                    save(options.progress, key, progress)
                 failed = progress.worst > function.bound or progress.wrong > 0
                 failures += failed
-                note = f"  first wrong at {progress.wrong_at!r}" if progress.wrong else ""
+                note = f" wrong at {progress.wrong_at!r}" if progress.wrong else ""
                 print(
-                    f"{function.name:15s} {dtype:8s} {progress.worst:8.3f} {function.bound:5g}  {progress.at:24.17g} "
-                    f"{progress.tested:11d} {progress.wrong:6d} {time.perf_counter() - start:7.1f}{note}"
-                    f"{'  FAILED' if failed else ''}",
+                    f"{function.name:15s} {dtype:8s} {progress.worst:8.3f} {function.bound:5g} {progress.at:24.17g} "
+                    f"{progress.tested:11d} {progress.wrong:6d} {time.perf_counter() - start:7.1f}"
+                    f"{' FAILED' if failed else ''}{note}",
                     flush=True,
                 )
     return 1 if failures else 0

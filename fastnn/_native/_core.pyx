@@ -165,10 +165,12 @@ ctypedef void (*dgemm_fn)(int, int, int, int, int, int, double, const void *, in
 cdef sgemm_fn _sgemm = NULL
 cdef dgemm_fn _dgemm = NULL
 
-# A block of a product should be worth waking a thread for, and wide enough for BLAS's kernels.
-cdef double BLOCK_FLOPS = 1.5e6
+# Cutting a product costs BLAS efficiency: about 5 % for halves, 20 % for eighths of a middle-sized one (docs/performance.md).
+# So below HALVE_FLOPS it stays whole, above it is halved, and finer cuts keep blocks of a good width.
+cdef double HALVE_FLOPS = 4e6
+cdef int GOOD_WIDTH = 128
 cdef int MOST_BLOCKS = 8
-cdef int BLOCK_MULTIPLE = 16
+cdef int BLOCK_MULTIPLE = 8
 
 
 def set_blas(size_t sgemm, size_t dgemm):
@@ -180,13 +182,15 @@ def set_blas(size_t sgemm, size_t dgemm):
 
 cdef void plan_gemm(gemm_task *t) noexcept nogil:
     """Cut C along its longer side; by shape only, so that the bits do not depend on the number of threads."""
-    cdef int blocks = <int>min(2.0 * t.m * t.n * t.k / BLOCK_FLOPS, <double>MOST_BLOCKS)
-    cdef int longer
+    cdef int blocks = 1, longer
     t.by_rows = t.m >= t.n
     longer = t.m if t.by_rows else t.n
-    if blocks < 2:
-        t.block_size = longer
-    else:
+    if 2.0 * t.m * t.n * t.k >= HALVE_FLOPS and longer >= 2 * BLOCK_MULTIPLE:
+        blocks = min(MOST_BLOCKS, max(2, longer // GOOD_WIDTH))
+        # every block of a finer cut is still worth a thread
+        blocks = min(blocks, max(2, <int>(2.0 * t.m * t.n * t.k / HALVE_FLOPS)))
+    t.block_size = longer
+    if blocks > 1:
         t.block_size = ((longer + blocks - 1) // blocks + BLOCK_MULTIPLE - 1) // BLOCK_MULTIPLE * BLOCK_MULTIPLE
     t.blocks = (longer + t.block_size - 1) // t.block_size if longer else 0
 

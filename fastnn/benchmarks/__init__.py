@@ -9,21 +9,23 @@
 """
 
 from fastnn.benchmarks.operations import Call, OperationResult, bench_operation, prepare, select
-from fastnn.benchmarks.timing import Comparison, alternate, copy_bandwidth, measure
-from fastnn.benchmarks.training import WORKLOADS, TrainingResult, Workload, bench_training, compare_training
+from fastnn.benchmarks.timing import Comparison, Timer, alternate, load, measure
+from fastnn.benchmarks.training import WORKLOADS, Stopwatch, TrainingResult, Workload, bench_training, compare_training
 
 __all__ = [
     "WORKLOADS",
     "Call",
     "Comparison",
     "OperationResult",
+    "Stopwatch",
+    "Timer",
     "TrainingResult",
     "Workload",
     "alternate",
     "bench_operation",
     "bench_training",
     "compare_training",
-    "copy_bandwidth",
+    "load",
     "measure",
     "prepare",
     "select",

@@ -1,26 +1,28 @@
 """How times are taken: contenders take turns, and medians are kept.
 
 A machine is never quiet for long.  So the contenders run in rounds, one after the other within each; a slow moment hits
-all of them, and the ratio of two is the median of the ratios of the rounds.  Times shorter than the clock can see are
-taken over many calls at once.
+all of them, and the ratio of two is the median of the ratios of the rounds.  Times shorter than the clock can see well
+are taken over many calls at once.  Nothing is subtracted and no outlier is dropped.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-import numpy as np
+__all__ = ["Comparison", "Timer", "alternate", "load", "measure"]
 
-__all__ = ["Comparison", "alternate", "copy_bandwidth", "measure"]
+# Does its work so many times and returns the seconds that each time took.
+Timer: TypeAlias = Callable[[int], float]
 
-# The part of the whole time that one contender may have within one round.
-_ROUNDS = 9
-_LEAST_ROUNDS = 3
-_SHORTEST = 1e-4  # seconds; the clock and the loop around the calls are a thousandth of it at most
+MOST_ROUNDS = 9
+LEAST_ROUNDS = 3
+SEEN_WELL = 1e-4  # seconds: long enough to estimate from how many calls fill a turn
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Comparison:
     """Seconds per call of every contender, round by round.
 
     Attributes:
-        rounds: for each contender the times of all rounds, which are as many for every one.
+        rounds: for each contender the times of all rounds; every contender has equally many.
         calls: over how many calls each of these times was averaged.
     """
 
@@ -54,40 +56,54 @@ def measure(call: Callable[[], object], count: int) -> float:
 
 
 def alternate(
-    contenders: Mapping[str, Callable[[], object]],
+    contenders: Mapping[str, Timer],
     seconds: float = 0.2,
     *,
-    inside: Mapping[str, AbstractContextManager[object]] | None = None,
+    inside: Callable[[str], AbstractContextManager[Any]] = nullcontext,
     settle: float = 0.0,
 ) -> Comparison:
-    """Time functions against each other.
+    """Time contenders against each other.
 
     Parameters:
-        contenders: functions without arguments, by name; each is called once or more before anything is timed.
-        seconds: about how long all of it may take; at least three rounds are run, however long they are.
-        inside: for each contender a context manager to run it in (entered anew for every round).
+        contenders: for each name a function that does its work n times and returns the seconds for one time, such as
+            `functools.partial(measure, call)`. Everyone warms up before anything counts.
+        seconds: about how long all of it may take; three rounds are run in any case, and at most nine.
+        inside: makes of a contender's name the context that its turns run in, such as `fastnn.use_backend`.
         settle: seconds to wait before each turn, for thread pools that spin on after their work is done.
 
     Returns:
         Comparison.
     """
-    contexts = inside or {name: nullcontext() for name in contenders}
-    share = seconds / (_ROUNDS + 1) / len(contenders)
-    calls, turn = {}, 0.0
-    for name, call in contenders.items():
-        with contexts[name]:
-            calls[name] = _calls_within(call, share)
-            turn += measure(call, calls[name]) + 0.0
-    cost = sum(calls[name] * 0.0 for name in contenders) + turn
-    del cost
-    rounds: dict[str, list[float]] = {name: [] for name in contenders}
     ends = time.perf_counter() + seconds
+    share = seconds / (MOST_ROUNDS + 2) / len(contenders)
+    calls = {}
+    for name, timer in contenders.items():
+        with inside(name):
+            calls[name] = _calls_within(timer, share)
+    rounds: dict[str, list[float]] = {name: [] for name in contenders}
     done = 0
-    while done < _LEAST_ROUNDS or (done < _ROUNDS and time.perf_counter() < ends):
-        for name, call in contenders.items():
-            if settle:
-                time.sleep(settle)
-            with contexts[name]:
-                rounds[name].append(measure(call, calls[name]))
+    while done < LEAST_ROUNDS or (done < MOST_ROUNDS and time.perf_counter() < ends):
+        for name, timer in contenders.items():
+            time.sleep(settle)
+            with inside(name):
+                rounds[name].append(timer(calls[name]))
         done += 1
     return Comparison({name: tuple(times) for name, times in rounds.items()}, calls)
+
+
+def _calls_within(timer: Timer, seconds: float) -> int:
+    """How many calls take that long, at least one; the calls made to find out are the warm-up."""
+    timer(1)
+    count, each = 1, timer(1)
+    while each * count < min(SEEN_WELL, seconds):
+        count *= 4
+        each = timer(count)
+    return max(1, int(seconds / each))
+
+
+def load() -> float | None:
+    """Programs that wanted to run during the last minute, on average; None where the system does not tell.
+
+    With more of them than CPUs, threads wait for each other, and every figure here is rough.
+    """
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None

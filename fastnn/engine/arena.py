@@ -7,15 +7,19 @@ padding stay zero through every update because their gradient is zero.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+Array = npt.NDArray[Any]
+
 ALIGNMENT = 64
 
 
-def aligned_zeros(count: int, dtype: npt.DTypeLike) -> np.ndarray:
+def aligned_zeros(count: int, dtype: npt.DTypeLike) -> Array:
     """`count` zeros, the first on an ALIGNMENT-byte boundary."""
     item = np.dtype(dtype).itemsize
     raw = np.zeros(count * item + ALIGNMENT, np.uint8)
@@ -24,26 +28,66 @@ def aligned_zeros(count: int, dtype: npt.DTypeLike) -> np.ndarray:
 
 
 class Parameter:
-    """One weight array of a layer: its value, and whether the optimizer may change it."""
+    """One weight array of a layer: what it is called and looks like, its value, and whether the optimizer may change it.
 
-    def __init__(self, name: str, value: np.ndarray, trainable: bool = True) -> None:
+    The value is drawn when it is first asked for: a model that is about to be read from a file never draws one.
+
+    Parameters:
+        name: "layer/weight".
+        shape, dtype: of the value, for good.
+        draw: (shape, dtype) -> first value.
+        trainable: whether the optimizer may change it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        dtype: npt.DTypeLike,
+        draw: Callable[..., npt.ArrayLike],
+        trainable: bool = True,
+    ) -> None:
         self.name = name
-        self.value = value
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
         self.trainable = trainable
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.value.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self.value.dtype
+        self._draw = draw
+        self._value: Array | None = None
+        # the flat array of an arena and where in it the value starts
+        self.home: tuple[Array, int] | None = None
 
     @property
     def size(self) -> int:
-        return self.value.size
+        return math.prod(self.shape)
 
-    def numpy(self) -> np.ndarray:
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    @property
+    def value(self) -> Array:
+        """The value itself, not a copy.
+
+        Raises:
+            ValueError: the initializer drew something of another shape.
+        """
+        if self._value is None:
+            value = np.array(self._draw(self.shape, dtype=self.dtype.name), self.dtype)
+            if value.shape != self.shape:
+                raise ValueError(
+                    f"{self.name}: expected the initializer to draw shape {self.shape}. Received: {value.shape}"
+                )
+            self._value = value
+        return self._value
+
+    def place(self, flat: Array, start: int) -> None:
+        """Move the value into `flat`, from `start` on; it stays there."""
+        view = flat[start : start + self.size].reshape(self.shape)
+        view[...] = self.value
+        self._value = view
+        self.home = (flat, start)
+
+    def numpy(self) -> Array:
         """A copy of the value."""
         return self.value.copy()
 
@@ -51,14 +95,25 @@ class Parameter:
         """Overwrite the value in place.
 
         Raises:
+            TypeError: not real numbers.
             ValueError: the shape differs.
         """
-        new = np.asarray(value)
-        if new.shape != self.shape:
-            raise ValueError(f"{self.name}: expected a value of shape {self.shape}. Received shape {new.shape}")
-        self.value[...] = new
+        new = self.check(value)
+        if self._value is None:
+            self._value = np.array(new, self.dtype)
+        else:
+            self._value[...] = new
 
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+    def check(self, value: npt.ArrayLike) -> Array:
+        """`value` as an array that can be assigned, or the error that `assign` raises."""
+        new = np.asarray(value)
+        if new.dtype.kind not in "biuf":
+            raise TypeError(f"{self.name}: expected real numbers. Received: dtype {new.dtype}")
+        if new.shape != self.shape:
+            raise ValueError(f"{self.name}: expected shape {self.shape}. Received: {new.shape}")
+        return new
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         if copy is False:
             return np.asarray(self.value, dtype=dtype)
         return np.array(self.value, dtype=dtype)
@@ -67,48 +122,75 @@ class Parameter:
         return f"<Parameter {self.name} shape={self.shape} dtype={self.dtype}>"
 
 
-class Arena:
-    """Moves parameters into one flat array and makes their values views of it.
+class Range(NamedTuple):
+    """`size` trainable numbers, from `at` in the flat array `home` on, from `start` in gradients and slots."""
 
-    Parameters that already live in another model's arena stay there (two models may share layers); they are then not
-    part of `values`, and the optimizer walks them as ranges of their own.
+    home: Array
+    at: int
+    start: int
+    size: int
+
+    @property
+    def values(self) -> Array:
+        return self.home[self.at : self.at + self.size]
+
+    def of(self, flat: Array) -> Array:
+        """The part of a gradient or slot that belongs to the range."""
+        return flat[self.start : self.start + self.size]
+
+
+class Arena:
+    """Where the parameters of a model lie, and the layout of its gradients and slots.
+
+    A parameter is moved once in its life: one that lies in another model's arena, because the models share a layer,
+    stays there, and both models see it change.  Gradients and slots are each model's own.
+
+    Parameters:
+        parameters: of one dtype.
+        dtype: theirs.
     """
 
     def __init__(self, parameters: Sequence[Parameter], dtype: npt.DTypeLike) -> None:
         self.dtype = np.dtype(dtype)
         self.parameters = list(parameters)
-        self.offsets: list[int] = []
+        self.offsets, self.size = self._layout(self.parameters)
+        new = [parameter for parameter in self.parameters if parameter.home is None]
+        starts, size = self._layout(new)
+        values = aligned_zeros(size, self.dtype)
+        for parameter, start in zip(new, starts):
+            parameter.place(values, start)
+
+    def _padded(self, parameter: Parameter) -> int:
         per_line = ALIGNMENT // self.dtype.itemsize
-        size = 0
-        for parameter in self.parameters:
-            self.offsets.append(size)
-            size += -(-parameter.size // per_line) * per_line
-        self.values = aligned_zeros(size, self.dtype)
-        for parameter, view in zip(self.parameters, self.views(self.values)):
-            view[...] = parameter.value
-            parameter.value = view
+        return -(-parameter.size // per_line) * per_line
 
-    @property
-    def size(self) -> int:
-        return self.values.size
+    def _layout(self, parameters: Sequence[Parameter]) -> tuple[list[int], int]:
+        """The offset of each, in elements, and the size of the whole."""
+        offsets, size = [], 0
+        for parameter in parameters:
+            offsets.append(size)
+            size += self._padded(parameter)
+        return offsets, size
 
-    def like(self) -> np.ndarray:
-        """A zeroed array of the same layout: for gradients or an optimizer slot."""
+    def like(self) -> Array:
+        """A zeroed array of the layout: for gradients or an optimizer slot."""
         return aligned_zeros(self.size, self.dtype)
 
-    def views(self, flat: np.ndarray) -> list[np.ndarray]:
+    def views(self, flat: Array) -> list[Array]:
         """The parts of `flat` that belong to each parameter, in their shapes."""
         return [flat[o : o + p.size].reshape(p.shape) for o, p in zip(self.offsets, self.parameters)]
 
-    def trainable_ranges(self) -> list[tuple[int, int]]:
-        """(start, stop) of the runs of trainable parameters, neighbours merged."""
-        ranges: list[tuple[int, int]] = []
-        ends = [*self.offsets[1:], self.size]
-        for parameter, start, stop in zip(self.parameters, self.offsets, ends):
+    def trainable_ranges(self) -> list[Range]:
+        """The trainable parameters; those that are neighbours in the arena and in the slots are one range."""
+        ranges: list[Range] = []
+        for parameter, start in zip(self.parameters, self.offsets):
             if not parameter.trainable:
                 continue
-            if ranges and ranges[-1][1] == start:
-                ranges[-1] = (ranges[-1][0], stop)
+            assert parameter.home is not None
+            (home, at), size = parameter.home, self._padded(parameter)
+            last = ranges[-1] if ranges else None
+            if last and last.home is home and last.at + last.size == at and last.start + last.size == start:
+                ranges[-1] = last._replace(size=last.size + size)
             else:
-                ranges.append((start, stop))
+                ranges.append(Range(home, at, start, size))
         return ranges

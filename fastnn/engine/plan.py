@@ -10,7 +10,7 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     gemm             (a, b, c)                      ints: ta, tb, m, n, k                         c = op(a) op(b)
     activation       (x, y)                         ints: n                         row, reals
     activation_backward (dy, kept, dx)              ints: n                         row, reals
-    bias_backward    (dy, kept, dz, db|-1)          ints: rows, cols                row, reals    dz = dy act'; db = sum dz
+    bias_backward    (dy, kept, dz, db|-1)          ints: rows, cols                row, reals    dz = dy act', db = sum
     softmax, log_softmax (x, y)                     ints: rows, cols
     softmax_backward, log_softmax_backward (dy, y, dx)    ints: rows, cols
     dropout          (x, y, mask)                   ints: n, stream                 reals: rate
@@ -82,7 +82,7 @@ class Plan:
         dtype: float32 or float64, of every "real" buffer.
         batch: samples per step.
         training: whether layers behave as in training (dropout on) and emit backward steps.
-        gradients: where a parameter's gradient is to be written; None for inference.
+        gradients: where the gradients are to be written, by id of the parameter.
     """
 
     def __init__(
@@ -132,6 +132,10 @@ class Plan:
             value = parameter.value
             self._parameters[id(parameter)] = self._add(Buffer("parameter", value.size, value.dtype, value))
         return self._parameters[id(parameter)]
+
+    def wants_gradient(self, parameter: Parameter) -> bool:
+        """Whether the plan has a place for the parameter's gradient."""
+        return id(parameter) in self._gradients
 
     def gradient(self, parameter: Parameter) -> int:
         """The buffer of a parameter's gradient; ABSENT where none is wanted."""

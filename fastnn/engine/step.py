@@ -10,14 +10,23 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
+from .arena import Parameter
 from .plan import ABSENT, LABELS, PLANNED, WEIGHTS, Plan
+
+Array = npt.NDArray[Any]
+# (buffer of dy, whether dx is wanted) -> buffer of dx; adds the backward steps
+Backward = Callable[[int, bool], int]
 
 
 class Emitter(Protocol):
-    """The part of a layer that plans need."""
+    """The part of a layer that plans need; `emit` of an output layer with an activation also takes `bare`."""
 
-    def emit(self, plan: Plan, x: int) -> tuple[int, Callable[[int, bool], int]]: ...
+    @property
+    def weights(self) -> list[Parameter]: ...
+
+    def emit(self, plan: Plan, x: int, **options: bool) -> tuple[int, Backward]: ...
 
 
 @dataclass
@@ -68,44 +77,42 @@ class Objective:
         return PLANNED
 
 
-def inference_plan(stack: Sequence[Emitter], inputs: int, outputs: int, dtype: Any, batch: int) -> Plan:
+def inference_plan(stack: Sequence[Emitter], inputs: int, outputs: int, dtype: npt.DTypeLike, batch: int) -> Plan:
     """x -> predictions, written into the caller's array."""
     plan = Plan(dtype, batch)
-    y = plan.input(inputs)
-    start = y
+    x = y = plan.input(inputs)
     for layer in stack:
         y, _ = layer.emit(plan, y)
-    if y == start:  # nothing but reshaping: still the caller gets an array of their own
+    if y == x:  # nothing but reshaping: still the caller gets an array of their own
         y = plan.buffer(outputs)
-        plan.step("activation", (start, y), row="identity", ints=(batch * outputs,))
+        plan.step("activation", (x, y), row="identity", ints=(batch * outputs,))
     plan.output(y, outputs)
     return plan
 
 
 def objective_plan(
-    stack: Sequence[Any],
+    stack: Sequence[Emitter],
     inputs: int,
     objective: Objective,
-    dtype: Any,
+    dtype: npt.DTypeLike,
     batch: int,
-    gradients: dict[int, np.ndarray] | None = None,
+    *,
+    training: bool = False,
+    gradients: dict[int, Array] | None = None,
     optimizer_row: str | None = None,
 ) -> Plan:
-    """x, targets[, weights] -> scores; with `optimizer_row`, a training step.
+    """x, targets[, weights] -> scores; in training also the gradients, and with `optimizer_row` an update.
 
     Inputs of the plan, in order: x, targets of the loss, targets of the metrics (if `smoothed`), weights (if
     `weighted`).  Scores: the loss, then the metrics.
     """
-    training = optimizer_row is not None
     plan = Plan(dtype, batch, training, gradients)
-    start = x = plan.input(inputs)
+    x = plan.input(inputs)
     backwards = []
-    for layer in stack[:-1]:
-        x, backward = layer.emit(plan, x)
+    for layer in stack:
+        bare = {"bare": True} if objective.loss.fused and layer is stack[-1] else {}
+        x, backward = layer.emit(plan, x, **bare)
         backwards.append(backward)
-    bare = {"bare": True} if objective.loss.fused else {}
-    x, backward = stack[-1].emit(plan, x, **bare)
-    backwards.append(backward)
 
     target = _target_input(plan, objective)
     judged = _target_input(plan, objective) if objective.smoothed else target
@@ -118,12 +125,17 @@ def objective_plan(
         _copy_out(plan, predictions, objective)
 
     if training:
-        for i, backward in enumerate(reversed(backwards)):
-            if grad != ABSENT:
-                grad = backward(grad, i + 1 < len(backwards))
-        plan.step("update", (), row=optimizer_row or "")
-    assert plan.inputs[0].buffer == start
+        _backward(plan, stack, backwards, grad)
+    if optimizer_row is not None:
+        plan.step("update", (), row=optimizer_row)
     return plan
+
+
+def _backward(plan: Plan, stack: Sequence[Emitter], backwards: Sequence[Backward], grad: int) -> None:
+    """The backward steps, down to the lowest layer that has something to learn."""
+    learning = [i for i, layer in enumerate(stack) if any(map(plan.wants_gradient, layer.weights))]
+    for i in range(len(stack) - 1, min(learning, default=len(stack)) - 1, -1):
+        grad = backwards[i](grad, i > learning[0])
 
 
 def _target_input(plan: Plan, objective: Objective) -> int:

@@ -2,79 +2,141 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import operator
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fastnn import config, initializers
+from fastnn._errors import unknown
 from fastnn.engine.arena import Parameter
 from fastnn.engine.plan import Plan
+from fastnn.engine.step import Backward
 
 Shape = tuple[int, ...]
-# (buffer of dy, whether dx is wanted) -> buffer of dx; emits the backward steps
-Backward = Callable[[int, bool], int]
 
 _names: Counter[str] = Counter()
 
 
 def unique_name(class_name: str) -> str:
     """dense, dense_1, dense_2 ... as Keras counts them."""
-    stem = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name).lower()
+    stem = _snake_case(class_name)
     count = _names[stem]
     _names[stem] += 1
     return f"{stem}_{count}" if count else stem
 
 
-def reset_names() -> None:
-    """Start counting again (keras.utils.clear_session)."""
-    _names.clear()
+def take_name(class_name: str, name: str) -> str:
+    """A name given by a user or a file; where it looks like one of ours, counting goes on behind it.
+
+    Raises:
+        ValueError: not a name, or with a slash, which separates layer and weight in files.
+    """
+    if not isinstance(name, str) or not name or "/" in name:
+        raise ValueError(f"{class_name}: a name must be a string without '/'. Received: {name!r}")
+    stem = _snake_case(class_name)
+    match = re.fullmatch(rf"{stem}(?:_([1-9]\d{{0,8}}))?", name)
+    if match:
+        _names[stem] = max(_names[stem], int(match[1] or 0) + 1)
+    return name
 
 
-def check_shape(shape: Sequence[int | None], where: str) -> Shape:
-    """A shape per sample: positive whole numbers."""
+def _snake_case(class_name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name).lower()
+
+
+def check_shape(shape: Any, where: str) -> Shape:
+    """A shape per sample: positive whole numbers.
+
+    Raises:
+        ValueError: anything else.
+    """
     try:
-        result = tuple(int(n) for n in shape)  # type: ignore[arg-type]
+        result = tuple(map(operator.index, shape))
+        valid = all(n >= 1 for n in result)
     except TypeError:
-        result = ()
-        shape = shape if isinstance(shape, tuple) else (shape,)
-    if len(result) != len(shape) or any(n < 1 for n in result):
-        raise ValueError(f"{where}: expected positive sizes for every axis after the batch. Received: {shape}")
+        valid = False
+    if not valid:
+        raise ValueError(
+            f"{where} must be a tuple of positive whole numbers, one for every axis after the batch. "
+            f"Received: {shape!r}"
+        )
     return result
+
+
+def check_dtype(dtype: npt.DTypeLike | None, where: str) -> str:
+    """The name of a dtype that kernels compute in; None means fastnn.config.floatx().
+
+    Raises:
+        ValueError: anything but float32 and float64.
+    """
+    try:
+        name = np.dtype(dtype or config.floatx()).name
+    except TypeError:
+        name = ""
+    if name not in ("float32", "float64"):
+        raise ValueError(f"{where}: dtype must be 'float32' or 'float64'. Received: {dtype!r}")
+    return name
+
+
+def refuse_options(where: str, options: Mapping[str, Any], neutral: Mapping[str, tuple[Any, ...]], known: Any) -> None:
+    """Let Keras's options pass at values that change nothing; refuse other values, and names that nobody knows.
+
+    Raises:
+        TypeError: an unknown name; the message offers the nearest one of `known`.
+        ValueError: an option that is not served.
+    """
+    for name, value in options.items():
+        if name not in neutral:
+            raise TypeError(str(unknown(f"argument of {where}", name, [*known, *neutral])))
+        if not any(value is good or (type(value) is type(good) and value == good) for good in neutral[name]):
+            raise ValueError(f"{where}: {name} is not served; expected {neutral[name][0]!r}. Received: {value!r}")
 
 
 class Layer:
     """Base class of layers.
 
-    A subclass defines `build` (add parameters), `compute_output_shape` and `emit`.  Shapes never include the batch axis.
+    A subclass defines `build` (add parameters), `compute_output_shape` and `emit`.  Shapes never include the batch.
 
     Parameters:
         name: unique name; by default the class in snake case with a number.
         dtype: "float32" or "float64"; by default fastnn.config.floatx().
         trainable: whether the optimizer may change the parameters.
         input_shape, input_dim, batch_input_shape: of the first layer of a Sequential, Keras's shorthands for an Input.
+        options: Keras's further arguments, at values that change nothing here.
+
+    Raises:
+        TypeError: an argument that nobody knows; the message offers the nearest one.
+        ValueError: a value that is not served.
     """
+
+    # arguments of Keras that are not served, with the values that switch them off
+    neutral_options: Mapping[str, tuple[Any, ...]] = {"activity_regularizer": (None,), "autocast": (True,)}
 
     def __init__(
         self,
         *,
         name: str | None = None,
-        dtype: str | None = None,
+        dtype: npt.DTypeLike | None = None,
         trainable: bool = True,
         input_shape: Sequence[int] | None = None,
         input_dim: int | None = None,
         batch_input_shape: Sequence[int | None] | None = None,
+        **options: Any,
     ) -> None:
-        self.name = name or unique_name(type(self).__name__)
-        self.dtype = str(np.dtype(dtype or config.floatx()))
-        if self.dtype not in ("float32", "float64"):
-            raise ValueError(f"{self.name}: dtype must be 'float32' or 'float64'. Received: {dtype!r}")
+        kind = type(self).__name__
+        refuse_options(kind, options, self.neutral_options, self._arguments())
+        self.name = unique_name(kind) if name is None else take_name(kind, name)
+        self.dtype = check_dtype(dtype, self.name)
         self._trainable = bool(trainable)
         if batch_input_shape is not None:
-            input_shape = batch_input_shape[1:]  # type: ignore[assignment]
+            input_shape = tuple(batch_input_shape)[1:]  # type: ignore[assignment]
         if input_dim is not None:
             input_shape = (input_dim,)
         self.declared_input_shape = (
@@ -84,12 +146,20 @@ class Layer:
         self.output_shape: Shape | None = None
         self.parameters: list[Parameter] = []
 
+    @classmethod
+    def _arguments(cls) -> list[str]:
+        """Names of the arguments of the class and its bases."""
+        signatures = [inspect.signature(base.__init__) for base in cls.__mro__ if "__init__" in vars(base)]
+        named = {p.name for s in signatures for p in s.parameters.values() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+        return sorted(named - {"self"})
+
     # ----------------------------------------------------------------------------------------------- to be overridden
 
     def build(self, input_shape: Shape) -> None:
         """Add the parameters."""
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The shape of what comes out."""
         return input_shape
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
@@ -105,16 +175,21 @@ class Layer:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Layer:
+        """The layer that `get_config` described."""
         return cls(**config)
 
-    # -------------------------------------------------------------------------------------------------------- building
+    # ------------------------------------------------------------------------------------------------------- building
 
     @property
     def built(self) -> bool:
         return self.input_shape is not None
 
     def build_once(self, input_shape: Shape) -> Shape:
-        """Build for this input, or check that it is the one the layer was built for; returns the output shape."""
+        """Build for this input, or check that it is the one the layer was built for; returns the output shape.
+
+        Raises:
+            ValueError: the layer does not take this input.
+        """
         if self.declared_input_shape is not None and self.declared_input_shape != input_shape:
             raise ValueError(
                 f"{self.name}: expected the declared input shape {self.declared_input_shape}. Received: {input_shape}"
@@ -129,18 +204,18 @@ class Layer:
         return self.output_shape
 
     def add_weight(self, name: str, shape: Shape, initializer: Any, trainable: bool = True) -> Parameter:
-        """A parameter, drawn now; the model moves it into its arena later."""
-        draw = initializers.get(initializer)
+        """A parameter that starts from what the initializer draws; the model moves it into its arena later."""
+        draw: Callable[..., npt.ArrayLike] | None = initializers.get(initializer)
         assert draw is not None
-        value = np.ascontiguousarray(draw(shape, dtype=self.dtype), dtype=self.dtype)
-        parameter = Parameter(f"{self.name}/{name}", value.reshape(shape), trainable and self._trainable)
+        parameter = Parameter(f"{self.name}/{name}", shape, self.dtype, draw, trainable and self._trainable)
         self.parameters.append(parameter)
         return parameter
 
-    # --------------------------------------------------------------------------------------------------------- weights
+    # -------------------------------------------------------------------------------------------------------- weights
 
     @property
     def trainable(self) -> bool:
+        """Whether the optimizer may change the parameters; it may be set at any time."""
         return self._trainable
 
     @trainable.setter
@@ -151,14 +226,17 @@ class Layer:
 
     @property
     def weights(self) -> list[Parameter]:
+        """All parameters."""
         return list(self.parameters)
 
     @property
     def trainable_weights(self) -> list[Parameter]:
+        """Those that the optimizer may change."""
         return [p for p in self.parameters if p.trainable]
 
     @property
     def non_trainable_weights(self) -> list[Parameter]:
+        """The others."""
         return [p for p in self.parameters if not p.trainable]
 
     def count_params(self) -> int:
@@ -171,15 +249,16 @@ class Layer:
             raise ValueError(f"{self.name}: expected a built layer; give it an input shape first. Received: not built")
         return sum(p.size for p in self.parameters)
 
-    def get_weights(self) -> list[np.ndarray]:
+    def get_weights(self) -> list[npt.NDArray[Any]]:
         """Copies of the parameters, in the order of `weights`."""
         return [p.numpy() for p in self.parameters]
 
-    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
+    def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
         """Overwrite the parameters.
 
         Raises:
-            ValueError: the number of arrays or a shape differs; nothing is changed then.
+            TypeError, ValueError: the number of arrays or a shape differs, or something is not a number; nothing is
+                changed then.
         """
         set_all(self.parameters, weights, self.name)
 
@@ -187,16 +266,13 @@ class Layer:
         return f"<{type(self).__name__} name={self.name} input_shape={self.input_shape} built={self.built}>"
 
 
-def set_all(parameters: Sequence[Parameter], values: Sequence[np.ndarray], where: str) -> None:
-    """Assign all values, after all shapes have been checked."""
-    arrays = [np.asarray(v) for v in values]
-    if len(arrays) != len(parameters):
-        raise ValueError(f"{where}: expected {len(parameters)} weight arrays. Received: {len(arrays)}")
-    for parameter, array in zip(parameters, arrays):
-        if parameter.shape != array.shape:
-            raise ValueError(f"{parameter.name}: expected shape {parameter.shape}. Received: {array.shape}")
-    for parameter, array in zip(parameters, arrays):
-        parameter.assign(array)
+def set_all(parameters: Sequence[Parameter], values: Sequence[npt.ArrayLike], where: str) -> None:
+    """Assign all values, after all of them have been checked."""
+    if len(values) != len(parameters):
+        raise ValueError(f"{where}: expected {len(parameters)} weight arrays. Received: {len(values)}")
+    checked = [parameter.check(value) for parameter, value in zip(parameters, values)]
+    for parameter, value in zip(parameters, checked):
+        parameter.assign(value)
 
 
 def size(shape: Shape) -> int:

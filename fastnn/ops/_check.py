@@ -51,10 +51,13 @@ def is_number(value: object) -> bool:
 
 def number(op: str, name: str, value: Any, constraint: str = "") -> float:
     """`value` as a Python float that fulfils the constraint, such as ">= 0" (NaN fulfils none)."""
-    try:
-        result = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{op}: {name} must be a real number. {received(**{name: value})}") from None
+    if isinstance(value, (np.generic, np.ndarray)):
+        real = value.ndim == 0 and value.dtype.kind in "biuf"
+    else:
+        real = isinstance(value, (int, float))
+    if not real:
+        raise TypeError(f"{op}: {name} must be a real number. {received(**{name: value})}")
+    result = float(value)
     if constraint and not _fulfils(result, constraint):
         raise ValueError(f"{op}: {name} must be {constraint}. {received(**{name: value})}")
     return result

@@ -105,11 +105,13 @@ def _weights(op: str, mask: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
     if array.shape != shape:
         raise ValueError(f"{op}: mask must have shape {shape}. {received(mask=array)}")
     weights = array.astype(np.float64).reshape(-1)
-    if not np.all(weights >= 0):
-        raise ValueError(f"{op}: mask must not be negative or NaN. Received: {weights[~(weights >= 0)][0]}")
+    wrong = ~((weights >= 0) & (weights < np.inf))
+    if wrong.any():
+        raise ValueError(f"{op}: mask must hold bools or finite weights >= 0. Received: {weights[wrong][0]}")
     return weights
 
 
+@np.errstate(all="ignore")
 def reduced(row_loss: NDArray[np.float64], reduction: str, scale: float, case: Problem) -> Any:
     """The loss: a Python float, or without reduction an array of the predictions' dtype."""
     if reduction == "none":

@@ -49,6 +49,10 @@ def _rows() -> dict[str, Row]:
 ROWS = _rows()
 functions: dict[str, Callable[..., Any]] = {}
 
+# Rows whose output is 0 for all x <= 0, where a parameter asks for a derivative at 0 alone: backward then has to be
+# given the input in the place of the output, which it takes.
+SIGN_FROM_INPUT = {"relu": "zero_grad"}
+
 
 # ------------------------------------------------------------------------------------------------- the general way
 
@@ -60,6 +64,8 @@ def _forward(op: str, row: str, x: ArrayLike, out: Array | None, params: Params)
 
 def _grad(op: str, row: str, x: ArrayLike, out: Array | None, params: Params) -> Any:
     (array,), dtype, shape = operands(op, {"x": x})
+    if row in SIGN_FROM_INPUT and any(params):
+        return _backward(op, row, np.ones(shape, dtype), array, out, params)
     return into(op, out, shape, dtype, lambda dx: current().activation_derivative(row, array, dx, params), same=(x,))
 
 
@@ -107,12 +113,13 @@ def _define(op: str, row: Row, kind: str, taken: dict[str, Parameter], doc: str,
         checks.append(f"if type({switch}) is not bool: {switch} = flag({op!r}, {switch!r}, {switch})")
         index, name = f"{ROWS[other].position} if {switch} else {index}", f"{other!r} if {switch} else {name}"
     params = _generate.tuple_of(row.params, taken)
+    usual = f" and not {SIGN_FROM_INPUT[row.name]}" if kind == "activation_grad" and row.name in SIGN_FROM_INPUT else ""
     function = _generate.define(
         op,
         f"{signature}out: NDArray[Any] | None = None",
         [
             *checks,
-            "if current() is NATIVE:",
+            f"if current() is NATIVE{usual}:",
             f"    result = fast({index}, {arrays}, out, {params})",
             "    if result is not None:",
             "        return result",

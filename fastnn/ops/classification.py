@@ -96,6 +96,7 @@ def _loss_of_logits(case: Problem, scale: float, grad: Array | None, probs: Arra
     return _shifted_losses(case, probs, log_eps) if log_eps and probs is not None else row_loss
 
 
+@np.errstate(all="ignore")
 def _shifted_losses(case: Problem, probs: Array, log_eps: float) -> Array:
     """Losses with log(p + log_eps)."""
     if case.target.ndim == 1:

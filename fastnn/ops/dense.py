@@ -62,7 +62,7 @@ def _layout(op: str, w_layout: str) -> bool:
 
 def _sample_product(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
     a, b = rng.normal(size=shape), rng.normal(size=(shape[-1], shape[-1]))
-    return Arguments((a.astype(dtype), b.astype(dtype)), {})
+    return Arguments((a.reshape(-1, shape[-1]).astype(dtype), b.astype(dtype)), {})
 
 
 @operation("dense", _sample_product)
@@ -114,7 +114,7 @@ def matmul(
 
 def _sample_affine(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
     (x, W), _ = _sample_product(shape, dtype, rng)
-    return Arguments((x, W, rng.normal(size=shape[-1]).astype(dtype)), {"activation": "relu"})
+    return Arguments((x.reshape(shape), W, rng.normal(size=shape[-1]).astype(dtype)), {"activation": "relu"})
 
 
 @operation("dense", _sample_affine, backward="affine_backward")
@@ -192,7 +192,7 @@ def affine(
 
 def _sample_affine_backward(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
     (x, W), _ = _sample_product(shape, dtype, rng)
-    return Arguments((rng.normal(size=shape).astype(dtype), x, W), {})
+    return Arguments((rng.normal(size=shape).astype(dtype), x.reshape(shape), W), {})
 
 
 @operation("dense", _sample_affine_backward)
@@ -261,7 +261,8 @@ def affine_backward(
         fresh = np.empty_like(sums) if add else sums
         current().column_sums(dy2, fresh)
         if add:
-            np.add(sums, fresh, out=sums)
+            with np.errstate(all="ignore"):
+                np.add(sums, fresh, out=sums)
 
     def product_dx(dx: Array) -> None:
         _product(dy2, weights, dx.reshape(x2.shape), False, not flip)

@@ -66,28 +66,28 @@ def _matrix(array: Array, by_element: bool = False) -> Array:
 
 
 def _run(row: str, p: Array, t: Array, params: Params, by_element: bool, grad: Array | None, factor: float) -> Array:
-    """Sums (float64) of the losses of the rows; `grad` gets factor times the derivative."""
+    """Means (float64) of the losses of the rows; `grad` gets factor times the derivative."""
     pred, target = _matrix(p, by_element), _matrix(t, by_element)
-    sums = np.empty(len(pred))
+    means = np.empty(len(pred))
     slopes = None if grad is None else _matrix(grad, by_element)
-    # the kernel works with means over the columns
-    columns = pred.shape[1]
-    current().elementwise_loss(row, pred, target, None, factor * columns, slopes, sums, params)
-    return np.multiply(sums, columns, out=sums)
+    current().elementwise_loss(row, pred, target, None, factor * pred.shape[1], slopes, means, params)
+    return means
 
 
-def _reduced(sums: Array, p: Array, reduction: str, factor: float) -> Any:
-    if reduction == "none":
-        losses = sums.astype(p.dtype).reshape(p.shape)
+@np.errstate(all="ignore")
+def _reduced(means: Array, p: Array, reduction: str, factor: float) -> Any:
+    if reduction == "none":  # every element was a row
+        losses = means.astype(p.dtype).reshape(p.shape)
         return losses if losses.ndim else losses[()]
-    return float(np.add.reduce(sums)) * factor
+    columns = p.shape[-1] if p.ndim else 1
+    return float(np.add.reduce(means)) * (columns * factor)
 
 
 def _value(op: str, row: str, p: ArrayLike, t: ArrayLike, params: Params, reduction: str) -> Any:
     (pred, target), _, _ = operands(op, {"p": p, "t": t}, passive="t")
     factor, by_element = _factor(op, reduction, pred.size), reduction == "none"
-    sums = _run(row, pred, target, params, by_element, None, 0.0) if pred.size else np.empty(0)
-    return _reduced(sums, pred, reduction, factor)
+    means = _run(row, pred, target, params, by_element, None, 0.0) if pred.size else np.empty(0)
+    return _reduced(means, pred, reduction, factor)
 
 
 def _backward(op: str, row: str, p: ArrayLike, t: ArrayLike, params: Params, scale: float | None, out: Any) -> Any:
@@ -101,14 +101,14 @@ def _with_grad(
 ) -> tuple[Any, Any]:
     (pred, target), dtype, shape = operands(op, {"p": p, "t": t}, passive="t")
     factor, by_element = _factor(op, reduction, pred.size), reduction == "none"
-    sums = np.empty(0)
+    means = np.empty(0)
 
     def fill(grad: Array) -> None:
-        nonlocal sums
-        sums = _run(row, pred, target, params, by_element, grad, factor)
+        nonlocal means
+        means = _run(row, pred, target, params, by_element, grad, factor)
 
     grad = into(op, out, shape, dtype, fill, same=(p, t))
-    return _reduced(sums, pred, reduction, factor), grad
+    return _reduced(means, pred, reduction, factor), grad
 
 
 # ------------------------------------------------------------------------------------------------------- generation

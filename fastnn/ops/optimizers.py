@@ -119,7 +119,9 @@ def _adam(
         raise unknown(f"{op} form", form, FORMS)
     kind: Literal["folded", "textbook"] = "folded" if form == "folded" else "textbook"
     beta1, beta2 = number(op, "b1", b1, ">= 0 and < 1"), number(op, "b2", b2, ">= 0 and < 1")
-    step, epsilon = number(op, "t", t, ">= 1"), number(op, "eps", eps, ">= 0")
+    step, epsilon = number(op, "t", t, ">= 1 and < inf"), number(op, "eps", eps, ">= 0")
+    if step != int(step):
+        raise ValueError(f"{op}: t must be a whole number. Received: {t!r}")
     return (*common, *_optimizer_scalars.adam(step, rate, beta1, beta2, epsilon, kind))
 
 
@@ -199,8 +201,9 @@ class _Group(NamedTuple):
         if self.gradient.size == 0:
             return
         dtype = self.gradient.dtype
-        p, *slots = buffers = [well_formed(np.asarray(target), dtype) for target in self.targets]
-        current().optimizer_update(row, p, self.gradient, tuple(slots), scalars)
+        buffers = [well_formed(np.asarray(target), dtype) for target in self.targets]
+        p, g, *slots = (array.reshape(-1) for array in (buffers[0], self.gradient, *buffers[1:]))
+        current().optimizer_update(row, p, g, tuple(slots), scalars)
         for target, buffer in zip(self.targets, buffers, strict=True):
             if buffer is not target and not np.may_share_memory(target, buffer):
                 target[...] = buffer

@@ -110,7 +110,8 @@ def relu_backward(dy: Array, y: Array, zero_grad: float = 0.0) -> Array:
     does not tell ``x = 0`` from ``x < 0``: with another ``zero_grad``, pass the *input* ``x`` in the place of ``y``
     (negative values give 0).
     """
-    return np.where(y == 0, dy * zero_grad, np.where(y < 0, 0, dy))
+    at_zero = dy * zero_grad if zero_grad else 0
+    return np.where(y == 0, at_zero, np.where(y < 0, 0, dy))
 
 
 @own_precision
@@ -399,7 +400,7 @@ def silu_backward(dy: Array, x: Array) -> Array:
     return dy * logistic(x) * (1 + np.clip(x, -1000, 1000) * logistic(-x))
 
 
-_BEYOND = 40  # the normal distribution function is 0 below -40 and 1 above 40 in float64
+_BEYOND = 200  # there, in every floating-point format, the normal distribution is 0 or 1 and its density 0
 
 
 @extra_precision

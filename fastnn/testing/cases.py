@@ -116,12 +116,12 @@ def layouts(x: Array) -> Iterator[tuple[str, Array]]:
     yield "contiguous", np.array(x, order="C")
     yield "fortran", np.array(x, order="F")
 
-    every_other = (*(slice(None, None, 2) for _ in x.shape), ...)
+    every_other: tuple[Any, ...] = (*(slice(None, None, 2) for _ in x.shape), ...)
     strided = np.empty(tuple(2 * n for n in x.shape), x.dtype)[every_other]
     strided[...] = x
     yield "strided", strided
 
-    backwards = (*(slice(None, None, -1) for _ in x.shape), ...)
+    backwards: tuple[Any, ...] = (*(slice(None, None, -1) for _ in x.shape), ...)
     yield "reversed", np.array(x[backwards], order="C")[backwards]
 
     buffer = np.empty(x.nbytes + 1, np.uint8)

@@ -1,0 +1,331 @@
+"""Made by tools/make_stubs.py."""
+
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from fastnn.ops import registry
+from fastnn.ops.classification import (
+    cross_entropy,
+    cross_entropy_backward,
+    cross_entropy_with_grad,
+    softmax_cross_entropy,
+    softmax_cross_entropy_backward,
+    softmax_cross_entropy_with_grad,
+)
+from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
+from fastnn.ops.noise import dropout, dropout_backward, random_bits
+from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
+
+__all__ = [
+    "adam_",
+    "adam_many",
+    "adam_raw_",
+    "adam_raw_many",
+    "affine",
+    "affine_backward",
+    "bias_add",
+    "binary_cross_entropy",
+    "binary_cross_entropy_backward",
+    "binary_cross_entropy_with_grad",
+    "binary_cross_entropy_with_logits",
+    "binary_cross_entropy_with_logits_backward",
+    "binary_cross_entropy_with_logits_with_grad",
+    "column_sums",
+    "cross_entropy",
+    "cross_entropy_backward",
+    "cross_entropy_with_grad",
+    "dropout",
+    "dropout_backward",
+    "elu",
+    "elu_backward",
+    "elu_grad",
+    "gelu",
+    "gelu_backward",
+    "gelu_grad",
+    "gelu_tanh",
+    "gelu_tanh_backward",
+    "gelu_tanh_grad",
+    "identity",
+    "identity_backward",
+    "identity_grad",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "leaky_relu_grad",
+    "log_softmax",
+    "log_softmax_backward",
+    "logsumexp",
+    "mae",
+    "mae_backward",
+    "mae_with_grad",
+    "matmul",
+    "momentum_",
+    "momentum_many",
+    "mse",
+    "mse_backward",
+    "mse_with_grad",
+    "nesterov_",
+    "nesterov_many",
+    "random_bits",
+    "registry",
+    "relu",
+    "relu_backward",
+    "relu_grad",
+    "rmsprop_",
+    "rmsprop_many",
+    "sgd_",
+    "sgd_many",
+    "sigmoid",
+    "sigmoid_backward",
+    "sigmoid_grad",
+    "silu",
+    "silu_backward",
+    "silu_grad",
+    "softmax",
+    "softmax_backward",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_backward",
+    "softmax_cross_entropy_with_grad",
+    "softplus",
+    "softplus_backward",
+    "softplus_grad",
+    "tanh",
+    "tanh_backward",
+    "tanh_grad",
+]
+
+def identity(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Linear activation: the input itself."""
+
+def identity_backward(dy: ArrayLike, y: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `identity`: the incoming gradient itself."""
+
+def identity_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `identity` at x."""
+
+def relu(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Rectified linear unit: negative inputs become zero."""
+
+def relu_backward(dy: ArrayLike, y: ArrayLike, zero_grad: float = 0.0, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `relu`, from its output."""
+
+def relu_grad(x: ArrayLike, zero_grad: float = 0.0, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `relu` at x."""
+
+def leaky_relu(x: ArrayLike, alpha: float = 0.01, out: NDArray[Any] | None = None) -> Any:
+    """Rectified linear unit with a small slope for negative inputs, so that no unit stops learning."""
+
+def leaky_relu_backward(dy: ArrayLike, x: ArrayLike, alpha: float = 0.01, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `leaky_relu`, from its input."""
+
+def leaky_relu_grad(x: ArrayLike, alpha: float = 0.01, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `leaky_relu` at x."""
+
+def elu(x: ArrayLike, alpha: float = 1.0, out: NDArray[Any] | None = None) -> Any:
+    """Exponential linear unit: negative inputs saturate smoothly at -alpha."""
+
+def elu_backward(dy: ArrayLike, y: ArrayLike, alpha: float = 1.0, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `elu`, from its output."""
+
+def elu_grad(x: ArrayLike, alpha: float = 1.0, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `elu` at x."""
+
+def sigmoid(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Logistic function, which maps the real line to (0, 1)."""
+
+def sigmoid_backward(dy: ArrayLike, y: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `sigmoid`, from its output."""
+
+def sigmoid_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `sigmoid` at x."""
+
+def tanh(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Hyperbolic tangent, which maps the real line to (-1, 1)."""
+
+def tanh_backward(dy: ArrayLike, y: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `tanh`, from its output."""
+
+def tanh_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `tanh` at x."""
+
+def softplus(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Smooth version of the rectified linear unit."""
+
+def softplus_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `softplus`, from its input."""
+
+def softplus_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `softplus` at x."""
+
+def silu(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Sigmoid-weighted linear unit, also called swish."""
+
+def silu_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `silu`, from its input."""
+
+def silu_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `silu` at x."""
+
+def gelu(x: ArrayLike, approximate: bool = False, out: NDArray[Any] | None = None) -> Any:
+    """Gaussian error linear unit, exact form: the input times the normal distribution function."""
+
+def gelu_backward(dy: ArrayLike, x: ArrayLike, approximate: bool = False, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `gelu`, from its input."""
+
+def gelu_grad(x: ArrayLike, approximate: bool = False, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `gelu` at x."""
+
+def gelu_tanh(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gaussian error linear unit, the approximation by a hyperbolic tangent."""
+
+def gelu_tanh_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `gelu_tanh`, from its input."""
+
+def gelu_tanh_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `gelu_tanh` at x."""
+
+def mse(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """Squared error of each element."""
+
+def mse_backward(p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `mse` with respect to the prediction."""
+
+def mse_with_grad(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None) -> Any:
+    """Squared error of each element."""
+
+def mae(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """Absolute error of each element."""
+
+def mae_backward(p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `mae` with respect to the prediction."""
+
+def mae_with_grad(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None) -> Any:
+    """Absolute error of each element."""
+
+def binary_cross_entropy(p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean") -> Any:
+    """Cross-entropy of two classes, from a predicted probability."""
+
+def binary_cross_entropy_backward(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `binary_cross_entropy` with respect to the predicted probability."""
+
+def binary_cross_entropy_with_grad(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Cross-entropy of two classes, from a predicted probability."""
+
+def binary_cross_entropy_with_logits(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """Cross-entropy of two classes, from the logit, that is, from the value before the sigmoid."""
+
+def binary_cross_entropy_with_logits_backward(
+    p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `binary_cross_entropy_with_logits` with respect to the logit."""
+
+def binary_cross_entropy_with_logits_with_grad(
+    p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Cross-entropy of two classes, from the logit, that is, from the value before the sigmoid."""
+
+def sgd_(p: NDArray[Any], g: Any, lr: float = 0.01, weight_decay: float = 0.0, decoupled: bool = False) -> None:
+    """Stochastic gradient descent."""
+
+def sgd_many(p: Any, g: Any, lr: float = 0.01, weight_decay: float = 0.0, decoupled: bool = False) -> None:
+    """`sgd_` for many parameters in one call."""
+
+def momentum_(
+    p: NDArray[Any],
+    g: Any,
+    v: NDArray[Any],
+    lr: float = 0.01,
+    mu: float = 0.9,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """Gradient descent with momentum: the parameter rolls on with a velocity."""
+
+def momentum_many(
+    p: Any, g: Any, v: Any, lr: float = 0.01, mu: float = 0.9, weight_decay: float = 0.0, decoupled: bool = False
+) -> None:
+    """`momentum_` for many parameters in one call."""
+
+def nesterov_(
+    p: NDArray[Any],
+    g: Any,
+    v: NDArray[Any],
+    lr: float = 0.01,
+    mu: float = 0.9,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """Gradient descent with Nesterov's momentum: the gradient is taken where the velocity leads."""
+
+def nesterov_many(
+    p: Any, g: Any, v: Any, lr: float = 0.01, mu: float = 0.9, weight_decay: float = 0.0, decoupled: bool = False
+) -> None:
+    """`nesterov_` for many parameters in one call."""
+
+def adam_(
+    p: NDArray[Any],
+    g: Any,
+    m: NDArray[Any],
+    v: NDArray[Any],
+    t: int,
+    lr: float = 0.001,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-07,
+    form: str = "folded",
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """Adam: steps scaled by running means of the gradient and of its square."""
+
+def adam_many(
+    p: Any,
+    g: Any,
+    m: Any,
+    v: Any,
+    t: int,
+    lr: float = 0.001,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-07,
+    form: str = "folded",
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """`adam_` for many parameters in one call."""
+
+def rmsprop_(
+    p: NDArray[Any],
+    g: Any,
+    v: NDArray[Any],
+    lr: float = 0.001,
+    rho: float = 0.9,
+    eps: float = 1e-07,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """RMSprop: steps scaled by a running root mean square of the gradient."""
+
+def rmsprop_many(
+    p: Any,
+    g: Any,
+    v: Any,
+    lr: float = 0.001,
+    rho: float = 0.9,
+    eps: float = 1e-07,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """`rmsprop_` for many parameters in one call."""
+
+def adam_raw_(
+    p: NDArray[Any], g: Any, m: NDArray[Any], v: NDArray[Any], b1: float, b2: float, a: float, s: float, eps: float
+) -> None:
+    """Adam: steps scaled by running means of the gradient and of its square."""
+
+def adam_raw_many(p: Any, g: Any, m: Any, v: Any, b1: float, b2: float, a: float, s: float, eps: float) -> None:
+    """`adam_raw_` for many parameters in one call."""
