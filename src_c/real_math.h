@@ -4,10 +4,11 @@
  * after real.h, once per dtype.  Rows use the lower-case names (fexp, ftanh ...), which stand for the function of the
  * current dtype.  NaN gives NaN, infinities and signed zeros are as in C's libm, and results underflow gradually.
  *
- * Refuses: <math.h> in the same file (fmax, fmin are names here), flags that assume finite numbers (-ffast-math).
+ * Refuses: <math.h> in the same file (fmax and fmin are names here), flags that assume finite numbers (-ffast-math).
  *
- * "ULP f32/f64": the largest error in units in the last place with and without FMA, found by tools/ulp_sweep.py over
- * all 2^32 float32 inputs and over dense float64 samples.  Polynomials: real_math_coefficients.h.
+ * "ULP a / b" is the largest error, in units in the last place, of float32 over all 2^32 inputs and of float64 over
+ * dense samples, the worse of the code with and without FMA (tools/ulp_sweep.py).  Polynomials, with their intervals
+ * and degrees: real_math_coefficients.h, made by tools/minimax.py.
  */
 #ifndef FASTNN_REAL_MATH_ONCE
 #define FASTNN_REAL_MATH_ONCE
@@ -33,26 +34,22 @@
 #define fgelu FN(gelu_)
 #define fgelu_tanh_gate FN(gelu_tanh_gate_)
 #define fgelu_tanh FN(gelu_tanh_)
+
+/* A number that the compiler must not take for a constant.  GCC would evaluate a clamped function at the clamp's
+ * constant and blend that result in, which takes three comparisons where one minimum does. */
+#define OPAQUE(name, value) static real FN(name) __attribute__((used)) = K(value)
 #endif
 
 #undef MANTISSA
 #undef BIAS
-#undef MAGIC
 #undef SIGN_BIT
 #undef HIGH_HALF
 #undef TINY
+#undef TILT
 #undef LN2_HI
 #undef LN2_LO
-#undef EXP_LOWEST
-#undef EXP_HIGHEST
-#undef SILU_LOWEST
-#undef TANH_HIGHEST
-#undef EXPM1_LOWEST
-#undef ERF_HIGHEST
 #undef NORMAL_POLE
 #undef NORMAL_ORIGIN
-#undef NORMAL_HIGHEST
-#undef GELU_TANH_LOWEST
 #undef LINEAR_HI
 #undef LINEAR_LO
 #undef CUBIC_HI
@@ -62,49 +59,53 @@
 #define MANTISSA 52
 #define BIAS 1023
 #define SIGN_BIT INT64_MIN
-#define HIGH_HALF ((real_int)0xfffffffff8000000) /* keeps 26 of 53 bits */
-#define TINY 0x1p-54
-#define LN2_HI 0x1.62e42fee00000p-1 /* 32 bits: times |n| < 2^21 is exact */
-#define LN2_LO 0x1.a39ef35793c76p-33
-#define EXP_LOWEST (-746.0) /* exp rounds to 0 */
-#define EXP_HIGHEST 710.0   /* exp overflows */
-#define SILU_LOWEST (-760.0)
-#define TANH_HIGHEST 20.0 /* tanh rounds to 1 */
-#define EXPM1_LOWEST (-38.0)
-#define ERF_HIGHEST 5.95
-#define NORMAL_POLE 4.0
+#define HIGH_HALF (-((real_int)1 << 27)) /* keeps 26 of 53 bits */
+#define TINY 0x1p-54                     /* where expm1(x) and ln(1 + x) round to x */
+#define TILT 0x1p-50
+#define LN2_HI 0x1.62e42fee00000p-1  /* 32 bits: n * LN2_HI is exact */
+#define LN2_LO 0x1.a39ef35793c76p-33 /* ln 2 - LN2_HI */
+#define NORMAL_POLE 4.0              /* of normal_tail's argument */
 #define NORMAL_ORIGIN 2.0625
-#define NORMAL_HIGHEST 38.75
-#define GELU_TANH_LOWEST (-22.0)
-#define LINEAR_HI 0x1.9884533d43651p+0 /* 2 sqrt(2/pi) */
+#define LINEAR_HI 0x1.9884533d43651p+0 /* 2 sqrt(2 / pi) */
 #define LINEAR_LO -0x1.cbc0d30ebfd15p-54
-#define CUBIC_HI 0x1.2444f2a4d8b4bp-4 /* 2 sqrt(2/pi) 0.044715 */
+#define CUBIC_HI 0x1.2444f2a4d8b4bp-4 /* 2 sqrt(2 / pi) * 0.044715 */
 #define CUBIC_LO -0x1.6c843a29d1c70p-61
+OPAQUE(exp_lowest, -760.0); /* |x| exp(x) rounds to 0 */
+OPAQUE(decay_highest, 760.0);
+OPAQUE(exp_highest, 710.0);      /* exp(x) overflows */
+OPAQUE(expm1_lowest, -38.0);     /* expm1(x) rounds to -1 */
+OPAQUE(tanh_highest, 20.0);      /* tanh(x) rounds to 1 */
+OPAQUE(erf_highest, 5.95);       /* erf(x) rounds to 1 */
+OPAQUE(normal_highest, 38.75);   /* x Phi(-x) rounds to 0 */
+OPAQUE(gelu_tanh_lowest, -22.0); /* gelu_tanh(x) rounds to 0 */
+OPAQUE(gelu_tanh_highest, 22.0);
 #else
 #define MANTISSA 23
 #define BIAS 127
 #define SIGN_BIT INT32_MIN
-#define HIGH_HALF ((real_int)0xfffff000) /* keeps 12 of 24 bits */
+#define HIGH_HALF (-((real_int)1 << 12)) /* keeps 12 of 24 bits */
 #define TINY 0x1p-25
-#define LN2_HI 0x1.62e4p-1 /* 15 bits: times |n| < 2^9 is exact */
+#define TILT 0x1p-21
+#define LN2_HI 0x1.62e4p-1 /* 15 bits */
 #define LN2_LO 0x1.7f7d1cp-20
-#define EXP_LOWEST (-104.0)
-#define EXP_HIGHEST 89.0
-#define SILU_LOWEST (-110.0)
-#define TANH_HIGHEST 10.0
-#define EXPM1_LOWEST (-18.0)
-#define ERF_HIGHEST 3.95
 #define NORMAL_POLE 3.0
 #define NORMAL_ORIGIN 1.5
-#define NORMAL_HIGHEST 14.5
-#define GELU_TANH_LOWEST (-11.0)
 #define LINEAR_HI 0x1.988454p+0
 #define LINEAR_LO -0x1.857936p-25
 #define CUBIC_HI 0x1.2444f2p-4
 #define CUBIC_LO 0x1.49b16ap-29
+OPAQUE(exp_lowest, -110.0);
+OPAQUE(decay_highest, 110.0);
+OPAQUE(exp_highest, 89.0);
+OPAQUE(expm1_lowest, -18.0);
+OPAQUE(tanh_highest, 10.0);
+OPAQUE(erf_highest, 3.95);
+OPAQUE(normal_highest, 14.5);
+OPAQUE(gelu_tanh_lowest, -11.0);
+OPAQUE(gelu_tanh_highest, 11.0);
 #endif
-/* Adding 1.5 * 2^MANTISSA rounds to an integer, which then stands in the low bits of the sum. */
-#define MAGIC K(((real_int)3 << (MANTISSA - 1)))
+
+OPAQUE(minus_zero, -0.0);
 
 #include "real_math_coefficients.h"
 
@@ -114,7 +115,7 @@
 INLINE real FN(max_)(real a, real b) { return select(a > b || a != a, a, b); }
 INLINE real FN(min_)(real a, real b) { return select(a < b || a != a, a, b); }
 
-/* x cut off at a constant; NaN stays NaN. */
+/* x cut off at a limit; NaN stays NaN. */
 INLINE real FN(at_least)(real low, real x) { return select(low > x, low, x); }
 INLINE real FN(at_most)(real high, real x) { return select(high < x, high, x); }
 
@@ -123,269 +124,299 @@ INLINE real FN(copysign_)(real magnitude, real sign) {
     return FN(from_bits)((FN(bits)(magnitude) & ~SIGN_BIT) | (FN(bits)(sign) & SIGN_BIT));
 }
 
-/* 2^(low bits of i), where i = bits(n + MAGIC + BIAS). */
+/* An odd function of x from its value at |x|, which must not be negative. */
+INLINE real FN(odd)(real value, real x) { return FN(from_bits)(FN(bits)(value) | (FN(bits)(x) & SIGN_BIT)); }
+
+/* Adding 1.5 * 2^MANTISSA rounds to an integer, which then stands in the low bits of the sum: a conversion to an
+ * integer and back that every ISA has (AVX2 has none from double to int64). */
+INLINE real FN(magic)(void) { return K((real_int)3 << (MANTISSA - 1)); }
+
+/* 2^n, from a sum with magic() + BIAS that rounded to n. */
 INLINE real FN(power_of_two)(real shifted) {
     return FN(from_bits)((real_int)((real_uint)FN(bits)(shifted) << MANTISSA));
 }
 
-/* Nearest integer, ties to even; |x| < 2^(MANTISSA - 1). */
-INLINE real FN(rint_)(real x) { return (x + MAGIC) - MAGIC; }
+/* Nearest integer, ties to even, for |x| < 2^(MANTISSA - 1). */
+INLINE real FN(rint_)(real x) { return FN(copysign_)((x + FN(magic)()) - FN(magic)(), x); }
 
-/* a*b = result + *low exactly, barring over- and underflow (Dekker 1971, Numer. Math. 18).  Without FMA the factors
- * are cut in halves by a bit mask instead of Veltkamp's multiplication, which could overflow. */
+/* a * b = result + *low exactly, barring overflow and underflow.  Without FMA the factors are cut in halves
+ * (T. J. Dekker 1971, Numer. Math. 18), by a bit mask, since Veltkamp's multiplication could overflow. */
 INLINE real FN(two_prod_)(real a, real b, real *low) {
-    real product = a * b;
+    const real product = a * b;
 #if HAVE_FMA && REAL_BITS == 64
     *low = __builtin_fma(a, b, -product);
 #elif HAVE_FMA
     *low = __builtin_fmaf(a, b, -product);
 #else
-    real a1 = FN(from_bits)(FN(bits)(a) & HIGH_HALF), a2 = a - a1;
-    real b1 = FN(from_bits)(FN(bits)(b) & HIGH_HALF), b2 = b - b1;
+    const real a1 = FN(from_bits)(FN(bits)(a) & HIGH_HALF), a2 = a - a1;
+    const real b1 = FN(from_bits)(FN(bits)(b) & HIGH_HALF), b2 = b - b1;
     *low = a2 * b2 - (((product - a1 * b1) - a2 * b1) - a1 * b2);
 #endif
     return product;
 }
 
-/* ---- exponential --------------------------------------------------------------------------------------------- */
+/* ---- exponential ----------------------------------------------------------------------------------------------- */
 
-/* exp(x + low) = result * scale * scale, for EXP_LOWEST * 1.5 < x < EXP_HIGHEST * 1.5 and |low| << |x|.
- * x = 2 n ln 2 + r with |r| <= ln 2.  An even power of two lets the two multiplications by scale = 2^n reach both
- * overflow and the denormals with one rounding; it costs one more term than odd and even powers
- * (Cody and Waite 1980, Software Manual for the Elementary Functions, chapter 6). */
+/* exp(x + low) = (1 + result) * *scale * *scale, for x from 1.5 exp_lowest to 1.5 exp_highest and |low| far below |x|.
+ * x = 2 n ln 2 + r with |r| <= ln 2, and *scale = 2^n: an even power of two can be multiplied in two equal steps,
+ * which reach overflow and the denormals without special cases and with one rounding.  This costs one term more than
+ * taking every power (W. J. Cody, W. Waite 1980, Software Manual for the Elementary Functions, chapter 6).
+ * TILT rounds the halves in n away from 0, so that 1 + result >= 1/2, where it is more accurate, for all x < 0. */
 INLINE real FN(exp_scaled)(real x, real low, real *scale) {
-    real shifted = x * K(0.72134752044448170368) + K(MAGIC + BIAS);
-    real n = shifted - K(MAGIC + BIAS);
-    real high = x - n * K(2 * LN2_HI);
+    const real shifted = x * K(0.72134752044448170368 * (1 + TILT)) + (FN(magic)() + K(BIAS));
+    const real n = shifted - (FN(magic)() + K(BIAS));
+    const real high = x - n * K(2 * LN2_HI);
     low = low - n * K(2 * LN2_LO);
-    real r = high + low;
+    const real r = high + low;
     low = low - (r - high);
     *scale = FN(power_of_two)(shifted);
-    return (r + (r * r * FN(exp_tail)(r) + low)) + K(1);
+    return r + (r * r * FN(exp_tail)(r) + low);
 }
 
+/* What exp_scaled took apart; and a times that, rounding once if it is denormal. */
+INLINE real FN(exp_value)(real q, real scale) { return (q * scale + scale) * scale; }
+INLINE real FN(exp_times)(real a, real q, real scale) { return (q * a + a) * scale * scale; }
+
+/* exp(high + low) for |low| far below |high|. */
 INLINE real FN(exp_hilo_)(real high, real low) {
     real scale;
-    high = FN(at_least)(K(EXP_LOWEST), FN(at_most)(K(EXP_HIGHEST), high));
-    real p = FN(exp_scaled)(high, low, &scale);
-    return p * scale * scale;
+    const real q = FN(exp_scaled)(FN(at_least)(FN(exp_lowest), FN(at_most)(FN(exp_highest), high)), low, &scale);
+    return FN(exp_value)(q, scale);
 }
 
+/* exp(x), all x.  See exp_scaled.  ULP @exp */
 INLINE real FN(exp_)(real x) { return FN(exp_hilo_)(x, K(0)); }
 
-/* (exp(r) - 1, 2^(n-1)) with x = n ln 2 + r, |r| <= ln 2 / 2. */
-INLINE real FN(expm1_scaled)(real x, real *half_scale) {
-    real shifted = x * K(1.4426950408889634074) + K(MAGIC + BIAS - 1);
-    real n = shifted - K(MAGIC + BIAS - 1);
-    real high = x - n * K(LN2_HI), low = n * K(-LN2_LO);
-    real r = high + low;
+/* exp(x) = 2 * *half * (1 + result): x = n ln 2 + r, |r| <= ln 2 / 2, *half = 2^(n - 1). */
+INLINE real FN(expm1_scaled)(real x, real *half) {
+    const real shifted = x * K(1.4426950408889634074) + (FN(magic)() + K(BIAS - 1));
+    const real n = shifted - (FN(magic)() + K(BIAS - 1));
+    const real high = x - n * K(LN2_HI);
+    real low = n * K(-LN2_LO);
+    const real r = high + low;
     low = low - (r - high);
-    *half_scale = FN(power_of_two)(shifted);
+    *half = FN(power_of_two)(shifted);
     return r + (r * r * FN(expm1_tail)(r) + low);
 }
 
+/* exp(x) - 1, all x.  2^n expm1(r) + (2^n - 1), halved against overflow (P. T. P. Tang 1992, ACM TOMS 18, without
+ * his table).  ULP @expm1 */
 INLINE real FN(expm1_)(real x) {
     real half;
-    real c = FN(at_least)(K(EXPM1_LOWEST), FN(at_most)(K(EXP_HIGHEST), x));
-    real q = FN(expm1_scaled)(c, &half);
-    real y = half * q + (half - K(0.5));
+    const real q = FN(expm1_scaled)(FN(at_least)(FN(expm1_lowest), FN(at_most)(FN(exp_highest), x)), &half);
+    const real y = half * q + (half - K(0.5));
     return select(fabs_(x) < K(TINY), x, y + y);
 }
 
-/* ---- logarithm ----------------------------------------------------------------------------------------------- */
+/* ---- logarithm ------------------------------------------------------------------------------------------------- */
 
-/* ln(1 + f) - f + f^2/2 for sqrt(1/2) <= 1 + f <= sqrt(2). */
-INLINE real FN(log1p_correction)(real f, real half_square) {
-#if REAL_BITS == 64
-    real s = f / (K(2) + f);
-    real z = s * s;
-    return s * (half_square + z * FN(log1p_tail)(z));
-#else
-    return f * K(2) * half_square * FN(log1p_tail)(f);
-#endif
-}
-
+/* n ln 2 + ln(1 + f), for sqrt(1/2) <= 1 + f <= sqrt(2).  ln(1 + f) = f - f^2/2 + a correction: in float64
+ * s (f^2/2 + s^2 P(s^2)) with s = f/(2 + f) (K. C. Ng's method in FreeBSD's e_log.c), in float32 f^3 P(f). */
 INLINE real FN(log_assemble)(real f, real n) {
-    real half_square = K(0.5) * f * f;
-    real correction = FN(log1p_correction)(f, half_square) + n * K(LN2_LO);
-    return n * K(LN2_HI) + (f - (half_square - correction));
+    const real half_square = K(0.5) * f * f;
+#if REAL_BITS == 64
+    const real s = f / (K(2) + f), z = s * s;
+    const real correction = s * (half_square + z * FN(log1p_tail)(z));
+#else
+    const real correction = (f + f) * half_square * FN(log1p_tail)(f);
+#endif
+    return n * K(LN2_HI) + (f - (half_square - (correction + n * K(LN2_LO))));
 }
 
-/* x = 2^n m, sqrt(1/2) <= m < sqrt(2), for normal positive x: gives n and the exponent bits of 2^n. */
-INLINE real FN(log_exponent)(real x, real_int *exponent) {
-    real_int offset = FN(bits)(x) - FN(bits)(K(0.70710678118654752440));
-    *exponent = offset & ~(((real_int)1 << MANTISSA) - 1);
-    /* offset may be negative: moved up by the bias before the shift, and made a number by the mantissa trick */
-    real_uint biased = (real_uint)(offset + ((real_int)BIAS << MANTISSA)) >> MANTISSA;
-    real_int two_to_mantissa = FN(bits)(K((real_int)1 << MANTISSA));
-    return FN(from_bits)((real_int)biased | two_to_mantissa) - K(((real_int)1 << MANTISSA) + BIAS);
+/* The n of x = 2^n m, sqrt(1/2) <= m < sqrt(2), for normal positive x, and n in the exponent's place. */
+INLINE real FN(log_exponent)(real x, real_uint *exponent) {
+    const real_uint one = (real_uint)1 << MANTISSA;
+    const real_uint offset = (real_uint)FN(bits)(x) - (real_uint)FN(bits)(K(0.70710678118654752440));
+    *exponent = offset & -one;
+    /* biased, so that a logical shift will do, and made a number by adding 2^MANTISSA in its bits */
+    const real_uint biased = (offset + BIAS * one) >> MANTISSA;
+    return FN(from_bits)((real_int)biased | FN(bits)(K(one))) - K(one + BIAS);
 }
 
+/* x / 2^n, given n in the exponent's place. */
+INLINE real FN(unscale)(real x, real_uint exponent) {
+    return FN(from_bits)((real_int)((real_uint)FN(bits)(x) - exponent));
+}
+
+/* ln x, all x; -inf at 0, NaN below.  Denormals are scaled up first.  ULP @log */
 INLINE real FN(log_)(real x) {
-    real_int exponent;
-    int denormal = x < REAL_MIN;
-    real scaled = select(denormal, x * K((real_int)1 << MANTISSA), x);
-    real n = FN(log_exponent)(scaled, &exponent);
-    real f = FN(from_bits)(FN(bits)(scaled) - exponent) - K(1);
-    n = n - select(denormal, K(MANTISSA), K(0));
-    real y = FN(log_assemble)(f, n);
-    y = select(x < REAL_INF, y, x);
-    y = select(x < K(0), K(__builtin_nan("")), y);
-    return select(x == K(0), -REAL_INF, y);
+    real_uint exponent;
+    const int denormal = x < REAL_MIN;
+    const real scaled = select(denormal, x * K((real_int)1 << MANTISSA), x);
+    const real places = select(denormal, K(MANTISSA), K(0));
+    const real n = FN(log_exponent)(scaled, &exponent) - places;
+    const real y = FN(log_assemble)(FN(unscale)(scaled, exponent) - K(1), n);
+    const real limit = select(x == K(0), -REAL_INF, K(__builtin_nan("")));
+    return select(x > K(0), select(x < REAL_INF, y, x), limit);
 }
 
+/* ln(1 + x), all x; -inf at -1, NaN below.  With 1 + x = 2^n (1 + f): f = x 2^-n + (2^-n - 1) has a single rounding,
+ * and none at n = 0.  2^-n is built four times too large, since it may be denormal.  ULP @log1p */
 INLINE real FN(log1p_)(real x) {
-    real_int exponent;
-    real u = K(1) + x;
-    real n = FN(log_exponent)(u, &exponent);
-    real scale = FN(from_bits)(FN(bits)(K(4)) - exponent);
-    real quarter = K(0.25) * scale;
-    real f = (K(0.25) * x) * scale + (quarter - K(1));
-    real y = FN(log_assemble)(f, n);
-    y = select(x < REAL_INF, y, x);
-    y = select(x < K(-1), K(__builtin_nan("")), y);
-    y = select(x == K(-1), -REAL_INF, y);
-    return select(fabs_(x) < K(TINY), x, y);
+    real_uint exponent;
+    const real n = FN(log_exponent)(K(1) + x, &exponent);
+    const real scale = FN(unscale)(K(4), exponent);
+    const real y = FN(log_assemble)(K(0.25) * x * scale + (K(0.25) * scale - K(1)), n);
+    const real limit = select(x == K(-1), -REAL_INF, K(__builtin_nan("")));
+    const real inside = select(x < REAL_INF, y, x);
+    return select(fabs_(x) < K(TINY), x, select(x > K(-1), inside, limit));
 }
 
-/* ---- functions of exp(-|x|) ---------------------------------------------------------------------------------- */
+/* ---- functions of exp(-|x|) -------------------------------------------------------------------------------------- */
 
-INLINE real FN(tanh_)(real x) {
-    real half;
-    real z = x * x;
-    real small = x * (z * FN(tanh_small)(z)) + x;
-    real q = FN(expm1_scaled)(K(2) * FN(at_most)(K(TANH_HIGHEST), fabs_(x)), &half);
-    real large = K(1) - K(1) / (half * q + (half + K(0.5)));
-    return FN(copysign_)(select(fabs_(x) < K(0.625), small, large), x);
+/* exp(-|x|) = (1 + result) * *scale * *scale. */
+INLINE real FN(decay)(real x, real *scale) {
+    return FN(exp_scaled)(-FN(at_most)(FN(decay_highest), fabs_(x)), K(0), scale);
 }
 
+/* 1 / (1 + exp(-x)), all x.  t / (1 + t) or 1 / (1 + t) with t = exp(-|x|).  ULP @sigmoid */
 INLINE real FN(sigmoid_)(real x) {
     real scale;
-    real p = FN(exp_scaled)(-FN(at_most)(K(-EXP_LOWEST), fabs_(x)), K(0), &scale);
-    real t = p * scale * scale;
+    const real q = FN(decay)(x, &scale), t = FN(exp_value)(q, scale);
     return select(x < K(0), t, K(1)) / (K(1) + t);
 }
 
+/* x / (1 + exp(-x)), all x; -0 at -inf.  As sigmoid, with x inside t, which keeps the denormal tail.  ULP @silu */
 INLINE real FN(silu_)(real x) {
     real scale;
-    real c = FN(at_least)(K(SILU_LOWEST), x);
-    real p = FN(exp_scaled)(-FN(at_most)(K(-SILU_LOWEST), fabs_(x)), K(0), &scale) * scale;
-    return select(x < K(0), c * p * scale, x) / (K(1) + p * scale);
+    const real q = FN(decay)(x, &scale), c = FN(at_least)(FN(exp_lowest), x);
+    return select(x < K(0), FN(exp_times)(c, q, scale), c) / (K(1) + FN(exp_value)(q, scale));
 }
 
-/* ln(1 + t) for 0 <= t <= 1. */
+/* ln(1 + t), 0 <= t <= 1. */
 INLINE real FN(log1p_unit_interval)(real t) {
 #if REAL_BITS == 64
-    int upper = t > K(0.41421356237309504880);
-    return FN(log_assemble)(select(upper, K(0.5) * t - K(0.5), t), select(upper, K(1), K(0)));
+    const int upper = t > K(0.41421356237309504880);
+    const real f = select(upper, K(0.5) * t - K(0.5), t), n = select(upper, K(1), K(0));
+    return FN(log_assemble)(f, n);
 #else
     return t * t * FN(log1p_unit)(t) + t;
 #endif
 }
 
+/* ln(1 + exp(x)), all x.  max(x, 0) + ln(1 + exp(-|x|)).  ULP @softplus */
 INLINE real FN(softplus_)(real x) {
     real scale;
-    real p = FN(exp_scaled)(-FN(at_most)(K(-EXP_LOWEST), fabs_(x)), K(0), &scale);
-    return FN(at_least)(K(0), x) + FN(log1p_unit_interval)(p * scale * scale);
+    const real q = FN(decay)(x, &scale);
+    return FN(at_least)(K(0), x) + FN(log1p_unit_interval)(FN(exp_value)(q, scale));
 }
 
-/* With t = exp(-|x|): 1 - tanh(ln(1 + exp(x))) = t * (1 - result) for x < 0, 1 - result otherwise. */
-INLINE real FN(mish_gate_complement)(real x, real t) {
-    real t2 = t + t;
-    return select(x < K(0), t * t + t, t2 * t) / select(x < K(0), t * t + (t2 + K(2)), t2 * t + (t2 + K(1)));
-}
-
+/* tanh(softplus(x)) = ((1 + e^x)^2 - 1) / ((1 + e^x)^2 + 1), all x.  With t = exp(-|x|) that is t (1 - c) for x < 0
+ * and 1 - c otherwise, where c is a fraction of polynomials in t that is small when t is.  ULP @tanh_softplus */
 INLINE real FN(tanh_softplus_)(real x) {
     real scale;
-    real p = FN(exp_scaled)(-FN(at_most)(K(-EXP_LOWEST), fabs_(x)), K(0), &scale);
-    real t = p * scale * scale;
-    real first = select(x < K(0), t, K(1));
-    return first - first * FN(mish_gate_complement)(x, t);
+    const real q = FN(decay)(x, &scale), t = FN(exp_value)(q, scale), t2 = t + t;
+    const real above = select(x < K(0), t * t + t, t2 * t);
+    const real below = select(x < K(0), t * t + (t2 + K(2)), t2 * t + (t2 + K(1)));
+    const real first = select(x < K(0), t, K(1));
+    return first - first * (above / below);
 }
 
+/* x tanh(softplus(x)), all x; -0 at -inf (D. Misra 2019, arXiv:1908.08681).  As tanh_softplus.  ULP @mish */
 INLINE real FN(mish_)(real x) {
     real scale;
-    real c = FN(at_least)(K(SILU_LOWEST), x);
-    real p = FN(exp_scaled)(-FN(at_most)(K(-SILU_LOWEST), fabs_(x)), K(0), &scale) * scale;
-    real first = select(x < K(0), c * p, x);
-    return first * (K(1) - FN(mish_gate_complement)(x, p * scale)) * select(x < K(0), scale, K(1));
+    const real q = FN(decay)(x, &scale), t = FN(exp_value)(q, scale), t2 = t + t;
+    const real c = FN(at_least)(FN(exp_lowest), x);
+    const real above = select(x < K(0), t * t + t, t2 * t);
+    const real below = select(x < K(0), t * t + (t2 + K(2)), t2 * t + (t2 + K(1)));
+    const real first = select(x < K(0), (q * c + c) * scale, c);
+    const real last = select(x < K(0), scale, K(1));
+    return first * (K(1) - above / below) * last;
 }
 
-/* ---- error function, normal distribution ---------------------------------------------------------------------- */
+/* tanh(x), all x.  x + x^3 P(x^2) for |x| < 0.625, else 1 - 2 / (exp(2|x|) + 1) (Cody and Waite, chapter 12).
+ * ULP @tanh */
+INLINE real FN(tanh_)(real x) {
+    real half;
+    const real magnitude = fabs_(x), square = x * x;
+    const real small = magnitude * square * FN(tanh_small)(square) + magnitude;
+    const real q = FN(expm1_scaled)(K(2) * FN(at_most)(FN(tanh_highest), magnitude), &half);
+    const real large = K(1) - K(1) / (half * q + (half + K(0.5)));
+    return FN(odd)(select(magnitude < K(0.625), small, large), x);
+}
 
+/* ---- error function, normal distribution ------------------------------------------------------------------------- */
+
+/* erf(x), all x.  x + x P(x^2) for |x| < 1, else 1 - P(|x|)^4: the fourth root of erfc is so flat that a polynomial of
+ * moderate degree follows it until erfc is too small to matter (the idea of C. Hastings 1955, Approximations for
+ * Digital Computers, sheet 45, without his reciprocal).  ULP @erf */
 INLINE real FN(erf_)(real x) {
-    real magnitude = fabs_(x);
-    real z = x * x;
-    real small = x * FN(erf_small)(z) + x;
-    real root = FN(erfc_root)(FN(at_most)(K(ERF_HIGHEST), magnitude) - K(1.5));
-    real square = root * root;
-    real large = FN(copysign_)(K(1) - square * square, x);
-    return select(magnitude < K(1), small, large);
+    const real magnitude = fabs_(x);
+    const real small = magnitude * FN(erf_small)(x * x) + magnitude;
+    const real root = FN(erfc_root)(FN(at_most)(FN(erf_highest), magnitude) - K(1.5));
+    const real square = root * root;
+    return FN(odd)(select(magnitude < K(1), small, K(1) - square * square), x);
 }
 
-/* exp(-z^2/2) = result * scale, for 0 <= z <= NORMAL_HIGHEST. */
-INLINE real FN(gaussian_scaled)(real z, real *scale) {
+/* exp(-z^2/2) = (1 + result) * *scale * *scale, 0 <= z <= normal_highest.  The square is taken to double length: its
+ * rounding error alone would cost z^2/4 ULP. */
+INLINE real FN(gaussian)(real z, real *scale) {
     real low;
-    real square = two_prod(z, z, &low);
-    return FN(exp_scaled)(K(-0.5) * square, K(-0.5) * low, scale) * *scale;
+    const real square = two_prod(z, z, &low);
+    return FN(exp_scaled)(K(-0.5) * square, K(-0.5) * low, scale);
 }
 
+/* z Phi(-z), 0.8 <= z <= normal_highest.  The Gaussian times a polynomial in (z - a)/(z + b) (M. M. Shepherd,
+ * J. G. Laframboise 1981, Math. Comp. 36).  Without the last factor *scale, so that z can be divided out first. */
+INLINE real FN(normal_tail_scaled)(real z, real *scale) {
+    const real q = FN(gaussian)(z, scale);
+    const real factor = FN(normal_tail)((z - K(NORMAL_ORIGIN)) / (z + K(NORMAL_POLE)));
+    return (q * factor + factor) * *scale;
+}
+
+/* exp(-x^2/2) / sqrt(2 pi), all x.  ULP @normpdf */
 INLINE real FN(normpdf_)(real x) {
     real scale;
-    real p = FN(gaussian_scaled)(FN(at_most)(K(NORMAL_HIGHEST), fabs_(x)), &scale);
-    return K(0.39894228040143267794) * p * scale;
+    const real q = FN(gaussian)(FN(at_most)(FN(normal_highest), fabs_(x)), &scale);
+    return FN(exp_times)(K(0.39894228040143267794), q, scale);
 }
 
-/* z Phi(-z) = result * scale, for 0.8 <= z <= NORMAL_HIGHEST. */
-INLINE real FN(normal_tail_scaled)(real z, real *scale) {
-    real w = (z - K(NORMAL_ORIGIN)) / (z + K(NORMAL_POLE));
-    return FN(gaussian_scaled)(z, scale) * FN(normal_tail)(w);
-}
-
+/* Phi(x), the normal distribution function, all x.  1/2 + x P(x^2) for |x| < 0.8, else from the tail, whose relative
+ * accuracy is kept.  ULP @normcdf */
 INLINE real FN(normcdf_)(real x) {
     real scale;
-    real z = FN(at_most)(K(NORMAL_HIGHEST), fabs_(x));
-    real tail = FN(normal_tail_scaled)(z, &scale) / z * scale;
-    real centre = x * FN(normcdf_small)(x * x) + K(0.5);
+    const real z = FN(at_most)(FN(normal_highest), fabs_(x));
+    const real tail = FN(normal_tail_scaled)(z, &scale) / z * scale;
+    const real centre = x * FN(normcdf_small)(x * x) + K(0.5);
     return select(z < K(0.8), centre, select(x > K(0), K(1) - tail, tail));
 }
 
+/* x Phi(x), all x; -0 at -inf (D. Hendrycks, K. Gimpel 2016, arXiv:1606.08415).  As normcdf, with the tail's factor z
+ * left in, so that it needs neither the division nor the product.  ULP @gelu */
 INLINE real FN(gelu_)(real x) {
     real scale;
-    real z = FN(at_most)(K(NORMAL_HIGHEST), fabs_(x));
-    real tail = FN(normal_tail_scaled)(z, &scale) * scale;
-    real centre = x * (x * FN(normcdf_small)(x * x) + K(0.5));
-    return select(z < K(0.8), centre, select(x > K(0), x - tail, -tail));
+    const real z = FN(at_most)(FN(normal_highest), fabs_(x));
+    const real tail = FN(normal_tail_scaled)(z, &scale) * scale;
+    const real centre = x * (x * FN(normcdf_small)(x * x) + K(0.5));
+    return select(z < K(0.8), centre, FN(at_least)(FN(minus_zero), x) - tail);
 }
 
-/* 2 sqrt(2/pi) (z + 0.044715 z^3) = result + *low */
-INLINE real FN(gelu_tanh_argument)(real z, real *low) {
-    real square_low, cubic_low, linear_low;
-    real square = two_prod(z, z, &square_low);
-    real cubic = two_prod(square, K(CUBIC_HI), &cubic_low);
-    cubic_low = cubic_low + (square_low * K(CUBIC_HI) + square * K(CUBIC_LO));
-    real sum = K(LINEAR_HI) + cubic;
-    real larger = FN(at_least)(K(LINEAR_HI), cubic), smaller = FN(at_most)(K(LINEAR_HI), cubic);
-    real sum_low = (smaller - (sum - larger)) + (cubic_low + K(LINEAR_LO));
-    real product = two_prod(z, sum, &linear_low);
-    *low = linear_low + z * sum_low;
-    return product;
+/* exp(-2u) = (1 + result) * *scale * *scale with u = sqrt(2/pi) (z + 0.044715 z^3), z = min(|x|, gelu_tanh_highest).
+ * The argument is carried to double length; constants have a high and a low part. */
+INLINE real FN(gelu_tanh_decay)(real x, real *scale) {
+    real square_low, cubic_low, low;
+    const real z = FN(at_most)(FN(gelu_tanh_highest), fabs_(x));
+    const real square = two_prod(z, z, &square_low);
+    const real cubic = two_prod(square, K(CUBIC_HI), &cubic_low);
+    const real sum = K(LINEAR_HI) + cubic;
+    const real larger = FN(at_least)(K(LINEAR_HI), cubic), smaller = FN(at_most)(K(LINEAR_HI), cubic);
+    const real rest = K(LINEAR_LO) + (square_low * K(CUBIC_HI) + (square * K(CUBIC_LO) + cubic_low));
+    const real sum_low = (smaller - (sum - larger)) + rest;
+    const real argument = two_prod(z, sum, &low);
+    return FN(exp_scaled)(-argument, -(z * sum_low + low), scale);
 }
 
+/* sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)) = (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, all x.
+ * ULP @gelu_tanh_gate */
 INLINE real FN(gelu_tanh_gate_)(real x) {
-    real scale, low;
-    real z = FN(at_most)(K(-GELU_TANH_LOWEST), fabs_(x));
-    real argument = FN(gelu_tanh_argument)(z, &low);
-    real p = FN(exp_scaled)(-argument, -low, &scale);
-    real t = p * scale * scale;
+    real scale;
+    const real q = FN(gelu_tanh_decay)(x, &scale), t = FN(exp_value)(q, scale);
     return select(x < K(0), t, K(1)) / (K(1) + t);
 }
 
+/* x gelu_tanh_gate(x), all x; -0 at -inf (Hendrycks and Gimpel).  ULP @gelu_tanh */
 INLINE real FN(gelu_tanh_)(real x) {
-    real scale, low;
-    real z = FN(at_most)(K(-GELU_TANH_LOWEST), fabs_(x));
-    real argument = FN(gelu_tanh_argument)(z, &low);
-    real p = FN(exp_scaled)(-argument, -low, &scale) * scale;
-    real c = FN(at_least)(K(GELU_TANH_LOWEST), x);
-    return select(x < K(0), c * p * scale, x) / (K(1) + p * scale);
+    real scale;
+    const real q = FN(gelu_tanh_decay)(x, &scale), c = FN(at_least)(FN(gelu_tanh_lowest), x);
+    return select(x < K(0), FN(exp_times)(c, q, scale), c) / (K(1) + FN(exp_value)(q, scale));
 }

@@ -79,8 +79,8 @@ def make_wheel(python: Path, sdist: Path, tools: Path, work: Path, target: Path,
     run(user / "python", "-c", SMOKE, cwd=work)
     run(user / "fastnn", "train", "--epochs", "1", cwd=work)
     if test:
-        # importlib mode and another folder: the tests must find the installed package, not the source tree
-        run(user / "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", ROOT / "tests", cwd=work)
+        # in another folder: the tests must find the installed package, not the source tree
+        run(user / "pytest", "-q", "-p", "no:cacheprovider", ROOT / "tests", cwd=work)
     target.mkdir(parents=True, exist_ok=True)
     return Path(shutil.copy2(wheel, target / wheel.name))
 

@@ -29,4 +29,5 @@ export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:allocator_may_return_null=1
 export UBSAN_OPTIONS=print_stacktrace=1
 export PYTHONMALLOC=malloc # every allocation of Python goes where ASan sees it
 "$work/venv/bin/python" -m fastnn info
-"$work/venv/bin/python" -m pytest -p no:cacheprovider "$@"
+# --capture=sys: what the sanitizers write past Python must be seen when the process ends
+"$work/venv/bin/python" -m pytest --capture=sys -p no:cacheprovider "$@"

@@ -2,6 +2,7 @@
 
     python tools/ulp_sweep.py                                  every float32, dense float64 samples, every function
     python tools/ulp_sweep.py --stride 4099 exp tanh           every 4099th float32, two functions
+    python tools/ulp_sweep.py --stride 17 --dense              every float32 with 2^-26 <= |x| < 128, every 17th outside
     python tools/ulp_sweep.py --isa baseline --dtype float64   code without FMA
 
 The functions are compiled from the headers for the ISA asked for, with the flags of the project, in the loop in which
@@ -38,6 +39,7 @@ ISA_FLAGS = {isa.name: isa.flags for isa in X86_ISAS} | {"native": ("-march=nati
 ISA_NEEDS = {"baseline": (), "x86_v3": ("avx2", "fma"), "x86_v4": ("avx512f", "avx512dq", "avx512vl"), "native": ()}
 DEFAULT_PROGRESS = Path(tempfile.gettempdir()) / "ulp_sweep_progress.json"
 PIECE = 1 << 28
+DENSE = ((0x32800000, 0x43000000), (0xB2800000, 0xC3000000))  # the bit patterns of 2^-26 <= |x| < 128
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,14 @@ FUNCTIONS = (
     Function("erf", "ferf(x)", "ERF(x)", -6, 6, 2),
     Function("sigmoid", "fsigmoid(x)", "1 / (1 + EXP(-x))", -750, 40, 4),
     Function("softplus", "fsoftplus(x)", "POSITIVE(x) + LOG1P(EXP(-ABS(x)))", -40, 40, 4),
-    Function("tanh_softplus", "ftanh_softplus(x)", "TANH(LOG1P(EXP(x)))", -40, 25, 4),
+    Function("tanh_softplus", "ftanh_softplus(x)", "TANH_SOFTPLUS(x)", -40, 25, 4),
     Function("normpdf", "fnormpdf(x)", "EXP(-x * x / 2) / SQRT(2 * PI)", -39, 39, 4),
     Function("normcdf", "fnormcdf(x)", "ERFC(-x / SQRT(2)) / 2", -39, 9, 4),
     Function("silu", "fsilu(x)", "FALLING(x, x / (1 + EXP(-x)))", -760, 40, 4),
     Function("gelu", "fgelu(x)", "FALLING(x, x * ERFC(-x / SQRT(2)) / 2)", -39, 9, 4),
     Function("gelu_tanh_gate", "fgelu_tanh_gate(x)", "1 / (1 + EXP(-GELU_TANH(x)))", -23, 6, 4),
     Function("gelu_tanh", "fgelu_tanh(x)", "FALLING(x, x / (1 + EXP(-GELU_TANH(x))))", -23, 6, 4),
-    Function("mish", "fmish(x)", "FALLING(x, x * TANH(LOG1P(EXP(x))))", -760, 25, 4),
+    Function("mish", "fmish(x)", "FALLING(x, x * TANH_SOFTPLUS(x))", -760, 25, 4),
 )
 
 KERNEL = """
@@ -100,6 +102,7 @@ ORACLE = """
 #define ABS(x) ((x) < 0 ? -(x) : (x))
 #define FALLING(x, value) ((x) < -1e30 ? -0.0 : (value))   /* x * (something that vanishes) has the limit -0 */
 #define GELU_TANH(x) (2 * SQRT(2 / PI) * ((x) + C(0.044715) * (x) * (x) * (x)))
+#define TANH_SOFTPLUS(x) ((x) > 80 ? 1 : (x) < -80 ? EXP(x) : TANH(LOG1P(EXP(x))))   /* the short cuts save time */
 #define CHUNK 4096
 typedef struct { double worst, at; uint64_t tested, wrong; double wrong_at; } result;
 extern void (*const kernels_f32[])(const float *restrict, float *restrict, size_t);
@@ -181,8 +184,8 @@ static inline double times_power(double x, int n) {          /* for n in the ran
 COMPARE(compare_f32, float, double, -126, 23, 128, exponent_of, times_power, isnan, signbit)
 COMPARE(compare_f64, double, __float128, -1022, 52, 1024, ilogbq, scalbnq, isnanq, signbitq)
 
-/* float32 with the bit patterns first, first + stride, ... < last; returns the pattern to go on from */
-uint64_t sweep_f32(int f, uint64_t first, uint64_t last, uint64_t stride, result *r) {
+/* float32 with the bit patterns first, first + stride, ... < last */
+void sweep_f32(int f, uint64_t first, uint64_t last, uint64_t stride, result *r) {
     static float x[CHUNK], y[CHUNK];
     static double expected[CHUNK];
     static const uint32_t special[] = {0, 1, 2, 0x7fffff, 0x800000, 0x7f7fffff, 0x7f800000, 0x7fc00000, 0x3f800000,
@@ -201,7 +204,6 @@ uint64_t sweep_f32(int f, uint64_t first, uint64_t last, uint64_t stride, result
         oracles_f32[f](x, expected);
         compare_f32(x, y, expected, count, r);
     }
-    return first;
 }
 
 /* float64: in turn a random bit pattern, a number in [low, high), one in [-1, 1), and one near it in float32's grid */
@@ -285,7 +287,6 @@ def build(isa: str, compiler: str, headers: Path, folder: Path) -> ctypes.CDLL:
     subprocess.run(kernel, cwd=folder, check=True)
     subprocess.run([*oracle, "-lquadmath", "-lm", "-o", "sweep.so"], cwd=folder, check=True)
     library = ctypes.CDLL(str(folder / "sweep.so"))
-    library.sweep_f32.restype = ctypes.c_uint64
     missing = [feature for feature in ISA_NEEDS[isa] if not library.has(feature.encode())]
     if missing:
         raise SystemExit(f"expected an ISA that this CPU can run. Received: {isa}, which needs {', '.join(missing)}")
@@ -313,25 +314,36 @@ def save(path: Path, key: str, progress: Progress) -> None:
     part.replace(path)
 
 
-def sweep(library: ctypes.CDLL, index: int, stride: int, progress: Progress) -> bool:
+def piece_end(first: int, stride: int, dense: bool) -> tuple[int, int]:
+    """Where the piece that begins at this bit pattern ends, and its stride."""
+    for low, high in DENSE if dense else ():
+        if first < low:
+            return min(low, first + PIECE * min(stride, 16)), stride
+        if first < high:
+            return min(high, first + PIECE), 1
+    return min(1 << 32, first + PIECE * min(stride, 16)), stride
+
+
+def sweep(library: ctypes.CDLL, index: int, sampling: tuple[int, bool], progress: Progress) -> bool:
     """One more piece of the float32 line; False when all is done."""
     if progress.next >= 1 << 32:
         return False
     piece = Result()
-    last = min(progress.next + PIECE * min(stride, 16), 1 << 32)
+    last, stride = piece_end(progress.next, *sampling)
     u64 = ctypes.c_uint64
-    progress.next = library.sweep_f32(index, u64(progress.next), u64(last), u64(stride), ctypes.byref(piece))
+    library.sweep_f32(index, u64(progress.next), u64(last), u64(stride), ctypes.byref(piece))
+    progress.next = last
     progress.add(piece)
     return True
 
 
-def sample(library: ctypes.CDLL, index: int, samples: int, progress: Progress) -> bool:
+def sample(library: ctypes.CDLL, index: int, sampling: tuple[int, bool], progress: Progress) -> bool:
     """All of the float64 line; False when it was done before."""
     if progress.next:
         return False
     piece = Result()
     function = FUNCTIONS[index]
-    chunks = ctypes.c_uint64(max(1, samples // 4096))
+    chunks = ctypes.c_uint64(max(1, sampling[0] // 4096))
     low, high = ctypes.c_double(function.low), ctypes.c_double(function.high)
     library.sample_f64(index, ctypes.c_uint64(index + 1), chunks, low, high, ctypes.byref(piece))
     progress.add(piece)
@@ -347,6 +359,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--isa", choices=sorted(ISA_FLAGS), default="native")
     parser.add_argument("--dtype", choices=("float32", "float64", "both"), default="both")
     parser.add_argument("--stride", type=int, default=1, help="test every STRIDE-th float32 (default: every one)")
+    parser.add_argument("--dense", action="store_true", help="whatever the stride, every float32 in 2^-26 <= |x| < 128")
     parser.add_argument("--samples", type=int, default=1 << 20, help="float64 inputs per function (default: 2^20)")
     parser.add_argument("--compiler", default=os.environ.get("CC", "gcc"), help="for the kernels (default: $CC or gcc)")
     parser.add_argument("--headers", type=Path, default=SOURCES, help="folder of real_math.h (default: src_c)")
@@ -367,13 +380,13 @@ def main(arguments: list[str]) -> int:
             for index, function in enumerate(FUNCTIONS):
                 if options.functions and function.name not in options.functions:
                     continue
-                count = options.stride if dtype == "float32" else options.samples
+                sampling = (options.stride, options.dense) if dtype == "float32" else (options.samples, False)
                 flags = (*LANGUAGE_FLAGS, *ISA_FLAGS[options.isa])
-                key = fingerprint(options.headers, function, dtype, count, flags, options.compiler)
+                key = fingerprint(options.headers, function, dtype, sampling, flags, options.compiler)
                 progress = Progress(**load(options.progress).get(key, {}))  # type: ignore[arg-type]
                 start = time.perf_counter()
                 step = sweep if dtype == "float32" else sample
-                while step(library, index, count, progress):
+                while step(library, index, sampling, progress):
                     save(options.progress, key, progress)
                 failed = progress.worst > function.bound or progress.wrong > 0
                 failures += failed

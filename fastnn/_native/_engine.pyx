@@ -29,7 +29,8 @@ cdef enum:
     SMALLEST_BLOCK = 8192    # elements of an element-wise step that are worth a thread
     COLUMN_BLOCK = 128
 
-cdef double TEAM_FLOPS = 1e6     # work per mini-batch from which a team of threads pays
+# Work per mini-batch, in steps that are cut into blocks, from which a team of threads pays.
+cdef double TEAM_FLOPS = 3e6
 
 ctypedef struct step_t:
     int op
@@ -455,7 +456,7 @@ cdef class Program:
     cdef object workspace
     cdef object totals_array
     cdef object sequence_array
-    cdef double flops
+    cdef double divisible_flops
     cdef list held_data
     cdef list held_outputs
 
@@ -538,6 +539,7 @@ cdef class Program:
     cdef _compile(self, step_t *s, step):
         cdef int i, cut
         cdef ssize_t blocks = 0
+        cdef double flops = 0        # an element-wise step counts ten an element
         cdef gemm_task *g = &s.gemm
         if step.op not in OP_NUMBER:
             raise ValueError(f"the native executor knows no such step. Expected one of {list(OP_NUMBER)}. "
@@ -557,13 +559,13 @@ cdef class Program:
             cut_evenly(s, s.ints[0], SMALLEST_BLOCK // max(<ssize_t>1, s.ints[1]))
             if step.op in ("softmax_cross_entropy", "categorical_cross_entropy"):
                 s.ints[4] = self.plan.buffers[step.buffers[1]].dtype == np.int32
-            self.flops += 20.0 * s.ints[0] * s.ints[1]
+            flops = 20.0 * s.ints[0] * s.ints[1]
         elif cut == BY_COLUMNS:
             cut_evenly(s, s.ints[1], COLUMN_BLOCK if s.ints[0] * s.ints[1] >= 2 * SMALLEST_BLOCK else s.ints[1])
-            self.flops += 10.0 * s.ints[0] * s.ints[1]
+            flops = 10.0 * s.ints[0] * s.ints[1]
         elif cut == BY_ELEMENTS:
             cut_evenly(s, s.ints[0], SMALLEST_BLOCK)
-            self.flops += 10.0 * s.ints[0]
+            flops = 10.0 * s.ints[0]
         elif cut == BY_SAMPLES:
             entry = self.plan.inputs[step.ints[0]]
             cut_evenly(s, self.r.batch, SMALLEST_BLOCK // max(<ssize_t>1, <ssize_t>entry.per_sample))
@@ -577,16 +579,18 @@ cdef class Program:
             g.lda, g.ldb, g.ldc = g.m if g.transpose_a else g.k, g.k if g.transpose_b else g.n, g.n
             plan_gemm(g)
             s.blocks = g.blocks
-            self.flops += 2.0 * g.m * g.n * g.k
+            flops = 2.0 * g.m * g.n * g.k
         elif cut == BY_SEGMENTS:
             s.per_block = 2 * SMALLEST_BLOCK
             for i in range(self.r.segment_count):
                 self.r.segments[i].first_block = blocks
                 blocks += (self.r.segments[i].n + s.per_block - 1) // s.per_block
-                self.flops += 10.0 * self.r.segments[i].n
+                flops += 10.0 * self.r.segments[i].n
             s.blocks = blocks
         else:
             s.blocks = 1
+        if s.blocks > 1:
+            self.divisible_flops += flops
 
     def _row(self, step):
         if not step.row:
@@ -635,7 +639,7 @@ cdef class Program:
         if scalars is not None:
             r.scalars = <const double *>cnp.PyArray_DATA(<cnp.ndarray>scalars)
             r.scalars_per_step = cnp.PyArray_DIM(<cnp.ndarray>scalars, 1)
-        if self.flops >= TEAM_FLOPS:
+        if self.divisible_flops >= TEAM_FLOPS:
             threads = thread_limit()
         memset(&r.begin, 0, sizeof(fastnn_ticket))
         for i in range(r.count):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,6 @@ WORKLOADS = (
 )
 
 
-@dataclass
 class Stopwatch(Callback):
     """Takes the time of every epoch of `fit`.
 
@@ -85,10 +84,9 @@ class Stopwatch(Callback):
         epochs: seconds, one entry an epoch; validation counts.
     """
 
-    epochs: list[float] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
         super().__init__()
+        self.epochs: list[float] = []
         self._started = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:

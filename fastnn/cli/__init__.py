@@ -26,13 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters:
         argv: the arguments, without the program's name; by default those of the process.
     """
-    arguments = None
     try:
-        arguments = parser.build().parse_args(argv)
-        with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
-            import_module(f"fastnn.cli.{arguments.command}").run(arguments)
-        sys.stdout.flush()  # a closed pipe shows here, not when the interpreter has gone
+        try:
+            return _run(argv)
+        finally:
+            sys.stdout.flush()  # a closed pipe shows here, and not when the interpreter has gone
     except KeyboardInterrupt:
         print("\nfastnn: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -40,8 +38,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         # whatever is still buffered must not be written, and fail, at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    syntax = parser.build()
+    if not (sys.argv[1:] if argv is None else argv):
+        syntax.print_help()
+        return 0
+    arguments = syntax.parse_args(argv)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            import_module(f"fastnn.cli.{arguments.command}").run(arguments)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, ImportError) as error:
-        if arguments is not None and arguments.traceback:
+        # what the library has to say to users ends with what it received; anything else is a fault of the program
+        told = isinstance(error, OSError) or "Received" in str(error)
+        if not told or arguments.traceback:
             raise
         print(f"fastnn: error: {_one_line(error)}", file=sys.stderr)
         return WRONG_USE

@@ -8,6 +8,7 @@ without targets, with missing values, or of shapes that do not fit.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -138,9 +139,12 @@ def read_npz(path: Path) -> dict[str, Array]:
         ValueError: the file is damaged or holds objects.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise ValueError("a single array, as in an .npy file")
             return {name: archive[name] for name in archive.files}
-    except (ValueError, zipfile.BadZipFile, EOFError, KeyError, AttributeError) as error:
+    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
         raise ValueError(f"{path}: expected a sound .npz file of numbers. Received: {error}") from error
 
 

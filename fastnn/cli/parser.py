@@ -75,7 +75,7 @@ fastnn predict flowers.fastnn OTHER.csv
     )
     net = parser.add_argument_group("network")
     net.add_argument(
-        "--hidden", type=units, metavar="UNITS", help="such as 256,128, or none (default: 64,64; for MNIST 100)"
+        "--hidden", type=units, metavar="UNITS", help="such as 256,128, or none (default: 64,64; for MNIST 256)"
     )
     net.add_argument("--activation", default="relu", metavar="NAME", help="of the hidden layers (default: relu)")
     net.add_argument("--dropout", type=share, default=0.0, metavar="RATE", help="after each hidden layer (default: 0)")

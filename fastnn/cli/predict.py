@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.threads:
         threads.set_num_threads(arguments.threads)
     model = load_model(arguments.model, compile=False)
+    assert model.input_shape is not None  # what is read from a file is built
     scaling = Preprocessing.of(model) or _bare(model)
     x, y = read(Path(arguments.file), model.input_shape, scaling)
     outputs = model.predict(scaling.inputs(x), batch_size=BATCH, verbose=0)

@@ -31,7 +31,7 @@ class Defaults(NamedTuple):
     epochs: int = 30
 
 
-DEFAULTS = {"mnist": Defaults((100,), 100, 5)}
+DEFAULTS = {"mnist": Defaults((256,), 100, 5)}
 COMPARE_SECONDS = 2.0
 
 
@@ -61,8 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
         steps = -(-len(data.x_train) // batch)
         each = report.duration(statistics.median(watch.epochs) / steps)
-        print(f"
-Time per step {each} (batches of {batch}, median epoch)")
+        print(f"\nTime per step {each} (batches of {batch}, median epoch)")
     if not arguments.no_compare:
         _compare(build(data, hidden, arguments), data, batch)
     if save:
@@ -144,13 +143,13 @@ def _introduce(data: Data, model: Sequential, batch: int, epochs: int, arguments
 
 def _compare(model: Sequential, data: Data, batch: int) -> None:
     """Train a second network of the same kind, native and reference in turns."""
+    busy, cpus = system_load(), os.cpu_count() or 1
     found = compare_training(model, data.x_train, data.y_train, batch, COMPARE_SECONDS)
+    # where threads wait for each other, those of NumPy's BLAS do so most, and the ratio flatters
+    rough = f" (rough: the machine is busy, load {busy:.1f} on {cpus} CPUs)" if busy and busy > cpus else ""
     print(
-        f"Speed-up {found.ratio:.1f} times over the NumPy reference: {report.duration(found.native)} against "
+        f"Speed-up {found.ratio:.1f} times over the NumPy reference{rough}: {report.duration(found.native)} against "
         f"{report.duration(found.reference)} a step\n"
         f"  medians of {found.rounds} turns each in this run, {found.steps['native']:,} and "
         f"{found.steps['reference']:,} steps; the reference is written to be read"
     )
-    busy = system_load()
-    if busy is not None and busy > (os.cpu_count() or 1):
-        print(f"  the machine is busy (load {busy:.1f} on {os.cpu_count()} CPUs): times are rough")

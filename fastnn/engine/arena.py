@@ -8,7 +8,9 @@ padding stay zero through every update because their gradient is zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,16 +29,33 @@ def aligned_zeros(count: int, dtype: npt.DTypeLike) -> Array:
     return raw[start : start + count * item].view(dtype)
 
 
-class Parameter:
-    """One weight array of a layer: what it is called and looks like, its value, and whether the optimizer may change it.
+_drawn_later: ContextVar[bool] = ContextVar("fastnn_drawn_later", default=False)
 
-    The value is drawn when it is first asked for: a model that is about to be read from a file never draws one.
+
+@contextmanager
+def drawn_later() -> Iterator[None]:
+    """Parameters made inside this block get their value when it is first asked for.
+
+    So a description that a file holds can be checked against the numbers in the file before anything is allocated.
+    """
+    token = _drawn_later.set(True)
+    try:
+        yield
+    finally:
+        _drawn_later.reset(token)
+
+
+class Parameter:
+    """One weight array of a layer: its name, shape and value, and whether the optimizer may change it.
 
     Parameters:
         name: "layer/weight".
         shape, dtype: of the value, for good.
         draw: (shape, dtype) -> first value.
         trainable: whether the optimizer may change it.
+
+    Raises:
+        ValueError: the initializer drew something of another shape.
     """
 
     def __init__(
@@ -55,6 +74,8 @@ class Parameter:
         self._value: Array | None = None
         # the flat array of an arena and where in it the value starts
         self.home: tuple[Array, int] | None = None
+        if not _drawn_later.get():
+            self.assign(draw(shape, dtype=self.dtype.name))
 
     @property
     def size(self) -> int:
@@ -66,18 +87,10 @@ class Parameter:
 
     @property
     def value(self) -> Array:
-        """The value itself, not a copy.
-
-        Raises:
-            ValueError: the initializer drew something of another shape.
-        """
+        """The value itself, not a copy."""
         if self._value is None:
-            value = np.array(self._draw(self.shape, dtype=self.dtype.name), self.dtype)
-            if value.shape != self.shape:
-                raise ValueError(
-                    f"{self.name}: expected the initializer to draw shape {self.shape}. Received: {value.shape}"
-                )
-            self._value = value
+            self.assign(self._draw(self.shape, dtype=self.dtype.name))
+            assert self._value is not None
         return self._value
 
     def place(self, flat: Array, start: int) -> None:

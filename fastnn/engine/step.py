@@ -21,12 +21,16 @@ Backward = Callable[[int, bool], int]
 
 
 class Emitter(Protocol):
-    """The part of a layer that plans need; `emit` of an output layer with an activation also takes `bare`."""
+    """The part of a layer that plans need: emit(plan, buffer of x) -> buffer of y, what adds the backward steps.
+
+    Layers with an activation take `bare=True` as well: leave it out, the loss wants what comes before it.
+    """
 
     @property
     def weights(self) -> list[Parameter]: ...
 
-    def emit(self, plan: Plan, x: int, **options: bool) -> tuple[int, Backward]: ...
+    @property
+    def emit(self) -> Callable[..., tuple[int, Backward]]: ...
 
 
 @dataclass

@@ -8,7 +8,7 @@ import operator
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -117,7 +117,7 @@ class Layer:
     """
 
     # arguments of Keras that are not served, with the values that switch them off
-    neutral_options: Mapping[str, tuple[Any, ...]] = {"activity_regularizer": (None,), "autocast": (True,)}
+    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {"activity_regularizer": (None,), "autocast": (True,)}
 
     def __init__(
         self,
@@ -131,7 +131,8 @@ class Layer:
         **options: Any,
     ) -> None:
         kind = type(self).__name__
-        refuse_options(kind, options, self.neutral_options, self._arguments())
+        if options:
+            refuse_options(kind, options, self.neutral_options, self._arguments())
         self.name = unique_name(kind) if name is None else take_name(kind, name)
         self.dtype = check_dtype(dtype, self.name)
         self._trainable = bool(trainable)
@@ -149,9 +150,8 @@ class Layer:
     @classmethod
     def _arguments(cls) -> list[str]:
         """Names of the arguments of the class and its bases."""
-        signatures = [inspect.signature(base.__init__) for base in cls.__mro__ if "__init__" in vars(base)]
-        named = {p.name for s in signatures for p in s.parameters.values() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
-        return sorted(named - {"self"})
+        signatures = [inspect.signature(base) for base in cls.__mro__ if issubclass(base, Layer)]
+        return sorted({p.name for s in signatures for p in s.parameters.values() if p.kind is not p.VAR_KEYWORD})
 
     # ----------------------------------------------------------------------------------------------- to be overridden
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from fastnn import activations, initializers, seeds
 from fastnn.activations import LINEAR, ActivationSpec
 from fastnn.engine.plan import ABSENT, Plan
+from fastnn.engine.step import Backward
 
-from .base import Backward, Layer, Shape, check_shape, size
+from .base import Layer, Shape, check_shape, size
 
 
 class InputLayer(Layer):
     """Says what shape a sample has; computes nothing."""
 
     def __init__(self, shape: Sequence[int], *, name: str | None = None, dtype: str | None = None) -> None:
-        super().__init__(name=name, dtype=dtype)
         self.shape = check_shape(shape, "Input: shape")
+        super().__init__(name=name, dtype=dtype)
         self.build_once(self.shape)
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
@@ -70,8 +71,16 @@ class Dense(Layer):
         kernel_initializer, bias_initializer: how W, shape (inputs, units), and b, shape (units,), start.
 
     Raises:
+        TypeError: an argument or activation that nobody knows.
         ValueError: units is not a positive whole number; an argument that this version does not serve is set.
     """
+
+    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        **Layer.neutral_options,
+        **dict.fromkeys(
+            ("kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint", "lora_rank"), (None,)
+        ),
+    }
 
     def __init__(
         self,
@@ -93,9 +102,7 @@ class Dense(Layer):
 
     def build(self, input_shape: Shape) -> None:
         if not input_shape:
-            raise ValueError(
-                f"{self.name}: expected inputs with at least one axis after the batch. Received: {input_shape}"
-            )
+            raise ValueError(f"{self.name}: expected inputs with an axis after the batch. Received: {input_shape}")
         self.kernel = self.add_weight("kernel", (input_shape[-1], self.units), self.kernel_initializer)
         self.bias = self.add_weight("bias", (self.units,), self.bias_initializer) if self.use_bias else None
 
@@ -174,11 +181,13 @@ class Flatten(Layer):
 class Dropout(Layer):
     """In training each element is zero with probability `rate`, the others are divided by 1 - rate; else the identity.
 
-    The mask is a function of (model seed, layer, step, element): the same for any number of threads.
+    The mask is a function of (seed of the model, seed and place of the layer, step, element): the same for any number
+    of threads, and in a training that is continued.
 
     Parameters:
         rate: from 0 up to, not including, 1.
-        seed: makes this layer's masks differ from those of another seed; by default its place in the model does.
+        noise_shape: not served: only None.
+        seed: from 0 to 2**32 - 1; by default drawn when the layer is made.
 
     Raises:
         ValueError: the rate is out of range.
@@ -187,12 +196,15 @@ class Dropout(Layer):
         Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014.
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if not isinstance(rate, (int, float)) or not 0 <= rate < 1:
+    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {**Layer.neutral_options, "noise_shape": (None,)}
+
+    def __init__(self, rate: float, noise_shape: None = None, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(noise_shape=noise_shape, **kwargs)
+        if isinstance(rate, bool) or not isinstance(rate, (int, float, np.floating)) or not 0 <= rate < 1:
             raise ValueError(f"Dropout: rate must be in [0, 1). Received: {rate!r}")
         self.rate = float(rate)
-        self.seed = None if seed is None else seeds.check_seed(seed)
+        # as in Keras, a layer that drops nothing takes no seed away from the layers behind it
+        self.seed = seeds.make_seed() if seed is None and rate else seeds.check_seed(seed or 0)
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
         if not plan.training or self.rate == 0:
@@ -200,8 +212,8 @@ class Dropout(Layer):
         assert self.input_shape is not None
         per_sample = size(self.input_shape)
         n = plan.batch * per_sample
-        # 32 bits name the stream: the place in the model in the low ones, a layer's own seed spread over the others
-        stream = plan.stream() ^ ((self.seed or 0) * 2654435761 % 2**24 << 8)
+        # 32 bits name the stream: the place in the model in the low ones, the layer's seed spread over the others
+        stream = plan.stream() ^ (self.seed * 2654435761 % 2**24 << 8)
         y, mask = plan.buffer(per_sample), plan.buffer(per_sample, np.uint8)
         plan.step("dropout", (x, y, mask), ints=(n, stream), reals=(self.rate,))
 

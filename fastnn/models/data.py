@@ -1,13 +1,15 @@
 """From what users pass to what a plan reads: checked, contiguous arrays with the samples along the first axis.
 
-Inputs keep their dtype where the gather step can convert them on the way (uint8 images stay uint8); labels become int32,
-targets the model's dtype, weights float64.  Nothing of the caller's is changed.
+Inputs keep their dtype where the gather step can convert them on the way (uint8 images stay uint8); labels become
+int32, targets the model's dtype, weights float64.  Nothing of the caller's is changed, and nothing is copied that is
+already as it should be.
 """
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +17,8 @@ import numpy.typing as npt
 
 from fastnn._arrays import as_labels, as_target_rows, same_rank, spread_weights
 from fastnn.backend import current
-from fastnn.engine.step import Objective
-from fastnn.losses import Loss
+
+from .compiling import Goal
 
 Array = npt.NDArray[Any]
 
@@ -27,12 +29,20 @@ GATHERED = frozenset(np.dtype(t) for t in (np.float32, np.float64, np.uint8, np.
 class Data(NamedTuple):
     """Prepared arrays.
 
-    n: samples.  inputs: what the plan reads, in its order.  y: the targets as the user gave them, as an array.
+    n: samples.  inputs: what the plan reads, in its order.  y: the targets as the user gave them.
     """
 
     n: int
     inputs: tuple[Array, ...]
-    y: Array | None = None
+    y: Array
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """A warning that points at the first line outside of fastnn."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fastnn":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level - 1)
 
 
 def is_array_like(x: object) -> bool:
@@ -40,7 +50,28 @@ def is_array_like(x: object) -> bool:
     return isinstance(x, (np.ndarray, list, tuple)) or hasattr(x, "__array__")
 
 
-def prepare_inputs(x: Any, shape: tuple[int, ...], dtype: np.dtype, where: str) -> Array:
+def as_numbers(x: Any, where: str, name: str) -> Array:
+    """An array of real numbers with a first axis.
+
+    Raises:
+        TypeError: not numbers.
+        ValueError: a single number, or rows that are not of one length.
+    """
+    if type(x) is not np.ndarray:
+        if x is None:
+            raise ValueError(f"{where}: expected {name}. Received: None")
+        try:
+            x = np.asarray(x)
+        except ValueError as error:
+            raise ValueError(f"{where}: {name} must be a regular array of numbers. Received: {error}") from None
+    if x.dtype.kind not in "fiub":
+        raise TypeError(f"{where}: {name} must hold real numbers. Received: dtype {x.dtype}")
+    if x.ndim == 0:
+        raise ValueError(f"{where}: expected {name} with the samples along a first axis. Received: a single number")
+    return x
+
+
+def prepare_inputs(x: Any, shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> Array:
     """The samples, in a dtype that the plan can read.
 
     Raises:
@@ -50,68 +81,54 @@ def prepare_inputs(x: Any, shape: tuple[int, ...], dtype: np.dtype, where: str) 
     array = as_numbers(x, where, "x")
     if array.ndim == 1 and shape == (1,):
         array = array[:, np.newaxis]
-    if array.shape[1:] != shape or array.ndim == 0:
-        raise ValueError(
-            f"{where}: expected x of shape {('samples', *shape)}. Received shape {array.shape}".replace("'", "")
-        )
-    native = array.dtype.newbyteorder("=")
-    array = np.ascontiguousarray(array, native if native in GATHERED else dtype)
-    if not array.flags.aligned:
-        array = array.copy()
+    if array.shape[1:] != shape:
+        expected = ", ".join(map(str, ("samples", *shape)))
+        raise ValueError(f"{where}: expected x of shape ({expected}). Received: shape {array.shape}")
+    if len(array) == 0:
+        raise ValueError(f"{where}: expected at least one sample. Received: x of shape {array.shape}")
+    if array.dtype not in GATHERED or not (array.flags.c_contiguous and array.flags.aligned):
+        native = array.dtype.newbyteorder("=")
+        array = np.require(array, native if native in GATHERED else dtype, ["C", "A"])
     return array
 
 
-def as_numbers(x: Any, where: str, name: str) -> Array:
-    array = np.asarray(x)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{where}: {name} must hold real numbers. Received dtype {array.dtype}")
-    return array
-
-
-def warn_nonfinite(where: str, **arrays: Any) -> None:
+def warn_nonfinite(where: str, **arrays: Array | None) -> None:
     """One warning for each array with NaN or infinity, naming the first place."""
     for name, array in arrays.items():
-        if array is None or array.dtype.kind != "f" or not array.flags.c_contiguous:
+        if array is None or array.dtype.kind != "f":
             continue
         at = current().first_nonfinite(array)
         if at < array.size:
             place = tuple(int(i) for i in np.unravel_index(at, array.shape))
-            warnings.warn(
+            warn(
                 f"{where}: {name} holds NaN or infinity; losses and weights will become NaN. "
-                f"Received {array[place]} at index {place}",
+                f"Received: {array[place]} at index {place}",
                 RuntimeWarning,
-                stacklevel=4,
             )
 
 
 def prepare(
-    x: Any,
-    y: Any,
-    weights: Array | None,
-    *,
-    input_shape: tuple[int, ...],
-    dtype: np.dtype,
-    loss: Loss,
-    objective: Objective,
-    where: str,
+    samples: Array, given: Array, weights: Array | None, *, goal: Goal, dtype: np.dtype[Any], where: str
 ) -> Data:
     """Everything that a training or evaluation plan reads.
 
+    Parameters:
+        samples: prepared.
+        given: targets.
+        weights: of the samples, float64, or None.
+
     Raises:
-        ValueError: shapes do not fit each other or the model, labels are out of range, there are no samples.
+        ValueError: shapes do not fit each other or the model, labels are out of range.
     """
-    samples = prepare_inputs(x, input_shape, dtype, where)
     n = len(samples)
-    if y is None:
-        raise ValueError(f"{where}: expected targets y. Received: None")
-    given = as_numbers(y, where, "y")
-    if given.ndim == 0 or len(given) != n:
-        raise ValueError(f"{where}: x and y must have as many samples. Received x {samples.shape}, y {given.shape}")
-    if n == 0:
-        raise ValueError(f"{where}: expected at least one sample. Received x {samples.shape}")
-    inputs = [samples, _targets(given, loss.prepare_targets(given), loss, objective, n, dtype, where)]
+    if len(given) != n:
+        raise ValueError(f"{where}: x and y must have as many samples. Received: x {samples.shape}, y {given.shape}")
+    if weights is not None and len(weights) != n:
+        raise ValueError(f"{where}: expected one weight per sample, {n}. Received: shape {weights.shape}")
+    objective = goal.objective
+    inputs = [samples, _targets(given, goal.loss.prepare_targets(given), goal, dtype, where)]
     if objective.smoothed:
-        inputs.append(_targets(given, given, loss, objective, n, dtype, where))
+        inputs.append(_targets(given, given, goal, dtype, where))
     warn_nonfinite(where, x=samples, y=inputs[1], sample_weight=weights)
     if objective.weighted:
         assert weights is not None
@@ -122,97 +139,110 @@ def prepare(
     return Data(n, tuple(inputs), given)
 
 
-def _targets(given: Array, targets: Array, loss: Loss, o: Objective, n: int, dtype: np.dtype, where: str) -> Array:
-    shape = (n, *o.output_shape)
-    if o.labelled:
-        return as_labels(targets, shape, f"{where}: {loss.name}", o.ignore)
-    predictions = np.broadcast_to(np.zeros((), dtype), shape)
-    targets, _ = same_rank(targets, predictions)
+def _targets(given: Array, targets: Array, goal: Goal, dtype: np.dtype[Any], where: str) -> Array:
+    """Targets as the kernel of the loss reads them: int32 labels, or rows like the output."""
+    shape = (len(given), *goal.objective.output_shape)
+    if goal.objective.labelled:
+        if targets.dtype.kind in "iu" and targets.shape in (shape[:-1], (*shape[:-1], 1)):
+            labels = targets.reshape(-1)
+            if np.minimum.reduce(labels) >= 0 and np.maximum.reduce(labels) < shape[-1]:
+                return np.ascontiguousarray(labels, np.int32)
+        return as_labels(targets, shape, f"{where}: {goal.loss.name}", goal.objective.ignore)
+    output = np.broadcast_to(np.zeros((), dtype), shape)
+    targets, _ = same_rank(targets, output)
     if targets.ndim == len(shape) + 1 and targets.shape[-1] == 1:
         targets = targets[..., 0]
-    return as_target_rows(targets, predictions, f"{where}: {loss.name}")
+    return as_target_rows(targets, output, f"{where}: {goal.loss.name}")
 
 
-def sample_weights(
-    sample_weight: Any, class_weight: Mapping[int, float] | None, y: Any, n: int, where: str
-) -> Array | None:
+def sample_weights(sample_weight: Any, class_weight: Any, y: Any, where: str) -> Array | None:
     """The weights of the samples from either argument, float64; None if neither is given.
 
     Raises:
-        ValueError: both are given, a length does not fit, or class weights meet targets that are not classes.
+        TypeError: not numbers; class weights that are no dictionary.
+        ValueError: both are given, or class weights meet targets that are not classes.
     """
     if sample_weight is not None and class_weight is not None:
-        raise ValueError(f"{where}: expected sample_weight or class_weight. Received both")
+        raise ValueError(f"{where}: expected sample_weight or class_weight. Received: both")
     if sample_weight is not None:
-        weights = as_numbers(sample_weight, where, "sample_weight").astype(np.float64)
-        if weights.ndim == 0 or len(weights) != n:
-            raise ValueError(f"{where}: expected one weight per sample, {n}. Received shape {weights.shape}")
-        return weights
+        return np.asarray(as_numbers(sample_weight, where, "sample_weight"), np.float64, order="C")
     if class_weight is None:
         return None
-    classes = np.asarray(y)
-    if classes.ndim > 1 and classes.shape[-1] > 1:
-        classes = classes.argmax(-1)
-    classes = classes.reshape(n, -1)
-    if classes.shape[1] != 1:
-        raise ValueError(f"{where}: class_weight needs one class per sample. Received y of shape {np.shape(y)}")
-    weights = np.ones(n)
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(f"{where}: class_weight must be a dictionary {{label: weight}}. Received: {class_weight!r}")
+    classes = _classes(as_numbers(y, where, "y"))
+    if classes.ndim != 1:
+        raise ValueError(f"{where}: class_weight needs one class per sample. Received: y of shape {np.shape(y)}")
+    weights = np.ones(len(classes))
     for label, weight in class_weight.items():
-        weights[classes[:, 0] == label] = float(weight)
+        if isinstance(label, str):
+            raise TypeError(f"{where}: class_weight must have the labels of y as keys. Received: {label!r}")
+        weights[classes == label] = float(weight)
     return weights
 
 
-class Batch(NamedTuple):
-    """One item of an iterable of batches."""
-
-    x: Any
-    y: Any = None
-    weights: Any = None
-
-
-def batches(source: Iterable[Any] | Iterator[Any], where: str) -> Iterator[Batch]:
-    """The batches of an iterable: x, (x, y) or (x, y, sample_weight).
-
-    Raises:
-        ValueError: an item is something else.
-    """
-    for item in source:
-        if isinstance(item, tuple):
-            if not 1 <= len(item) <= 3:
-                raise ValueError(
-                    f"{where}: batches must be x, (x, y) or (x, y, sample_weight). Received a tuple of {len(item)}"
-                )
-            yield Batch(*item)
-        else:
-            yield Batch(item)
+def _classes(y: Array) -> Array:
+    """Labels, from labels or one-hot rows."""
+    if y.ndim > 1:
+        return y.argmax(-1) if y.shape[-1] > 1 else y[..., 0]
+    return y
 
 
-def split(n: int, validation_split: float, where: str) -> int:
-    """Samples that stay in the training part: floor(n (1 - validation_split)), as in Keras.
+def split(x: Any, y: Any, weights: Array | None, share: float, where: str) -> tuple[Any, Any, Any, tuple[Any, ...]]:
+    """The part to train on, floor(n (1 - share)) samples as in Keras, and (x, y[, weights]) of the last samples.
 
     Raises:
         ValueError: the share is not in (0, 1), or one part would be empty.
     """
-    if not 0 < validation_split < 1:
-        raise ValueError(f"{where}: validation_split must be in (0, 1). Received: {validation_split!r}")
-    at = int(np.floor(n * (1 - validation_split)))
+    if not 0 < share < 1:
+        raise ValueError(f"{where}: validation_split must be in (0, 1). Received: {share!r}")
+    x, y = as_numbers(x, where, "x"), as_numbers(y, where, "y")
+    n = len(x)
+    if len(y) != n or (weights is not None and len(weights) != n):
+        raise ValueError(f"{where}: x, y and weights must have as many samples. Received: {n} and {len(y)}")
+    at = int(np.floor(n * (1 - share)))
     if at == 0 or at == n:
-        raise ValueError(
-            f"{where}: validation_split leaves a part of {n} samples empty. Received: {validation_split!r}"
-        )
-    return at
+        raise ValueError(f"{where}: validation_split leaves a part of {n} samples empty. Received: {share!r}")
+    if weights is None:
+        return x[:at], y[:at], None, (x[at:], y[at:])
+    return x[:at], y[:at], weights[:at], (x[at:], y[at:], weights[at:])
 
 
-def warn_unlike_tail(y: Array, at: int) -> None:
-    """validation_split takes the unshuffled tail: warn when its labels are not those of the rest."""
-    if y.dtype.kind not in "iub" or y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1):
-        return
-    labels = y.reshape(-1)
-    head, tail = np.unique(labels[:at]), np.unique(labels[at:])
-    if len(head) <= 1000 and (missing := np.setdiff1d(tail, head)).size:
-        warnings.warn(
-            f"validation_split takes the last samples, unshuffled, and some of their labels never occur in the training "
-            f"part: shuffle the data first. Received labels {missing[:5].tolist()} in the last {len(labels) - at} only",
-            UserWarning,
-            stacklevel=4,
+def warn_unlike(y: Array, tail: Array) -> None:
+    """validation_split takes the last samples, unshuffled: warn when they have classes that the others do not have."""
+    missing = np.setdiff1d(_classes(tail), _classes(y))
+    if missing.size:
+        warn(
+            f"validation_split takes the last samples, unshuffled, and some of their classes never occur in the part "
+            f"that is trained on: shuffle the data first. Received: classes {missing[:5].tolist()} in the last "
+            f"{len(tail)} samples only"
         )
+
+
+def positive(value: Any, name: str, where: str) -> int:
+    """A whole number of at least 1.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if type(value) is int and value > 0:
+        return value
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{where}: {name} must be a positive whole number. Received: {value!r}")
+    return int(value)
+
+
+def optional_positive(value: Any, name: str, where: str) -> int | None:
+    """The same, or None."""
+    return None if value is None else positive(value, name, where)
+
+
+def one_of(value: Any, choices: Collection[Any], name: str) -> Any:
+    """`value`, if it is one of them.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not isinstance(value, (str, int, np.integer)) or value not in choices:
+        raise ValueError(f"{name} must be one of {list(choices)}. Received: {value!r}")
+    return value

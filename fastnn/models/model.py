@@ -6,134 +6,185 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from fastnn import losses, metrics, optimizers, seeds
+from fastnn import metrics as metrics_module
+from fastnn import seeds
+from fastnn._errors import unknown
+from fastnn.callbacks import History
 from fastnn.engine.arena import Parameter
-from fastnn.engine.step import Objective
-from fastnn.layers.base import Layer, Shape, set_all, unique_name
-from fastnn.metrics import get as get_metric
+from fastnn.layers.base import Layer, Shape, set_all, take_name, unique_name
+from fastnn.optimizers import Optimizer
 
-from . import fitting, saving, summarising
-from .data import Data, is_array_like, prepare, prepare_inputs
+from . import evaluating, fitting, saving, summarising
+from .compiling import Compiled, Goal
+from .data import Data, as_numbers, is_array_like, positive, prepare, prepare_inputs
+from .loops import DEFAULT_BATCH, returned
 from .runner import Runner
 
-# names that mean a class only once the shapes of output and targets are known
-BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
-# arguments of Keras's compile that only make sense at these values here
-COMPILE_OPTIONS: dict[str, tuple[Any, ...]] = {
-    "loss_weights": (None,),
-    "weighted_metrics": (None,),
-    "run_eagerly": (False, None),
-    "steps_per_execution": (1, None),
-    "jit_compile": ("auto", True, False, None),
-    "auto_scale_loss": (True, None),
-}
+Array = npt.NDArray[Any]
 
 
 class Model:
-    """Base class of models; see `Sequential`."""
+    """Base class of models; see `Sequential`.
+
+    Attributes:
+        name: unique among models that were not given one.
+        stop_training: set it to true to end `fit` after the step that runs.
+        history: of the last `fit`.
+        metadata: for the user: whatever JSON can hold; saved and restored with the model.
+    """
 
     def __init__(self, name: str | None = None) -> None:
-        self.name = name or unique_name(type(self).__name__)
-        self.optimizer: optimizers.Optimizer | None = None
-        self.loss: Any = None
+        kind = type(self).__name__
+        self.name = unique_name(kind) if name is None else take_name(kind, name)
         self.stop_training = False
-        self.history: Any = None
-        self.seed = seeds.make_seed()
-        self.epochs_seen = 0
-        # for the user: whatever JSON can hold; saved and restored with the model
+        self.history: History | None = None
         self.metadata: dict[str, Any] = {}
-        self._metric_names: list[Any] = []
-        self._metrics: list[metrics.Metric] = []
-        self.metrics_inside: list[bool] = []  # which of them the engine computes
-        self._objectives: dict[Any, Objective] = {}
-        self._loss: losses.Loss | None = None
+        # how many orders `fit` has drawn: the next one is a function of the seed and this
+        self.shuffles = 0
+        self._seed: int | None = None
+        self._compiled: Compiled | None = None
+        self._goal: Goal | None = None  # that of the last data
         self._runner: Runner | None = None
+        self._lock = threading.RLock()
 
-    # --------------------------------------------------------------------------------------- what a kind of model defines
+    # ------------------------------------------------------------------------------------- what a kind of model defines
 
     @property
     def layers(self) -> list[Layer]:
+        """The layers in order."""
         raise NotImplementedError
 
     @property
     def input_shape(self) -> Shape | None:
+        """Of one sample; None as long as it is not known."""
         raise NotImplementedError
 
     @property
     def output_shape(self) -> Shape | None:
+        """Of one sample; None as long as it is not known."""
         raise NotImplementedError
 
     def build(self, input_shape: Any = None) -> None:
+        """Give all layers their shapes."""
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
+        """What `from_config` builds an equal model from, without the weights."""
         raise NotImplementedError
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Model:
+        """The model that `get_config` described."""
         raise NotImplementedError
 
-    # ----------------------------------------------------------------------------------------------------------- building
+    # --------------------------------------------------------------------------------------------------------- building
 
     @property
     def built(self) -> bool:
+        """Whether the shapes are known."""
         return self.input_shape is not None
 
-    def _build_for(self, x: Any) -> None:
-        """Build from the data where no input shape was declared."""
-        if not self.built:
-            shape = np.shape(x)
-            if not shape:
-                raise ValueError(f"{self.name}: expected samples along a first axis. Received: a single number")
-            self.build(shape[1:] or (1,))
+    @property
+    def seed(self) -> int:
+        """Of dropout and shuffling; drawn when it is first needed."""
+        if self._seed is None:
+            self._seed = seeds.make_seed()
+        return self._seed
+
+    def next_shuffle(self) -> int:
+        """The number of the next order of samples."""
+        self.shuffles += 1
+        return self.shuffles - 1
 
     @property
     def runner(self) -> Runner:
         """The engine's side of the model; made when first needed.
 
         Raises:
-            ValueError: the model has no input shape yet, or its layers differ in dtype.
+            ValueError: the model has no layer or no input shape yet, or its parameters differ in dtype.
         """
-        if self._runner is None:
-            if not self.built:
-                raise ValueError(
-                    f"{self.name}: expected a built model; add an Input or call build or fit first. Received: no input shape"
-                )
-            dtypes = sorted({layer.dtype for layer in self.layers})
-            if len(dtypes) != 1:
-                raise ValueError(f"{self.name}: expected layers of one dtype. Received: {dtypes}")
-            self._runner = Runner(self.layers, self.weights, dtypes[0], self.input_shape, self.output_shape)
-            self._runner.use(self.optimizer)
-        return self._runner
+        return self._runner or self._make_runner()
 
-    # ------------------------------------------------------------------------------------------------------------ weights
+    def _make_runner(self) -> Runner:
+        with self._lock:
+            if self._runner is None:
+                layers, inputs, outputs = self.layers, self.input_shape, self.output_shape
+                if not layers:
+                    raise ValueError(f"{self.name}: expected at least one layer. Received: none")
+                if inputs is None or outputs is None:
+                    raise ValueError(
+                        f"{self.name}: expected a built model; add an Input, or call build or fit first. "
+                        f"Received: no input shape"
+                    )
+                # layers without parameters go along with the others
+                dtypes = sorted({p.dtype.name for p in self.weights}) or [layers[0].dtype]
+                if len(dtypes) != 1:
+                    raise ValueError(f"{self.name}: expected parameters of one dtype. Received: {dtypes}")
+                self._runner = Runner(layers, np.dtype(dtypes[0]), inputs, outputs, self.optimizer)
+            return self._runner
+
+    def prepare_inputs(self, x: Any, where: str) -> Array:
+        """Samples as plans read them; a model without a shape takes that of the samples."""
+        if not self.built:
+            x = as_numbers(x, where, "x")
+            with self._lock:
+                if not self.built:
+                    self.build(x.shape[1:] or (1,))
+        assert self.input_shape is not None
+        return prepare_inputs(x, self.input_shape, self.runner.dtype, where)
+
+    def prepare(self, x: Any, y: Any, weights: Array | None, where: str) -> tuple[Data, Goal]:
+        """Checked data for training and evaluation, and the goal that fits them."""
+        if self._compiled is None:
+            raise ValueError(f"{where}: expected a compiled model; call compile first. Received: not compiled")
+        samples, targets = self.prepare_inputs(x, where), as_numbers(y, where, "y")
+        goal = self._goal = self._compiled.goal(self.layers, targets, weights is not None, where)
+        return prepare(samples, targets, weights, goal=goal, dtype=self.runner.dtype, where=where), goal
+
+    # ---------------------------------------------------------------------------------------------------------- weights
 
     @property
     def weights(self) -> list[Parameter]:
+        """All parameters, layer by layer."""
         return [p for layer in self.layers for p in layer.weights]
 
     @property
     def trainable_weights(self) -> list[Parameter]:
+        """Those that the optimizer may change."""
         return [p for p in self.weights if p.trainable]
 
     @property
     def non_trainable_weights(self) -> list[Parameter]:
+        """The others."""
         return [p for p in self.weights if not p.trainable]
 
-    def get_weights(self) -> list[np.ndarray]:
+    @property
+    def trainable(self) -> bool:
+        """Whether the optimizer may change something; setting it sets it for every layer."""
+        return any(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = value
+
+    def get_weights(self) -> list[Array]:
         """Copies of all parameters, layer by layer."""
         return [p.numpy() for p in self.weights]
 
-    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
+    def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
         """Overwrite all parameters.
 
         Raises:
-            ValueError: the number of arrays or a shape differs; nothing is changed then.
+            TypeError, ValueError: the number of arrays or a shape differs, or something is not a number; nothing is
+                changed then.
         """
         set_all(self.weights, weights, self.name)
 
@@ -149,23 +200,29 @@ class Model:
         """
         if (name is None) == (index is None):
             raise ValueError(f"get_layer: expected a name or an index. Received: name={name!r}, index={index!r}")
+        layers = self.layers
         if index is not None:
-            if not -len(self.layers) <= index < len(self.layers):
-                raise ValueError(f"get_layer: expected an index below {len(self.layers)}. Received: {index}")
-            return self.layers[index]
-        for layer in self.layers:
+            if not -len(layers) <= index < len(layers):
+                raise ValueError(f"get_layer: expected an index below {len(layers)}. Received: {index}")
+            return layers[index]
+        for layer in layers:
             if layer.name == name:
                 return layer
-        raise ValueError(f"get_layer: expected one of {[layer.name for layer in self.layers]}. Received: {name!r}")
+        raise unknown("layer of the model", name, [layer.name for layer in layers])
 
     def summary(self, print_fn: Callable[[str], Any] | None = None, line_length: int | None = None) -> None:
-        """Print the layers with their output shapes and numbers of parameters."""
+        """Print the layers with their output shapes and numbers of parameters.
+
+        Parameters:
+            print_fn: called with the text instead of print.
+            line_length: characters per line, at least as many as the table needs.
+        """
         (print_fn or print)(summarising.summary(self, line_length))
 
-    # ---------------------------------------------------------------------------------------------------------- compiling
+    # -------------------------------------------------------------------------------------------------------- compiling
 
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, **options: Any) -> None:
-        """Choose what to train for, and how.
+        """Choose what to train for, and how; the optimizer starts from the beginning.
 
         Parameters:
             optimizer: a name or an optimizer of fastnn.optimizers.
@@ -174,124 +231,40 @@ class Model:
             options: Keras's further options, at values that change nothing here.
 
         Raises:
+            TypeError: an argument that nobody knows.
             ValueError: a name is unknown (the message offers the nearest one), or an option is not served.
         """
-        for name, value in options.items():
-            if name not in COMPILE_OPTIONS:
-                raise TypeError(
-                    f"compile() takes no argument {name!r}. Expected one of {sorted(COMPILE_OPTIONS)}. Received: {name}"
-                )
-            if value not in COMPILE_OPTIONS[name]:
-                raise ValueError(
-                    f"compile: {name} is not served; expected {COMPILE_OPTIONS[name][0]!r}. Received: {value!r}"
-                )
-        if isinstance(metrics, str) or not (metrics is None or isinstance(metrics, (list, tuple))):
-            raise ValueError(f"compile: metrics must be a list. Received: {metrics!r}")
-        chosen = optimizers.get(optimizer)
-        # complain about unknown names now; "accuracy" and "crossentropy" wait for the shapes
-        if not (isinstance(loss, str) and loss.lower() in BY_SHAPE):
-            losses.get(loss)
-        for metric in metrics or ():
-            if not (isinstance(metric, str) and metric.lower() in BY_SHAPE):
-                get_metric(metric)
-        self.optimizer, self.loss, self._metric_names = chosen, loss, list(metrics or ())
-        self._objectives = {}
-        self._metrics = []
-        self._loss = None
+        self._compiled, self._goal = Compiled(optimizer, loss, metrics, options), None
+        self._compiled.optimizer.iterations = 0
         if self._runner is not None:
-            self._runner.programs = {k: p for k, p in self._runner.programs.items() if k[1] == "infer"}
-            self._runner.use(chosen)
+            self._runner.use(self._compiled.optimizer)
 
     @property
     def compiled(self) -> bool:
-        return self.optimizer is not None
+        """Whether `compile` has been called."""
+        return self._compiled is not None
 
     @property
-    def metrics(self) -> list[metrics.Metric]:
+    def optimizer(self) -> Optimizer | None:
+        """That of `compile`."""
+        return self._compiled.optimizer if self._compiled is not None else None
+
+    @property
+    def loss(self) -> Any:
+        """What `compile` was given."""
+        return self._compiled.loss if self._compiled is not None else None
+
+    @property
+    def metrics(self) -> list[metrics_module.Metric]:
         """The metrics of `compile`, once data have shown what "accuracy" means."""
-        return list(self._metrics)
+        return list(self._goal.metrics) if self._goal is not None else []
 
     @property
     def metrics_names(self) -> list[str]:
         """Names of the loss and the metrics, in the order of the values that `evaluate` returns."""
-        return ["loss", *(m.name for m in self._metrics)]
+        return ["loss", *(metric.name for metric in self.metrics)]
 
-    def objective(self, y: np.ndarray, weighted: bool, where: str) -> Objective:
-        """The loss and the metrics, resolved for the model's output and targets like y.
-
-        Raises:
-            ValueError: the model is not compiled, has no loss, or a metric does not fit the targets.
-        """
-        if not self.compiled or self.loss is None:
-            missing = "an optimizer and a loss" if not self.compiled else "a loss"
-            raise ValueError(
-                f"{where}: expected a compiled model; call compile with {missing} first. Received: not compiled"
-            )
-        key = (y.shape[1:], y.ndim, weighted)
-        objective = self._objectives.get(key)
-        if objective is None:
-            objective = self._objectives[key] = self._resolve(y, weighted, where)
-        return objective
-
-    def _resolve(self, y: np.ndarray, weighted: bool, where: str) -> Objective:
-        assert self.output_shape is not None
-        output, target = (None, *self.output_shape), (None, *y.shape[1:])
-        self._loss = losses.resolve(self.loss, output, target)
-        assert self._loss is not None
-        self._metrics = [metrics.resolve(m, output, target) for m in self._metric_names]
-        final = getattr(self.layers[-1], "activation", None)
-        kernel = self._loss.kernel(final.name if final is not None else None)
-        kernels = [m.kernel(output, target) for m in self._metrics]
-        self.metrics_inside = [k is not None for k in kernels]
-        labelled = kernel.target == "labels"
-        for metric, wanted in zip(self._metrics, kernels):
-            if wanted is not None and (wanted.op == "label_hits") != labelled:
-                want, have = (
-                    ("integer labels", "rows like the output")
-                    if wanted.op == "label_hits"
-                    else ("rows like the output", "integer labels")
-                )
-                raise ValueError(
-                    f"{where}: metric {metric.name!r} expects targets that are {want}, but the loss {self._loss.name!r} "
-                    f"takes {have}. Received: targets of shape {y.shape}"
-                )
-        if self._loss.reduction in (None, "none"):
-            raise ValueError(
-                f"{where}: training and evaluation need one number. Received: loss with reduction={self._loss.reduction!r}"
-            )
-        return Objective(
-            loss=kernel,
-            reduction=str(self._loss.reduction),
-            ignore=self._loss.ignore_class,
-            metrics=[k for k in kernels if k is not None],
-            final=final,
-            output_shape=self.output_shape,
-            weighted=weighted,
-            smoothed=bool(getattr(self._loss, "label_smoothing", 0.0)),
-            predictions=any(k is None for k in kernels),
-        )
-
-    def prepare(self, x: Any, y: Any, weights: np.ndarray | None, where: str) -> tuple[Data, Objective]:
-        """Checked data and the objective that fits them."""
-        self._build_for(x)
-        runner = self.runner
-        if y is None:
-            raise ValueError(f"{where}: expected targets y. Received: None")
-        objective = self.objective(np.asarray(y), weights is not None, where)
-        assert self._loss is not None and self.input_shape is not None
-        data = prepare(
-            x,
-            y,
-            weights,
-            input_shape=self.input_shape,
-            dtype=runner.dtype,
-            loss=self._loss,
-            objective=objective,
-            where=where,
-        )
-        return data, objective
-
-    # ----------------------------------------------------------------------------------------------------------- training
+    # --------------------------------------------------------------------------------------------------------- training
 
     def fit(
         self,
@@ -327,8 +300,10 @@ class Model:
             class_weight: weight of each class; classes not named count 1.
             sample_weight: weight of each sample.
             initial_epoch: number of the first epoch, to continue a training.
-            steps_per_epoch: batches per epoch, for endless iterables or shorter epochs.
-            validation_steps, validation_batch_size, validation_freq: as in Keras.
+            steps_per_epoch: batches per epoch, for endless iterables or shorter epochs; the next epoch goes on behind.
+            validation_steps: batches of validation data, all by default.
+            validation_batch_size: `batch_size` by default.
+            validation_freq: evaluate after so many epochs; or a list of epochs, counted from 1.
 
         Returns:
             History: `history.history["loss"]` and so on, one value an epoch.
@@ -338,9 +313,10 @@ class Model:
         """
         return fitting.fit(
             self, x, y, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=callbacks,
-            validation_split=validation_split, validation_data=validation_data, shuffle=shuffle, class_weight=class_weight,
-            sample_weight=sample_weight, initial_epoch=initial_epoch, steps_per_epoch=steps_per_epoch,
-            validation_steps=validation_steps, validation_batch_size=validation_batch_size, validation_freq=validation_freq,
+            validation_split=validation_split, validation_data=validation_data, shuffle=shuffle,
+            class_weight=class_weight, sample_weight=sample_weight, initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch, validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size, validation_freq=validation_freq,
         )  # fmt: skip
 
     def evaluate(
@@ -356,11 +332,20 @@ class Model:
     ) -> Any:
         """Loss and metrics on data: a number, a list in the order of `metrics_names`, or a dict.
 
+        Parameters:
+            x, y, sample_weight: arrays, or x an iterable of batches, as in `fit`.
+            batch_size: samples computed at once, 32 by default.
+            verbose: 0 silent, 1 progress bar and a line, 2 a line, "auto" 1.
+            steps: number of batches to stop after.
+            callbacks: of fastnn.callbacks.
+            return_dict: return {name: value}.
+
         Raises:
-            ValueError, TypeError: data do not fit the model or each other.
+            TypeError, ValueError: data do not fit the model or each other.
         """
-        logs = fitting.evaluate(self, x, y, batch_size, verbose, sample_weight, steps, callbacks)
-        return _returned(logs, return_dict)
+        return returned(
+            evaluating.evaluate(self, x, y, batch_size, verbose, sample_weight, steps, callbacks), return_dict
+        )
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
@@ -369,11 +354,11 @@ class Model:
 
         Keras returns a running mean over the calls since `reset_metrics`; here every call stands for itself.
         """
-        return _returned(fitting.on_batch(self, x, y, sample_weight, class_weight, train=True), return_dict)
+        return returned(evaluating.on_batch(self, x, y, sample_weight, class_weight, train=True), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Loss and metrics of these samples."""
-        return _returned(fitting.on_batch(self, x, y, sample_weight, None, train=False), return_dict)
+        return returned(evaluating.on_batch(self, x, y, sample_weight, None, train=False), return_dict)
 
     def predict(
         self,
@@ -382,37 +367,38 @@ class Model:
         verbose: Any = "auto",
         steps: int | None = None,
         callbacks: Any = None,
-    ) -> np.ndarray:
+    ) -> Array:
         """The model's output for samples or for an iterable of batches.
+
+        Several threads may predict with one model at the same time.
 
         Parameters:
             x: array (n, *input_shape), or an iterable of batches.
-            batch_size: samples computed at once, by default 32.
-            verbose: 0 silent, 1 progress bar, 2 one line, "auto" 1 - shown where it takes longer than a moment.
-            steps: number of batches, for iterables.
+            batch_size: samples computed at once, 32 by default.
+            verbose: 0 silent, 1 progress bar and a line, 2 a line, "auto" a bar where it takes long.
+            steps: number of batches to stop after.
+            callbacks: of fastnn.callbacks.
 
         Returns:
             Array (n, *output_shape) of the model's dtype.
+
+        Raises:
+            TypeError, ValueError: x does not fit the model.
         """
-        if not is_array_like(x) or callbacks is not None or steps is not None:
-            return fitting.predict(self, x, batch_size, verbose, steps, callbacks)
-        self._build_for(x)
-        runner = self.runner
-        assert self.input_shape is not None
-        array = prepare_inputs(x, self.input_shape, runner.dtype, "predict")
-        if len(array) <= 32 or verbose == 0:
-            return runner.predict(array, batch_size or 32)
-        return fitting.predict(self, array, batch_size, verbose, steps, callbacks)
+        if is_array_like(x) and callbacks is None and steps is None and (verbose == 0 or verbose == "auto"):
+            # the short way for what is over soon
+            size = DEFAULT_BATCH if batch_size is None else positive(batch_size, "batch_size", "predict")
+            x = self.prepare_inputs(x, "predict")
+            if verbose == 0 or len(x) <= size:
+                return self.runner.predict(x, size)
+        return evaluating.predict(self, x, batch_size, verbose, steps, callbacks)
 
-    def predict_on_batch(self, x: Any) -> np.ndarray:
+    def predict_on_batch(self, x: Any) -> Array:
         """The output for these samples, computed at once."""
-        self._build_for(x)
-        runner = self.runner
-        assert self.input_shape is not None
-        array = prepare_inputs(x, self.input_shape, runner.dtype, "predict_on_batch")
-        return runner.predict(array, max(1, len(array)))
+        x = self.prepare_inputs(x, "predict_on_batch")
+        return self.runner.predict(x, len(x))
 
-    def __call__(self, x: Any, training: bool = False) -> np.ndarray:
+    def __call__(self, x: Any, training: bool = False) -> Array:
         """The output for an array of samples, as in inference.
 
         Raises:
@@ -420,34 +406,36 @@ class Model:
         """
         if training:
             raise ValueError(
-                "a model is called for inference; train with fit or train_on_batch. Received: training=True"
+                f"{self.name}: a call is for inference; train with fit or train_on_batch. Received: training=True"
             )
         return self.predict_on_batch(x)
 
-    # ------------------------------------------------------------------------------------------------------------- saving
+    # ----------------------------------------------------------------------------------------------------------- saving
 
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Write architecture, weights, and the compile and optimizer state to a `.fastnn` file."""
+        """Write architecture, weights, and the state of optimizer and shuffling to a `.fastnn` file.
+
+        Raises:
+            FileExistsError, FileNotFoundError: the file exists and `overwrite` is false; its folder does not exist.
+            ValueError: another suffix, no shape yet, or something that JSON cannot hold.
+        """
         saving.save(self, filepath, overwrite)
 
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Write the weights to a `.safetensors` file."""
+        """Write the weights to a `.safetensors` file; errors as in `save`."""
         saving.save_weights(self, filepath, overwrite)
 
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Read weights that `save_weights` or `save` wrote.
 
         Raises:
-            ValueError: names or shapes differ; nothing is changed then.
+            FileNotFoundError: there is no such file.
+            ValueError: it is damaged, or numbers or shapes differ; nothing is changed then.
         """
         saving.load_weights(self, filepath)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return saving.from_bytes, (saving.to_bytes(self),)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name} built={self.built}>"
-
-
-def _returned(logs: dict[str, float], return_dict: bool) -> Any:
-    if return_dict:
-        return logs
-    values = list(logs.values())
-    return values[0] if len(values) == 1 else values

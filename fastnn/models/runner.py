@@ -1,24 +1,31 @@
-"""Runs plans for a model: keeps the arena, the gradients, the optimizer's state, and one program for each situation.
+"""The engine's side of a model: the arena, the optimizer's state, and passes over data.
 
-A program belongs to (backend, mode, batch size, shape of the objective).  The last, smaller batch of a data set has its
-own.  Everything is dropped when the model's parameters move.
+A program belongs to (backend, purpose, batch size, goal); the last, smaller batch of a data set has its own.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from itertools import starmap
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fastnn import _native
 from fastnn.backend import current
-from fastnn.engine.arena import Arena, Parameter
-from fastnn.engine.step import Objective, inference_plan, objective_plan
-from fastnn.layers.base import Layer, size
+from fastnn.engine.arena import Arena
+from fastnn.engine.step import inference_plan, objective_plan
+from fastnn.layers.base import Layer, Shape, size
 from fastnn.optimizers import Optimizer
 
+from .compiling import Goal
 from .data import Data
+from .programs import Executor, ProgramPool
+from .scores import Scores
+
+Array = npt.NDArray[Any]
 
 # how long a native call may run before Python looks at signals and the progress display, in seconds
 PULSE = 0.05
@@ -27,182 +34,209 @@ AHEAD = 1024
 SLOTS: dict[str, tuple[str, ...]] = {name: slots for name, slots, _ in _native.tables()["optimizers"]}
 
 
-class Pass(NamedTuple):
-    """The outcome of one run over data: sums of scores, samples seen."""
-
-    totals: np.ndarray
-    samples: int
-
-
 class Runner:
-    """The engine's side of one model.
+    """Runs plans for a model.
 
     Parameters:
         stack: the layers, in order, built.
         dtype: of all parameters.
+        input_shape, output_shape: of one sample.
+        optimizer: of the trainings to come, if the model is compiled.
     """
 
     def __init__(
-        self, stack: Sequence[Layer], parameters: Sequence[Parameter], dtype: str, input_shape: Any, output_shape: Any
+        self,
+        stack: Sequence[Layer],
+        dtype: np.dtype[Any],
+        input_shape: Shape,
+        output_shape: Shape,
+        optimizer: Optimizer | None,
     ) -> None:
-        self.stack = list(stack)
-        self.dtype = np.dtype(dtype)
-        self.input_size, self.output_size = size(input_shape), size(output_shape)
-        self.output_shape = output_shape
-        self.arena = Arena(parameters, self.dtype)
-        self.programs: dict[Any, Any] = {}
-        self.optimizer: Optimizer | None = None
-        self.gradients: np.ndarray | None = None
-        self.slots: dict[str, np.ndarray] = {}
+        self.stack, self.dtype = list(stack), dtype
+        self.input_size, self.output_shape = size(input_shape), output_shape
+        self.arena = Arena([p for layer in stack for p in layer.weights], self.dtype)
+        self.pool = ProgramPool()
+        # one update at a time, whichever thread asks for it
+        self.updating = threading.Lock()
+        self.use(optimizer)
 
-    # ------------------------------------------------------------------------------------------------- optimizer's state
+    # ------------------------------------------------------------------------------------------------ optimizer's state
 
     def use(self, optimizer: Optimizer | None) -> None:
-        """Train with this optimizer from now on, its state at the beginning."""
+        """Train with this optimizer from now on, from the beginning."""
         self.optimizer = optimizer
-        self.slots = {}
-        self.gradients = None
-        self.forget_training()
+        self.slots: dict[str, Array] = {}
+        self.gradients: Array | None = None
+        self.pool.clear(lambda key: key[1] != "infer")
 
-    def forget_training(self) -> None:
-        """Drop training programs: the optimizer's row or what is trainable has changed."""
-        self.programs = {key: program for key, program in self.programs.items() if key[1] != "train"}
+    def slot_names(self) -> tuple[str, ...]:
+        """What the optimizer remembers of every parameter."""
+        return SLOTS[self.optimizer.row] if self.optimizer is not None else ()
 
-    def ready_to_train(self) -> None:
-        """Allocate gradients and slots."""
+    def slot(self, name: str) -> Array:
+        """One of them, for the whole arena; it starts from the optimizer's value."""
         assert self.optimizer is not None
-        names = SLOTS[self.optimizer.row]
+        if name not in self.slots:
+            slot = self.slots[name] = self.arena.like()
+            if value := self.optimizer.slot_value(name):
+                for view in self.arena.views(slot):
+                    view[...] = value
+        return self.slots[name]
+
+    # --------------------------------------------------------------------------------------------------------- programs
+
+    def for_inference(self, batch: int) -> Executor:
+        outputs = size(self.output_shape)
+        return Executor(inference_plan(self.stack, self.input_size, outputs, self.dtype, batch))
+
+    def for_testing(self, goal: Goal, batch: int) -> Executor:
+        return Executor(objective_plan(self.stack, self.input_size, goal.objective, self.dtype, batch))
+
+    def for_training(self, goal: Goal, batch: int, row: str | None) -> Executor:
+        """With the row of an optimizer, steps that update; without, the gradients alone."""
         if self.gradients is None:
             self.gradients = self.arena.like()
-        for name in names:
-            if name not in self.slots:
-                slot = self.arena.like()
-                value = self.optimizer.slot_value(name)
-                if value:
-                    for view in self.arena.views(slot):
-                        view[...] = value
-                self.slots[name] = slot
-
-    def segments(self) -> list[tuple[Any, ...]]:
-        """The optimizer's ranges of the arena: (p, g, slots, l2, decay)."""
-        assert self.optimizer is not None and self.gradients is not None
-        slots = [self.slots[name] for name in SLOTS[self.optimizer.row]]
-        return [
-            (self.arena.values[a:b], self.gradients[a:b], [s[a:b] for s in slots], 0.0, 1.0)
-            for a, b in self.arena.trainable_ranges()
+        views = zip(self.arena.parameters, self.arena.views(self.gradients))
+        plan = objective_plan(
+            self.stack, self.input_size, goal.objective, self.dtype, batch,
+            training=True, gradients={id(p): view for p, view in views if p.trainable}, optimizer_row=row,
+        )  # fmt: skip
+        slots = [self.slot(name) for name in self.slot_names()] if row is not None else []
+        segments = [
+            (part.values, part.of(self.gradients), [part.of(slot) for slot in slots], 0.0, 1.0)
+            for part in self.arena.trainable_ranges()
         ]
-
-    # ------------------------------------------------------------------------------------------------------------ programs
-
-    def inference(self, batch: int) -> Any:
-        key = (current().name, "infer", batch)
-        program = self.programs.get(key)
-        if program is None:
-            plan = inference_plan(self.stack, self.input_size, self.output_size, self.dtype, batch)
-            program = self.programs[key] = current().Program(plan)
-        return program
-
-    def _objective(self, objective: Objective, batch: int, train: bool) -> Any:
-        trainable = tuple(p.trainable for p in self.arena.parameters) if train else ()
-        row = self.optimizer.row if train and self.optimizer is not None else None
-        mode = "train" if train else "test"
-        key = (current().name, mode, batch, objective.weighted, objective.predictions, row, trainable)
-        program = self.programs.get(key)
-        if program is None:
-            segments: list[tuple[Any, ...]] = []
-            gradients: dict[int, np.ndarray] = {}
-            if train:
-                self.ready_to_train()
-                assert self.gradients is not None
-                segments = self.segments()
-                views = self.arena.views(self.gradients)
-                gradients = {id(p): v for p, v in zip(self.arena.parameters, views) if p.trainable}
-            plan = objective_plan(self.stack, self.input_size, objective, self.dtype, batch, gradients, row)
-            program = self.programs[key] = current().Program(plan, segments)
-        return program
+        return Executor(plan, segments if row is not None else ())
 
     # ---------------------------------------------------------------------------------------------------------- running
 
-    def run(
-        self,
-        data: Data,
-        objective: Objective,
-        batch: int,
-        *,
-        train: bool,
-        order: np.ndarray | None = None,
-        steps: int | None = None,
-        seed: int = 0,
-        predictions: np.ndarray | None = None,
-        on_batch: Callable[[int, bool, Pass], bool] | None = None,
-        pulse: Callable[[int, Pass], None] | None = None,
-    ) -> Pass:
-        """One pass over the data in mini-batches.
-
-        on_batch(step, begin, so_far) is called around every step if given, and stops the pass by returning True; pulse
-        (steps done, so_far) is called about twenty times a second.  An interrupt leaves the model after a whole step.
-        """
-        full, rest = divmod(data.n, batch)
-        if steps is not None and steps <= full:
-            full, rest = steps, 0
-        sections = [(batch, full, 0), (rest, 1, full * batch)]
-        so_far = Pass(np.zeros(1 + len(objective.metrics)), 0)
-        done = 0
-        for size_, count, first in sections:
-            if size_ == 0 or count == 0:
-                continue
-            program = self._objective(objective, size_, train)
-            program.bind(data.inputs, () if predictions is None else (predictions,))
-            # sums run on over the native calls: how the clock cut them does not show in the last digit
-            program.totals[:] = 0
-            before = so_far
-            at = 0
-            while at < count:
-                if on_batch is not None and on_batch(done, True, so_far):
-                    return so_far
-                ran = self._steps(program, first + at * size_, 1 if on_batch else count - at, train, order, seed)
-                at, done = at + ran, done + ran
-                so_far = Pass(before.totals + program.totals, so_far.samples + ran * size_)
-                if on_batch is not None and on_batch(done - 1, False, so_far):
-                    return so_far
-                if pulse is not None:
-                    pulse(done, so_far)
-        return so_far
-
-    def _steps(self, program: Any, first: int, count: int, train: bool, order: Any, seed: int) -> int:
-        if not train:
-            return int(program.run(first, count, order, None, seed, 0, PULSE))
-        assert self.optimizer is not None
-        at = self.optimizer.iterations
-        count = min(count, AHEAD)
-        ran = int(program.run(first, count, order, self.optimizer.scalars(at, count), seed, at & 0xFFFFFFFF, PULSE))
-        self.optimizer.iterations = at + ran
-        return ran
-
-    def predict(self, x: np.ndarray, batch: int, pulse: Callable[[int], None] | None = None) -> np.ndarray:
-        """Predictions for prepared samples."""
+    def predict(self, x: Array, batch: int, pulse: Callable[[int], None] | None = None) -> Array:
+        """Outputs for prepared samples; `pulse` is told the number of mini-batches done, twenty times a second."""
         n = len(x)
         out = np.empty((n, *self.output_shape), self.dtype)
         full, rest = divmod(n, batch)
-        for size_, count, first in ((batch, full, 0), (rest, 1, full * batch)):
-            if size_ == 0 or count == 0:
+        for length, count, first in ((batch, full, 0), (rest, 1, full * batch)):
+            if not length or not count:
                 continue
-            program = self.inference(size_)
-            program.bind((x,), (out,))
-            at = 0
-            while at < count:
-                at += program.run(first + at * size_, count - at, None, None, 0, 0, PULSE)
-                if pulse is not None:
-                    pulse(at)
+            key = current(), "infer", length
+            executor = self.pool.take(key, self.for_inference, length)
+            program = executor.program
+            try:
+                program.bind((x,), (out,))
+                done = 0
+                while done < count:
+                    done += program.run(first + done * length, count - done, None, None, 0, 0, PULSE)
+                    if pulse is not None:
+                        pulse(first // batch + done)
+            finally:
+                self.pool.give(key, executor)
         return out
 
+    def gradient(self, data: Data, goal: Goal, seed: int = 0, step: int = 0) -> tuple[float, list[Array]]:
+        """The loss of all samples as one mini-batch in training mode, and its gradient by the trainable parameters."""
+        trainable = [p.trainable for p in self.arena.parameters]
+        key = current(), "gradient", goal, data.n, *trainable
+        executor = self.pool.take(key, self.for_training, goal, data.n, None)
+        predictions = np.empty((data.n, *self.output_shape), self.dtype)
+        try:
+            executor.program.bind(data.inputs, (predictions,) if goal.objective.predictions else ())
+            executor.totals[:] = 0
+            executor.program.run(0, 1, None, None, seed, step)
+            loss = float(executor.totals[0]) / data.n
+        finally:
+            self.pool.give(key, executor)
+        assert self.gradients is not None
+        return loss, [view.copy() for view, wanted in zip(self.arena.views(self.gradients), trainable) if wanted]
 
-def shuffled(n: int, seed: int, epoch: int) -> np.ndarray:
-    """A permutation of 0 ... n-1 that is a function of (seed, epoch): random keys, sorted."""
+
+class Pass:
+    """One pass over data in mini-batches; `advance` runs the next of them.
+
+    Parameters:
+        batch: samples per mini-batch; the last one may have fewer.
+        order: of the samples, int64, or None as they lie.
+        seed: of dropout; None evaluates instead of training.
+
+    Attributes:
+        batches: how many there are.
+        done: how many are behind us.
+    """
+
+    def __init__(
+        self, runner: Runner, data: Data, goal: Goal, batch: int, *, seed: int | None, order: Array | None = None
+    ) -> None:
+        self.runner, self.data, self.goal, self.order, self.seed = runner, data, goal, order, seed
+        self.batch = min(batch, data.n)
+        self.batches, self.done = -(-data.n // self.batch), 0
+        self.predictions: tuple[Array, ...] = ()
+        if goal.objective.predictions:
+            self.predictions = (np.empty((data.n, *goal.objective.output_shape), runner.dtype),)
+
+    def advance(self, most: int, scores: Scores) -> int:
+        """Run up to `most` of the mini-batches that are left, for about PULSE seconds; returns how many it were.
+
+        Ctrl-C leaves the model after a whole step, and the optimizer's count of steps with it.
+        """
+        first = self.done * self.batch
+        full = self.data.n // self.batch - self.done
+        length, count = (self.batch, min(most, full)) if full > 0 else (self.data.n - first, 1)
+        if self.goal.outside:
+            count = 1
+        run = self._test if self.seed is None else self._train
+        ran = run(length, first, count, scores)
+        self.done += ran
+        scores.samples += ran * length
+        if self.predictions:
+            batch = slice(first, first + length)
+            scores.look(self.data.y[batch if self.order is None else self.order[batch]], self.predictions[0][batch])
+        return ran
+
+    def _test(self, length: int, first: int, count: int, scores: Scores) -> int:
+        key = current(), self.goal, length
+        executor = self.runner.pool.take(key, self.runner.for_testing, self.goal, length)
+        try:
+            executor.program.bind(self.data.inputs, self.predictions)
+            # sums go on where the last call left them: how the clock cuts them does not show in the last digit
+            executor.totals[:] = scores.totals
+            ran = executor.program.run(first, count, self.order, None, 0, 0, PULSE)
+            scores.totals[:] = executor.totals
+        finally:
+            self.runner.pool.give(key, executor)
+        return int(ran)
+
+    def _train(self, length: int, first: int, count: int, scores: Scores) -> int:
+        runner, optimizer = self.runner, self.runner.optimizer
+        assert optimizer is not None
+        key = current(), self.goal, length, optimizer.row, *[p.trainable for p in runner.arena.parameters]
+        executor = runner.pool.take(key, runner.for_training, self.goal, length, optimizer.row)
+        try:
+            executor.program.bind(self.data.inputs, self.predictions)
+            executor.totals[:] = scores.totals
+            with runner.updating:
+                at, count = optimizer.iterations, min(count, AHEAD)
+                scalars = optimizer.scalars(at, count)
+                arguments = first, count, self.order, scalars, self.seed, at & 0xFFFFFFFF, PULSE
+                ran: list[int] = []
+                try:
+                    # one call for the interpreter: Ctrl-C is answered before it or after `ran` has its number
+                    ran.extend(starmap(executor.program.run, (arguments,)))
+                finally:
+                    optimizer.iterations = at + sum(ran)
+            scores.totals[:] = executor.totals
+        finally:
+            runner.pool.give(key, executor)
+        return ran[0]
+
+
+def shuffled(n: int, seed: int, number: int) -> npt.NDArray[np.int64]:
+    """A permutation of 0 ... n-1 that is a function of (seed, number): random keys, sorted."""
     keys = np.empty(n, np.uint32)
-    current().random_bits(keys, seed, 0, epoch)
-    if n <= 2**32:
-        pairs = (keys.astype(np.uint64) << np.uint64(32)) | np.arange(n, dtype=np.uint64)
-        pairs.sort()
-        return (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    return np.argsort(keys, kind="stable").astype(np.int64)
+    current().random_bits(keys, seed, 0, number & 0xFFFFFFFF)
+    if n > 2**32:
+        return np.argsort(keys, kind="stable").astype(np.int64)
+    pairs = keys.astype(np.uint64)  # key and index in one number: quicker to sort than an index by its key
+    pairs <<= np.uint64(32)
+    pairs |= np.arange(n, dtype=np.uint64)
+    pairs.sort()
+    pairs &= np.uint64(0xFFFFFFFF)
+    return pairs.view(np.int64)

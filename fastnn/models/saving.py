@@ -5,7 +5,8 @@
     optimizer.safetensors     every slot of the optimizer, by "slot/layer/name"
 
 Files are written beside their target, flushed to disk and renamed, so an interrupted save leaves the old file.  Reading
-trusts nothing: sizes are checked before anything is unpacked, classes come from closed lists, shapes must fit.
+trusts nothing: sizes are checked before anything is unpacked, classes come from closed lists, and nothing is allocated
+for a parameter before the file has been seen to hold one of that shape.
 """
 
 from __future__ import annotations
@@ -16,19 +17,32 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fastnn import losses, metrics, optimizers
 from fastnn._errors import unknown
+from fastnn.engine.arena import drawn_later
+
+from .data import warn
+
+if TYPE_CHECKING:
+    from .model import Model
+
+Array = npt.NDArray[Any]
 
 FORMAT = 1
-SUFFIX = ".fastnn"
-# a JSON description of a model, even a large one, is far below this
+SUFFIX, WEIGHTS_SUFFIX = ".fastnn", ".safetensors"
+DESCRIPTION, WEIGHTS, OPTIMIZER = "model.json", "weights.safetensors", "optimizer.safetensors"
+# a JSON description of a model, even of a large one, is far below this
 LARGEST_JSON = 64 * 2**20
-PARTS = ("model.json", "weights.safetensors", "optimizer.safetensors")
+
+
+# ------------------------------------------------------------------------------------------------------------- writing
 
 
 @contextlib.contextmanager
@@ -53,40 +67,100 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-def _target(filepath: Any, overwrite: bool, suffix: str, what: str) -> Path:
+def _target(filepath: Any, overwrite: bool, suffix: str, where: str) -> Path:
     path = Path(filepath)
     if path.suffix != suffix:
-        raise ValueError(f"{what}: the file name must end in {suffix!r}. Received: {str(filepath)!r}")
+        raise ValueError(f"{where}: the file name must end in {suffix!r}. Received: {str(filepath)!r}")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"{what}: there is no such folder. Received: {str(path.parent)!r}")
+        raise FileNotFoundError(f"{where}: there is no such folder. Received: {str(path.parent)!r}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{where}: expected the name of a file. Received: the folder {str(filepath)!r}")
     if path.exists() and not overwrite:
         raise FileExistsError(
-            f"{what}: the file exists; pass overwrite=True to replace it. Received: {str(filepath)!r}"
+            f"{where}: the file exists; pass overwrite=True to replace it. Received: {str(filepath)!r}"
         )
-    return path
+    return path.resolve()  # a link stays a link
 
 
-def _source(filepath: Any, suffixes: tuple[str, ...], what: str) -> Path:
-    path = Path(filepath)
-    if path.suffix not in suffixes:
-        raise ValueError(f"{what}: the file name must end in one of {list(suffixes)}. Received: {str(filepath)!r}")
-    if not path.is_file():
-        raise FileNotFoundError(f"{what}: there is no such file. Received: {str(filepath)!r}")
-    return path
+def save(model: Model, filepath: Any, overwrite: bool = True) -> None:
+    """See `Model.save`."""
+    path = _target(filepath, overwrite, SUFFIX, "save")
+    _check_built(model, "save")
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        _write(model, stream)
 
 
-def _weights(model: Any) -> dict[str, np.ndarray]:
-    return {p.name: np.ascontiguousarray(p.value) for p in model.weights}
+def save_weights(model: Model, filepath: Any, overwrite: bool = True) -> None:
+    """See `Model.save_weights`."""
+    path = _target(filepath, overwrite, WEIGHTS_SUFFIX, "save_weights")
+    _check_built(model, "save_weights")
+    with replacing(path) as temporary:
+        temporary.write_bytes(_weights(model))
 
 
-def _slots(model: Any) -> dict[str, np.ndarray]:
-    runner = model._runner
-    if runner is None:
-        return {}
+def to_bytes(model: Model) -> bytes:
+    """What `save` writes; also of a model without a shape."""
+    stream = BytesIO()
+    _write(model, stream)
+    return stream.getvalue()
+
+
+def _check_built(model: Model, where: str) -> None:
+    if not model.built:
+        raise ValueError(f"{where}: expected a built model; give it an Input or fit it first. Received: {model!r}")
+
+
+def _write(model: Model, stream: IO[bytes]) -> None:
+    try:
+        text = json.dumps(_description(model), indent=1)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"save: metadata and arguments must be what JSON can hold. Received: {error}") from error
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(DESCRIPTION, text)
+        if model.built and model.layers:
+            archive.writestr(WEIGHTS, _weights(model))
+            slots = dict(_slots(model))
+            if slots:
+                archive.writestr(OPTIMIZER, _to_safetensors(slots))
+
+
+def _weights(model: Model) -> bytes:
+    return _to_safetensors({p.name: p.value for p in model.weights})
+
+
+def _to_safetensors(arrays: dict[str, Array]) -> bytes:
+    from safetensors.numpy import save as to_bytes
+
+    # safetensors sorts; the order is what another model with other names of layers goes by
+    contiguous = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
+    return to_bytes(contiguous, {"order": json.dumps(list(arrays))})
+
+
+def _slots(model: Model) -> Iterator[tuple[str, Array]]:
+    """The optimizer's state, where there is one yet."""
+    runner = model.runner
+    for slot, flat in runner.slots.items():
+        for parameter, view in zip(runner.arena.parameters, runner.arena.views(flat)):
+            yield f"{slot}/{parameter.name}", view
+
+
+def _description(model: Model) -> dict[str, Any]:
+    compiled = None
+    if model._compiled is not None:
+        compiled = {
+            "optimizer": optimizers.serialize(model._compiled.optimizer),
+            "loss": _identifier(model.loss, losses),
+            "metrics": list(_metric_identifiers(model._compiled.metrics)),
+            "iterations": model._compiled.optimizer.iterations,
+        }
     return {
-        f"{slot}/{p.name}": np.ascontiguousarray(view)
-        for slot, flat in runner.slots.items()
-        for p, view in zip(runner.arena.parameters, runner.arena.views(flat))
+        "format": FORMAT,
+        "class_name": type(model).__name__,
+        "config": model.get_config(),
+        "compiled": compiled,
+        "seed": model._seed,
+        "shuffles": model.shuffles,
+        "metadata": model.metadata,
     }
 
 
@@ -97,74 +171,59 @@ def _identifier(thing: Any, module: Any) -> Any:
     return module.serialize(module.get(thing))
 
 
-def _description(model: Any) -> dict[str, Any]:
-    compiled = None
-    if model.compiled:
-        compiled = {
-            "optimizer": optimizers.serialize(model.optimizer),
-            "loss": _identifier(model.loss, losses),
-            "metrics": [_identifier(m, metrics) for m in model._metric_names],
-            "iterations": model.optimizer.iterations,
-        }
-    return {
-        "format": FORMAT,
-        "class_name": type(model).__name__,
-        "config": model.get_config(),
-        "compiled": compiled,
-        "seed": model.seed,
-        "epochs_seen": model.epochs_seen,
-        "metadata": model.metadata,
-    }
+def _metric_identifiers(chosen: list[Any]) -> Iterator[Any]:
+    for metric in chosen:
+        if callable(metric) and not isinstance(metric, (type, metrics.Metric)):
+            warn(f"save: a metric that is a function is not saved; compile again after loading. Received: {metric!r}")
+        else:
+            yield _identifier(metric, metrics)
 
 
-def save(model: Any, filepath: Any, overwrite: bool = True) -> None:
-    """Write a `.fastnn` file; see `Model.save`.
-
-    Raises:
-        ValueError: the suffix is not `.fastnn`, or the model has no shape yet.
-        FileExistsError, FileNotFoundError: the target exists and overwrite is false; its folder does not exist.
-    """
-    from safetensors.numpy import save as to_bytes
-
-    path = _target(filepath, overwrite, SUFFIX, "save")
-    if not model.built:
-        raise ValueError(f"save: expected a built model; give it an Input or fit it first. Received: {model!r}")
-    text = json.dumps(_description(model), indent=1)
-    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("model.json", text)
-        archive.writestr("weights.safetensors", to_bytes(_weights(model)))
-        slots = _slots(model)
-        if slots:
-            archive.writestr("optimizer.safetensors", to_bytes(slots))
+# ------------------------------------------------------------------------------------------------------------- reading
 
 
-def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
-    """Write the parameters to a `.safetensors` file."""
-    from safetensors.numpy import save_file
-
-    path = _target(filepath, overwrite, ".safetensors", "save_weights")
-    if not model.built:
-        raise ValueError(f"save_weights: expected a built model. Received: {model!r}")
-    with replacing(path) as temporary:
-        save_file(_weights(model), temporary)
+def _source(filepath: Any, suffixes: tuple[str, ...], where: str) -> Path:
+    path = Path(filepath)
+    if path.suffix not in suffixes:
+        raise ValueError(f"{where}: the file name must end in one of {list(suffixes)}. Received: {str(filepath)!r}")
+    if not path.is_file():
+        raise FileNotFoundError(f"{where}: there is no such file. Received: {str(filepath)!r}")
+    return path
 
 
-def load_weights(model: Any, filepath: Any) -> None:
-    """Read parameters from a `.safetensors` or `.fastnn` file into a model of the same layers."""
-    path = _source(filepath, (".safetensors", SUFFIX), "load_weights")
-    if not model.built:
-        raise ValueError(f"load_weights: expected a built model. Received: {model!r}")
-    data = _read(path)["weights.safetensors"] if path.suffix == SUFFIX else path.read_bytes()
-    found = _tensors(data, path)
-    # the layers of another process may be numbered on (dense_7): then the order decides
-    if set(found) != {p.name for p in model.weights} and len(found) == len(model.weights):
-        raise ValueError(
-            f"load_weights: expected the parameters {[p.name for p in model.weights]}. Received: {sorted(found)}"
-        )
-    _assign({p.name: p.value for p in model.weights}, found, f"load_weights: {path.name}")
+@contextlib.contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Whatever a damaged or hostile file leads to is a ValueError that names the file."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    except (
+        *(zipfile.BadZipFile, SafetensorError, EOFError, OSError, RuntimeError),  # RecursionError is a RuntimeError
+        *(TypeError, KeyError, AttributeError, OverflowError, NotImplementedError),
+    ) as error:
+        raise ValueError(f"{name} is damaged, or not a file of fastnn. Received: {error!r}") from error
 
 
-def load_model(filepath: str | os.PathLike[str], compile: bool = True) -> Any:  # noqa: A002
+def load_weights(model: Model, filepath: Any) -> None:
+    """See `Model.load_weights`."""
+    path = _source(filepath, (WEIGHTS_SUFFIX, SUFFIX), "load_weights")
+    _check_built(model, "load_weights")
+    with _reading(path.name):
+        data = _parts(path)[WEIGHTS] if path.suffix == SUFFIX else path.read_bytes()
+        found = _from_safetensors(data)
+        parameters = {p.name: p for p in model.weights}
+        if set(found) != set(parameters) and len(found) == len(parameters):
+            # another model numbers its layers differently: the order decides
+            found = dict(zip(parameters, (found[name] for name in _order(data))))
+        _check(found, {p.name: (p.shape, p.dtype) for p in model.weights})
+        for name, parameter in parameters.items():
+            parameter.assign(found[name])
+
+
+def load_model(filepath: str | os.PathLike[str], compile: bool = True) -> Model:
     """Read a model that `Model.save` wrote, ready to predict or to go on training with the same numbers.
 
     Parameters:
@@ -172,88 +231,100 @@ def load_model(filepath: str | os.PathLike[str], compile: bool = True) -> Any:  
         compile: whether to restore optimizer (with its state), loss and metrics.
 
     Raises:
-        ValueError: not such a file, damaged, from a newer version, or naming something unknown.
         FileNotFoundError: there is no such file.
+        ValueError: not such a file, damaged, from a newer version, or naming something unknown.
     """
+    path = _source(filepath, (SUFFIX,), "load_model")
+    with _reading(path.name):
+        parts = _parts(path)
+        if WEIGHTS not in parts:
+            raise ValueError(f"expected the part {WEIGHTS}. Received: {sorted(parts)}")
+        return _model(parts, compile)
+
+
+def from_bytes(data: bytes) -> Model:
+    """The model whose `to_bytes` this is."""
+    with _reading("a model in memory"):
+        return _model(_parts(BytesIO(data)), True)
+
+
+def _parts(source: Path | BytesIO) -> dict[str, bytes]:
+    """The parts of a model file, after their declared sizes have been held against the file's."""
+    size = source.stat().st_size if isinstance(source, Path) else source.getbuffer().nbytes
+    with zipfile.ZipFile(source) as archive:
+        infos = {info.filename: info for info in archive.infolist()}
+        if DESCRIPTION not in infos or not set(infos) <= {DESCRIPTION, WEIGHTS, OPTIMIZER}:
+            raise ValueError(f"expected the parts {[DESCRIPTION, WEIGHTS, OPTIMIZER]}. Received: {sorted(infos)}")
+        if any(info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 for info in infos.values()):
+            raise ValueError("expected parts that are stored as they are. Received: compressed or encrypted ones")
+        total = sum(info.file_size for info in infos.values())
+        if total > size or infos[DESCRIPTION].file_size > LARGEST_JSON:
+            raise ValueError(f"the parts claim more bytes than the file has, or than makes sense. Received: {total}")
+        return {name: archive.read(info) for name, info in infos.items()}
+
+
+def _model(parts: dict[str, bytes], compile: bool) -> Model:
     from . import MODELS
 
-    path = _source(filepath, (SUFFIX,), "load_model")
-    parts = _read(path)
-    try:
-        described = json.loads(parts["model.json"])
-        version, class_name, config = described["format"], described["class_name"], described["config"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"load_model: model.json is damaged in {path.name}. Received: {error!r}") from error
-    if version != FORMAT:
-        raise ValueError(f"load_model: expected format {FORMAT}. Received: {version!r}, written by another version")
-    if class_name not in MODELS:
-        raise unknown("model class", class_name, MODELS)
-    try:
-        model = MODELS[class_name].from_config(config)
-    except (TypeError, KeyError) as error:
-        raise ValueError(
-            f"load_model: the description of the model is damaged in {path.name}. Received: {error!r}"
-        ) from error
-    if not model.built:
-        raise ValueError(f"load_model: the description has no input shape. Received: {path.name}")
-    _assign({p.name: p.value for p in model.weights}, _tensors(parts["weights.safetensors"], path), path.name)
-    model.seed, model.epochs_seen = int(described["seed"]), int(described["epochs_seen"])
-    model.metadata = dict(described.get("metadata") or {})
-    if compile and described.get("compiled"):
-        _restore_compiled(model, described["compiled"], parts.get("optimizer.safetensors"), path)
+    described = json.loads(parts[DESCRIPTION])
+    if described["format"] != FORMAT:
+        raise ValueError(f"expected format {FORMAT}; another version wrote this. Received: {described['format']!r}")
+    if described["class_name"] not in MODELS:
+        raise unknown("model class", described["class_name"], MODELS)
+    with drawn_later():
+        model = MODELS[described["class_name"]].from_config(described["config"])
+    if WEIGHTS in parts:
+        found = _from_safetensors(parts[WEIGHTS])
+        _check(found, {p.name: (p.shape, p.dtype) for p in model.weights})
+        for parameter in model.weights:
+            parameter.assign(found[parameter.name])
+    model._seed = None if described["seed"] is None else _whole(described, "seed", 2**64)
+    model.shuffles = _whole(described, "shuffles", 2**63)
+    model.metadata = dict(described["metadata"])
+    if compile and described["compiled"] is not None:
+        _restore(model, described["compiled"], parts.get(OPTIMIZER))
     return model
 
 
-def _restore_compiled(model: Any, compiled: dict[str, Any], slots: bytes | None, path: Path) -> None:
+def _restore(model: Model, compiled: dict[str, Any], slots: bytes | None) -> None:
     model.compile(optimizers.get(compiled["optimizer"]), compiled["loss"], compiled["metrics"])
-    model.optimizer.iterations = int(compiled["iterations"])
-    if slots is None:
-        return
-    runner = model.runner
-    runner.ready_to_train()
-    places = {
-        f"{slot}/{p.name}": view
-        for slot, flat in runner.slots.items()
-        for p, view in zip(runner.arena.parameters, runner.arena.views(flat))
-    }
-    _assign(places, _tensors(slots, path), path.name)
+    assert model.optimizer is not None
+    if slots is not None:
+        found = _from_safetensors(slots)
+        for name in model.runner.slot_names():
+            model.runner.slot(name)
+        places = dict(_slots(model))
+        _check(found, {name: (view.shape, view.dtype) for name, view in places.items()})
+        for name, view in places.items():
+            view[...] = found[name]
+    model.optimizer.iterations = _whole(compiled, "iterations", 2**63)
 
 
-def _read(path: Path) -> dict[str, bytes]:
-    """The parts of a model file, after their declared sizes have been held against the file's."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            infos = {info.filename: info for info in archive.infolist()}
-            if not set(infos) <= set(PARTS) or not {"model.json", "weights.safetensors"} <= set(infos):
-                raise ValueError(f"{path.name}: expected the parts {list(PARTS)}. Received: {sorted(infos)}")
-            total = sum(info.file_size for info in infos.values())
-            # parts are stored, not compressed: together they cannot be larger than the file
-            if total > path.stat().st_size or infos["model.json"].file_size > LARGEST_JSON:
-                raise ValueError(f"{path.name}: the parts claim more bytes than the file has. Received: {total}")
-            return {name: archive.read(name) for name in infos}
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise ValueError(f"{path.name} is not a fastnn model file, or is damaged. Received: {error}") from error
+def _whole(described: dict[str, Any], name: str, end: int) -> int:
+    value = described[name]
+    if type(value) is not int or not 0 <= value < end:
+        raise ValueError(f"expected {name} to be a whole number below {end}. Received: {value!r}")
+    return value
 
 
-def _tensors(data: bytes, path: Path) -> dict[str, np.ndarray]:
-    from safetensors import SafetensorError
+def _from_safetensors(data: bytes) -> dict[str, Array]:
     from safetensors.numpy import load
 
-    try:
-        return load(data)
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise ValueError(f"{path.name}: the numbers are damaged. Received: {error}") from error
+    return load(data)
 
 
-def _assign(places: dict[str, np.ndarray], found: dict[str, np.ndarray], where: str) -> None:
-    """Copy arrays to their places, after all names, shapes and dtypes have been checked."""
-    if set(places) != set(found):
-        raise ValueError(f"{where}: expected arrays named {sorted(places)}. Received: {sorted(found)}")
-    for name, place in places.items():
-        if found[name].shape != place.shape or found[name].dtype != place.dtype:
-            raise ValueError(
-                f"{where}: {name} must be {place.dtype} of shape {place.shape}. "
-                f"Received: {found[name].dtype} of shape {found[name].shape}"
-            )
-    for name, place in places.items():
-        place[...] = found[name]
+def _order(data: bytes) -> list[str]:
+    """The names in the order of the model that wrote them; the header has been read before, so it is sound."""
+    length = int.from_bytes(data[:8], "little")
+    order: list[str] = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["order"])
+    return order
+
+
+def _check(found: dict[str, Array], expected: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> None:
+    """Hold the arrays of a file against what a model has, before any of them is used."""
+    if set(found) != set(expected):
+        raise ValueError(f"expected arrays named {sorted(expected)}. Received: {sorted(found)}")
+    for name, (shape, dtype) in expected.items():
+        array = found[name]
+        if array.shape != shape or array.dtype != dtype:
+            raise ValueError(f"{name} must be {dtype} of shape {shape}. Received: {array.dtype} of shape {array.shape}")

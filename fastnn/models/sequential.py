@@ -29,15 +29,18 @@ class Sequential(Model):
         super().__init__(name)
         self._input: InputLayer | None = None
         self._layers: list[Layer] = []
+        if layers is not None and not isinstance(layers, Iterable):
+            raise TypeError(f"{self.name}: expected a list of layers. Received: {layers!r}")
         for layer in layers or ():
             self.add(layer)
 
     def add(self, layer: Layer) -> None:
-        """Put a layer on top.
+        """Put a layer on top; an optimizer that has been used starts from the beginning.
 
         Raises:
             TypeError: not a layer.
-            ValueError: the layer or its name is already there, or an Input comes late.
+            ValueError: the layer or its name is already there, an Input comes late, or the layer does not take what
+                comes out of the one below.
         """
         if not isinstance(layer, Layer):
             raise TypeError(f"{self.name}: expected a layer. Received: {layer!r}")
@@ -48,16 +51,17 @@ class Sequential(Model):
             return
         if any(layer is other or layer.name == other.name for other in self._layers):
             raise ValueError(f"{self.name}: expected layers with unique names. Received: {layer.name!r} twice")
-        if not self._layers and self._input is None and layer.declared_input_shape is not None:
-            self._input = InputLayer(layer.declared_input_shape, dtype=layer.dtype)
-        shape = self.output_shape if self._layers else self.input_shape
-        if shape is not None:
-            layer.build_once(shape)
+        given = self._input
+        if given is None and not self._layers and layer.declared_input_shape is not None:
+            given = InputLayer(layer.declared_input_shape, dtype=layer.dtype)
+        if given is not None:
+            layer.build_once(self.output_shape or given.shape)
+        self._input = given
         self._layers.append(layer)
         self._changed()
 
     def pop(self) -> Layer:
-        """Take the last layer off.
+        """Take the last layer off; an optimizer that has been used starts from the beginning.
 
         Raises:
             ValueError: there is none.
@@ -69,25 +73,32 @@ class Sequential(Model):
         return layer
 
     def _changed(self) -> None:
+        if self._runner is not None and self.optimizer is not None:
+            self.optimizer.iterations = 0
         self._runner = None
-        self._objectives = {}
 
     def build(self, input_shape: Any = None) -> None:
-        """Build all layers for samples of this shape; a leading None (the batch axis, as Keras writes it) is dropped."""
+        """Build all layers for samples of this shape.
+
+        Parameters:
+            input_shape: of one sample; a leading None, the batch axis as Keras writes it, is dropped.
+
+        Raises:
+            ValueError: not a shape, not the one that was declared, or a layer does not take it.
+        """
         if input_shape is None:
             if self._input is None:
                 raise ValueError(f"{self.name}: expected an input shape. Received: None")
             return
-        shape = tuple(input_shape)
-        if shape and shape[0] is None:
-            shape = shape[1:]
-        checked = check_shape(shape, f"{self.name}: input_shape")
-        if self._input is None:
-            self._input = InputLayer(checked, dtype=self._layers[0].dtype if self._layers else None)
-        elif self._input.shape != checked:
-            raise ValueError(f"{self.name} was built for inputs of shape {self._input.shape}. Received: {checked}")
+        if isinstance(input_shape, (tuple, list)) and input_shape and input_shape[0] is None:
+            input_shape = input_shape[1:]
+        shape = check_shape(input_shape, f"{self.name}: input_shape")
+        if self._input is not None and self._input.shape != shape:
+            raise ValueError(f"{self.name} was built for inputs of shape {self._input.shape}. Received: {shape}")
+        given = self._input or InputLayer(shape, dtype=self._layers[0].dtype if self._layers else None)
         for layer in self._layers:
-            checked = layer.build_once(checked)
+            shape = layer.build_once(shape)
+        self._input = given
         self._changed()
 
     @property
@@ -101,7 +112,7 @@ class Sequential(Model):
 
     @property
     def output_shape(self) -> Shape | None:
-        return self._layers[-1].output_shape if self._layers else self.input_shape
+        return self._layers[-1].output_shape if self._layers and self.built else self.input_shape
 
     def get_config(self) -> dict[str, Any]:
         layers = [*([self._input] if self._input is not None else []), *self._layers]

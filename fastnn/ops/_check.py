@@ -11,6 +11,8 @@ widen it.
 from __future__ import annotations
 
 import math
+import operator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -50,7 +52,7 @@ def is_number(value: object) -> bool:
 
 
 def number(op: str, name: str, value: Any, constraint: str = "") -> float:
-    """`value` as a Python float that fulfils the constraint, such as ">= 0" (NaN fulfils none)."""
+    """`value` as a Python float that fulfils the constraint, such as ">= 0 and < 1" (NaN fulfils none)."""
     if isinstance(value, (np.generic, np.ndarray)):
         real = value.ndim == 0 and value.dtype.kind in "biuf"
     else:
@@ -58,20 +60,20 @@ def number(op: str, name: str, value: Any, constraint: str = "") -> float:
     if not real:
         raise TypeError(f"{op}: {name} must be a real number. {received(**{name: value})}")
     result = float(value)
-    if constraint and not _fulfils(result, constraint):
-        raise ValueError(f"{op}: {name} must be {constraint}. {received(**{name: value})}")
+    for holds, bound in _bounds(constraint):
+        if not holds(result, bound):
+            raise ValueError(f"{op}: {name} must be {constraint}. {received(**{name: value})}")
     return result
 
 
-def _fulfils(value: float, constraint: str) -> bool:
-    """Constraints are joined by "and": ">= 0 and < 1"."""
-    for part in constraint.split(" and "):
-        relation, bound = part.split()
-        limit = float(bound)
-        holds = {">=": value >= limit, ">": value > limit, "<=": value <= limit, "<": value < limit}[relation]
-        if not holds:
-            return False
-    return True
+_RELATIONS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
+
+
+@lru_cache
+def _bounds(constraint: str) -> tuple[tuple[Callable[[float, float], bool], float], ...]:
+    """The parts of a constraint: each a relation and its right-hand side."""
+    parts = (part.split() for part in constraint.split(" and ") if part)
+    return tuple((_RELATIONS[relation], float(bound)) for relation, bound in parts)
 
 
 def flag(op: str, name: str, value: object) -> bool:

@@ -26,7 +26,7 @@ def parse(doc: str | None) -> tuple[str, dict[str, str]]:
     head: list[str] = []
     sections: dict[str, list[str]] = {}
     lines, current = inspect.cleandoc(doc or "").splitlines(), head
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+    for line, following in zip(lines, [*lines, ""][1:], strict=True):
         if following and set(following) == {"-"} and len(following) == len(line):
             current = sections.setdefault(line, [])
         elif line and set(line) == {"-"}:

@@ -64,9 +64,14 @@ def _forward(op: str, row: str, x: ArrayLike, out: Array | None, params: Params)
 
 def _grad(op: str, row: str, x: ArrayLike, out: Array | None, params: Params) -> Any:
     (array,), dtype, shape = operands(op, {"x": x})
-    if row in SIGN_FROM_INPUT and any(params):
-        return _backward(op, row, np.ones(shape, dtype), array, out, params)
-    return into(op, out, shape, dtype, lambda dx: current().activation_derivative(row, array, dx, params), same=(x,))
+
+    def fill(dx: Array) -> None:
+        if row in SIGN_FROM_INPUT and any(params):
+            current().activation_backward(row, np.ones(shape, dtype), array, dx, params)
+        else:
+            current().activation_derivative(row, array, dx, params)
+
+    return into(op, out, shape, dtype, fill, same=(x,))
 
 
 def _backward(op: str, row: str, dy: ArrayLike, kept: ArrayLike, out: Array | None, params: Params) -> Any:

@@ -8,9 +8,10 @@ meets here; nothing is stated a second time.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin
 
 import numpy as np
 import numpy.typing as npt
@@ -137,11 +138,9 @@ def sample_arguments(
 
 def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     """The numeric parameters in a reference function's signature: those with a default."""
-    hints = get_type_hints(function, include_extras=True)
-    signature = inspect.signature(function).parameters
     return {
-        name: Parameter(name, float(parameter.default), _constraint(hints.get(name)))
-        for name, parameter in signature.items()
+        name: Parameter(name, float(parameter.default), _constraint(function, parameter.annotation))
+        for name, parameter in inspect.signature(function).parameters.items()
         if parameter.default is not parameter.empty
     }
 
@@ -159,8 +158,11 @@ def row_parameters(names: tuple[str, ...], *functions: Callable[..., Any]) -> di
     return {name: found[name] for name in names}
 
 
-def _constraint(hint: Any) -> str:
-    return str(get_args(hint)[1]) if get_origin(hint) is Annotated else ""
+def _constraint(function: Callable[..., Any], annotation: Any) -> str:
+    """What an annotation such as NonNegative says; typing.get_type_hints would evaluate all of them, and slowly."""
+    if isinstance(annotation, str):
+        annotation = getattr(sys.modules[function.__module__], annotation, None)
+    return str(get_args(annotation)[1]) if get_origin(annotation) is Annotated else ""
 
 
 def twins(module: Any, *names: str) -> list[Callable[..., Any]]:

@@ -110,7 +110,7 @@ def relu_backward(dy: Array, y: Array, zero_grad: float = 0.0) -> Array:
     does not tell ``x = 0`` from ``x < 0``: with another ``zero_grad``, pass the *input* ``x`` in the place of ``y``
     (negative values give 0).
     """
-    at_zero = dy * zero_grad if zero_grad else 0
+    at_zero = np.nan_to_num(dy, nan=np.nan) * zero_grad  # an infinite dy would make NaN of zero_grad = 0
     return np.where(y == 0, at_zero, np.where(y < 0, 0, dy))
 
 

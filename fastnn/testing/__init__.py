@@ -10,6 +10,17 @@ They are what fastnn's own tests use, and need nothing of fastnn but this packag
 
 from fastnn.testing.cases import dense_values, kinks, layouts, shapes, special_values
 from fastnn.testing.gradcheck import gradcheck
+from fastnn.testing.models import gradcheck_model
 from fastnn.testing.ulp import max_ulp, ulp_distance
 
-__all__ = ["dense_values", "gradcheck", "kinks", "layouts", "max_ulp", "shapes", "special_values", "ulp_distance"]
+__all__ = [
+    "dense_values",
+    "gradcheck",
+    "gradcheck_model",
+    "kinks",
+    "layouts",
+    "max_ulp",
+    "shapes",
+    "special_values",
+    "ulp_distance",
+]

@@ -1,0 +1,24 @@
+"""An epoch of 50 training steps of a few networks, native and reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fastnn.backend import use_backend
+from fastnn.benchmarks import WORKLOADS, Workload
+
+STEPS = 50
+
+
+@pytest.mark.benchmark(max_time=0.5, min_rounds=3, warmup=True, warmup_iterations=1)
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
+def test_epoch(benchmark: Any, workload: Workload, backend: str) -> None:
+    benchmark.group = workload.name
+    benchmark.extra_info.update(steps=STEPS, batch=workload.batch)
+    model = workload.model()
+    x, y = workload.data(STEPS)
+    with use_backend(backend):
+        benchmark(model.fit, x, y, batch_size=workload.batch, epochs=1, verbose=0)

@@ -1,0 +1,130 @@
+"""What `compile` was given, and what it means once data have shown the shape of the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastnn import losses, metrics, optimizers
+from fastnn.engine.step import Objective
+from fastnn.layers.base import Layer, Shape, refuse_options
+from fastnn.metrics import Metric
+
+# names that mean a class only once the shapes of output and targets are known
+BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
+# arguments of Keras's compile that are not served, with the values that change nothing
+NEUTRAL_OPTIONS: dict[str, tuple[Any, ...]] = {
+    "loss_weights": (None,),
+    "weighted_metrics": (None, []),
+    "run_eagerly": (False, None),
+    "steps_per_execution": (1, None),
+    "jit_compile": ("auto", True, False, None),
+    "auto_scale_loss": (True, False),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Goal:
+    """Loss and metrics for targets of one shape.
+
+    Attributes:
+        objective: the engine's view.
+        loss: the object.
+        metrics: the objects, in the order of `compile`.
+        inside: for each of them, whether the engine computes it.
+    """
+
+    objective: Objective
+    loss: losses.Loss
+    metrics: tuple[Metric, ...]
+    inside: tuple[bool, ...]
+
+    @property
+    def outside(self) -> list[Metric]:
+        """The metrics that look at the predictions in Python."""
+        return [metric for metric, inside in zip(self.metrics, self.inside) if not inside]
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the targets are classes."""
+        return self.objective.loss.op != "elementwise_loss" or "cross_entropy" in self.objective.loss.row
+
+
+class Compiled:
+    """The arguments of `compile`.
+
+    Raises:
+        TypeError: an argument that nobody knows.
+        ValueError: a name is unknown (the message offers the nearest one), or an option is not served.
+    """
+
+    def __init__(self, optimizer: Any, loss: Any, chosen_metrics: Any, options: dict[str, Any]) -> None:
+        refuse_options("compile", options, NEUTRAL_OPTIONS, ("optimizer", "loss", "metrics"))
+        if chosen_metrics is not None and not isinstance(chosen_metrics, (list, tuple)):
+            raise ValueError(f"compile: metrics must be a list. Received: {chosen_metrics!r}")
+        found = optimizers.get(optimizer)
+        if found is None:
+            raise ValueError("compile: expected an optimizer. Received: None")
+        self.optimizer = found
+        self.loss, self.metrics = loss, list(chosen_metrics or ())
+        # complain about unknown names now; what depends on shapes has to wait
+        for identifier, get in ((loss, losses.get), *((metric, metrics.get) for metric in self.metrics)):
+            if not (isinstance(identifier, str) and identifier.lower() in BY_SHAPE):
+                get(identifier)
+        self._goals: dict[Any, Goal] = {}
+
+    def goal(self, layers: Sequence[Layer], y: np.ndarray, weighted: bool, where: str) -> Goal:
+        """What to train for, resolved for the output of the layers and targets like y.
+
+        Raises:
+            ValueError: there is no loss, or loss, metrics and targets do not fit each other.
+        """
+        output = layers[-1].output_shape
+        key = (y.shape[1:], output, weighted)
+        goal = self._goals.get(key)
+        if goal is None:
+            assert output is not None
+            final = getattr(layers[-1], "activation", None)
+            goal = self._goals[key] = self._resolve(output, final, y.shape, weighted, where)
+        return goal
+
+    def _resolve(self, output: Shape, final: Any, targets: Shape, weighted: bool, where: str) -> Goal:
+        output_shape, target_shape = (None, *output), (None, *targets[1:])
+        loss = losses.resolve(self.loss, output_shape, target_shape)
+        if loss is None:
+            raise ValueError(f"{where}: expected a model that was compiled with a loss. Received: loss=None")
+        if loss.reduction in (None, "none"):
+            raise ValueError(
+                f"{where}: training and evaluation need one number. Received: loss with reduction={loss.reduction!r}"
+            )
+        if not output:
+            raise ValueError(f"{where}: expected outputs with an axis after the batch. Received: output shape {output}")
+        kernel = loss.kernel(final.name if final is not None else None)
+        resolved = tuple(metrics.resolve(m, output_shape, target_shape) for m in self.metrics)
+        names = ["loss", *(metric.name for metric in resolved)]
+        if len(set(names)) < len(names):
+            raise ValueError(f"{where}: expected metrics with names of their own. Received: {names[1:]}")
+        wanted = [metric.kernel(output_shape, target_shape) for metric in resolved]
+        for metric, inside in zip(resolved, wanted):
+            if inside is not None and (inside.op == "label_hits") != (kernel.target == "labels"):
+                forms = ["rows like the output", "integer labels"]
+                want, have = reversed(forms) if inside.op == "label_hits" else forms
+                raise ValueError(
+                    f"{where}: metric {metric.name!r} expects targets that are {want}, but the loss {loss.name!r} "
+                    f"takes {have}. Received: targets of shape {targets}"
+                )
+        objective = Objective(
+            loss=kernel,
+            reduction=str(loss.reduction),
+            ignore=loss.ignore_class,
+            metrics=[inside for inside in wanted if inside is not None],
+            final=final,
+            output_shape=output,
+            weighted=weighted,
+            smoothed=bool(getattr(loss, "label_smoothing", 0.0)),
+            predictions=None in wanted,
+        )
+        return Goal(objective, loss, resolved, tuple(inside is not None for inside in wanted))

@@ -1,0 +1,142 @@
+"""The loops behind `evaluate`, `predict` and the *_on_batch methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnn.callbacks import CallbackList, ProgbarLogger
+
+from .batches import Batch, batches, known_length
+from .compiling import Goal
+from .data import Data, is_array_like, one_of, optional_positive, sample_weights
+from .loops import DEFAULT_BATCH, VERBOSE, Logs, batch_hooks, run_batches
+from .runner import Pass
+from .scores import Scores
+
+if TYPE_CHECKING:
+    from .model import Model
+
+
+def prepare(model: Model, batch: Batch, class_weight: Any, where: str) -> tuple[Data, Goal]:
+    """Checked data, and the goal that fits them."""
+    weights = sample_weights(batch.weights, class_weight, batch.y, where)
+    return model.prepare(batch.x, batch.y, weights, where)
+
+
+def score(
+    model: Model,
+    items: Iterable[tuple[Data, Goal]],
+    batch_size: int | None,
+    steps: int | None,
+    hooks: CallbackList,
+    progbar: ProgbarLogger | None,
+    where: str,
+) -> Logs:
+    """Loss and metrics over all items, cut into mini-batches unless `batch_size` is None."""
+    hooks.on_test_begin()
+    around = batch_hooks(hooks, "test")
+    scores: Scores | None = None
+    done = 0
+    for data, goal in items:
+        scores = scores or Scores(goal)
+        walk = Pass(model.runner, data, goal, batch_size or data.n, seed=None)
+        count = walk.batches if steps is None else min(walk.batches, steps - done)
+        done += run_batches(walk, count, scores, around, progbar, first=done)
+        if done == steps:
+            break
+    if scores is None:
+        raise ValueError(f"{where}: expected at least one batch. Received: an empty iterable")
+    logs = scores.finish()
+    hooks.on_test_end(logs)
+    return logs
+
+
+def evaluate(
+    model: Model, x: Any, y: Any, batch_size: Any, verbose: Any, sample_weight: Any, steps: Any, callbacks: Any
+) -> Logs:
+    """See `Model.evaluate`."""
+    where = "evaluate"
+    one_of(verbose, VERBOSE, "verbose")
+    size, steps = optional_positive(batch_size, "batch_size", where), optional_positive(steps, "steps", where)
+    items: Iterable[tuple[Data, Goal]]
+    length: int | None
+    if is_array_like(x):
+        size = size or DEFAULT_BATCH
+        data, goal = prepare(model, Batch(x, y, sample_weight), None, where)
+        items, length = [(data, goal)], -(-data.n // size)
+    else:
+        if y is not None or sample_weight is not None:
+            raise ValueError(f"{where}: batches bring their own targets and weights. Received: y or sample_weight")
+        size, length = None, known_length(x)
+        items = (prepare(model, batch, None, where) for batch in batches(x, where))
+    hooks = CallbackList(
+        callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=steps or length
+    )
+    try:
+        return score(model, items, size, steps, hooks, hooks.progbar, where)
+    finally:
+        if hooks.progbar is not None:
+            hooks.progbar.close()
+
+
+def on_batch(model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any, *, train: bool) -> Logs:
+    """One step on exactly these samples, or one evaluation."""
+    data, goal = prepare(
+        model, Batch(x, y, sample_weight), class_weight, "train_on_batch" if train else "test_on_batch"
+    )
+    scores = Scores(goal)
+    Pass(model.runner, data, goal, data.n, seed=model.seed if train else None).advance(1, scores)
+    return scores.finish()
+
+
+def predict(model: Model, x: Any, batch_size: Any, verbose: Any, steps: Any, callbacks: Any) -> npt.NDArray[Any]:
+    """See `Model.predict`."""
+    one_of(verbose, VERBOSE, "verbose")
+    size = optional_positive(batch_size, "batch_size", "predict")
+    steps = optional_positive(steps, "steps", "predict")
+    source: Iterable[npt.NDArray[Any]]
+    length: int | None
+    if is_array_like(x):
+        size = size or DEFAULT_BATCH
+        samples = model.prepare_inputs(x, "predict")[: None if steps is None else steps * size]
+        source, length = [samples], -(-len(samples) // size)
+    else:
+        size, length = None, steps or known_length(x)
+        source = (model.prepare_inputs(batch.x, "predict") for batch in batches(x, "predict"))
+    params = {"verbose": verbose, "steps": length}
+    hooks = CallbackList(callbacks, add_progbar=verbose in (1, 2), model=model, **params)
+    progbar = hooks.progbar
+    if verbose == "auto" and progbar is None:  # a bar while it takes long, but no line that stays
+        progbar = ProgbarLogger()
+        progbar.set_params(params)
+        progbar.on_predict_begin()
+    around = batch_hooks(hooks, "predict")
+    if around is not None and size is not None:
+        source = (samples[at : at + size] for at in range(0, len(samples), size))
+    outputs: list[npt.NDArray[Any]] = []
+    hooks.on_predict_begin()
+    try:
+        for done, chunk in enumerate(source if size else islice(source, steps)):
+            if around is not None:
+                around[0](done)
+            pulse = None if progbar is None else partial(_update, progbar, done)
+            outputs.append(model.runner.predict(chunk, size or len(chunk), pulse))
+            if around is not None:
+                around[1](done, {"outputs": outputs[-1]})
+    finally:
+        if progbar is not None:
+            progbar.close()
+    hooks.on_predict_end()
+    if not outputs:
+        raise ValueError("predict: expected at least one batch. Received: an empty iterable")
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+
+
+def _update(progbar: ProgbarLogger, before: int, done: int) -> None:
+    progbar.update(before + done)

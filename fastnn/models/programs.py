@@ -1,0 +1,83 @@
+"""Programs that wait for work.
+
+A program runs one pass at a time, so whoever needs one takes it out of the pool and gives it back: two threads that
+predict with one model, or a callback that evaluates in the middle of an epoch, get two.  What has not been used for
+long is dropped, so that calls with ever new batch sizes do not pile up workspaces.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnn.backend import current
+
+Array = npt.NDArray[Any]
+
+# what idle programs may hold, altogether
+MOST_PROGRAMS = 64
+MOST_BYTES = 256 * 2**20
+
+
+class Executor:
+    """A program with what it is bound to while it has nothing to do: the caller's arrays are let go."""
+
+    __slots__ = ("inputs", "nbytes", "outputs", "program", "totals")
+
+    def __init__(self, plan: Any, segments: Sequence[tuple[Any, ...]] = ()) -> None:
+        self.program = current().Program(plan, segments)
+        self.totals: npt.NDArray[np.float64] = self.program.totals
+        self.nbytes = int(self.program.workspace_bytes)
+        self.inputs = tuple(np.empty(0, plan.buffers[entry.buffer].dtype) for entry in plan.inputs)
+        self.outputs = tuple(np.empty(0, plan.buffers[entry.buffer].dtype) for entry in plan.outputs)
+
+    def release(self) -> None:
+        """Forget the arrays of the last run."""
+        self.program.bind(self.inputs, self.outputs)
+
+
+class ProgramPool:
+    """Idle programs, by what they are for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # the least recently used first
+        self._idle: dict[Hashable, list[Executor]] = {}
+        self._count = self._bytes = 0
+
+    def take(self, key: Hashable, make: Callable[..., Executor], *arguments: Any) -> Executor:
+        """A program of that kind, for the caller alone: an idle one, or make(*arguments)."""
+        with self._lock:
+            idle = self._idle.get(key)
+            if idle:
+                return self._counted(idle.pop(), -1)
+        return make(*arguments)
+
+    def give(self, key: Hashable, executor: Executor) -> None:
+        """Put a program back."""
+        executor.release()
+        with self._lock:
+            idle = self._idle.pop(key, [])
+            idle.append(self._counted(executor, 1))
+            self._idle[key] = idle
+            while self._count > MOST_PROGRAMS or (self._bytes > MOST_BYTES and self._count > 1):
+                self._drop(next(iter(self._idle)))
+
+    def clear(self, unwanted: Callable[[Any], bool]) -> None:
+        """Drop all programs whose key is unwanted."""
+        with self._lock:
+            for key in [key for key in self._idle if unwanted(key)]:
+                self._drop(key)
+
+    def _drop(self, key: Hashable) -> None:
+        for executor in self._idle.pop(key):
+            self._counted(executor, -1)
+
+    def _counted(self, executor: Executor, sign: int) -> Executor:
+        self._count += sign
+        self._bytes += sign * executor.nbytes
+        return executor

@@ -1,0 +1,50 @@
+"""Sums over mini-batches, and the logs that are made of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .compiling import Goal
+
+
+class Scores:
+    """Loss and metrics over the mini-batches seen so far: means over samples, as Keras reports them.
+
+    Attributes:
+        goal: whose loss and metrics.
+        totals: sums of the loss and of each metric that the engine computes, over samples.
+        samples: how many.
+    """
+
+    def __init__(self, goal: Goal, prefix: str = "") -> None:
+        self.goal, self.prefix = goal, prefix
+        self.totals: npt.NDArray[np.float64] = np.zeros(1 + len(goal.objective.metrics))
+        self.samples = 0
+        for metric in goal.metrics:
+            metric.reset_state()
+
+    def look(self, y: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> None:
+        """Show a batch to the metrics that are computed in Python."""
+        for metric in self.goal.outside:
+            metric.update_state(y, predictions)
+
+    def logs(self) -> dict[str, float]:
+        """The means so far."""
+        if not self.samples:
+            return {}
+        values = iter((self.totals / self.samples).tolist())
+        logs = {self.prefix + "loss": next(values)}
+        for metric, inside in zip(self.goal.metrics, self.goal.inside):
+            logs[self.prefix + metric.name] = next(values) if inside else float(metric.result())
+        return logs
+
+    def finish(self) -> dict[str, float]:
+        """The means, now also in the state of the metric objects, which users may keep and ask."""
+        totals = iter(self.totals[1:].tolist())
+        for metric, inside in zip(self.goal.metrics, self.goal.inside):
+            if inside:
+                metric.add(next(totals), float(self.samples))  # type: ignore[attr-defined]
+        return self.logs()

@@ -1,0 +1,79 @@
+"""What the contract tests of fastnn.ops share: groups of operations, and calls whose results can be compared."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+
+import numpy as np
+import pytest
+
+from fastnn.ops.registry import Arguments, operations
+
+OPERATIONS = operations()
+IN_PLACE = [op for op in OPERATIONS if op.writes]
+PURE = [op for op in OPERATIONS if not op.writes]
+WITH_OUT = [op for op in PURE if op.takes_out]
+ELEMENTWISE = [op for op in PURE if op.kind.startswith("activation")]
+DTYPES = (np.float32, np.float64)
+RECEIVED = re.compile(r"Received: .+", re.DOTALL)
+
+
+def parametrize(chosen):
+    return pytest.mark.parametrize("op", chosen, ids=lambda op: op.name)
+
+
+def flatten(value):
+    """The arrays and numbers of a result, without the Nones."""
+    if value is None:
+        return []
+    if isinstance(value, (tuple, list)):
+        return [item for part in value for item in flatten(part)]
+    return [value]
+
+
+def run(op, arguments):
+    """Everything a call computes: its results, or the arrays that it changed."""
+    args, kwargs = copy.deepcopy(arguments.args), dict(arguments.kwargs)
+    result = op.function(*args, **kwargs)
+    if not op.writes:
+        return [np.asarray(item) for item in flatten(result)]
+    assert result is None
+    names = inspect.signature(op.function).parameters
+    return [
+        np.asarray(item) for name, arg in zip(names, args, strict=False) if name in op.writes for item in flatten(arg)
+    ]
+
+
+def is_real_array(value):
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def replaced(arguments, position, value):
+    args = list(arguments.args)
+    args[position] = value
+    return Arguments(tuple(args), dict(arguments.kwargs))
+
+
+def array_positions(arguments):
+    return [i for i, value in enumerate(arguments.args) if is_real_array(value)]
+
+
+def assert_close(actual, expected, dtype, ulps=8):
+    """Equal up to a few roundings in dtype of the result or of the largest number in it."""
+    eps = np.finfo(dtype).eps
+    for one, two in zip(actual, expected, strict=True):
+        assert one.shape == two.shape
+        assert one.dtype == two.dtype
+        if one.dtype.kind != "f":
+            np.testing.assert_array_equal(one, two)
+            continue
+        largest = float(np.max(np.abs(two), initial=0))
+        np.testing.assert_allclose(one, two, rtol=ulps * eps, atol=ulps * eps * largest / 4)
+
+
+def assert_same_bits(actual, expected):
+    for one, two in zip(actual, expected, strict=True):
+        assert one.dtype == two.dtype
+        np.testing.assert_array_equal(one, two, strict=True)
