@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import _native
 from ._version import __version__
 from .backend import use_backend
 from .threads import get_num_threads, num_threads, set_num_threads
@@ -48,7 +47,7 @@ _NAMES = {
     "show_config": "configuration",
 }
 
-__all__ = [  # noqa: RUF022
+__all__ = [
     "__version__", "use_backend", "get_num_threads", "num_threads", "set_num_threads", "show_config",
     "Input", "Model", "Sequential", "load_model",
     "activations", "callbacks", "config", "datasets", "initializers", "layers", "losses", "metrics", "models", "ops",

@@ -40,7 +40,7 @@ static int x86_level(void) {
     cpuid(0x80000001u, 0, r);
     const unsigned long long saved = xgetbv0();
     if ((seven[1] & avx2) != avx2 || !(r[2] & 1u << 5) || (saved & 6) != 6) return 2; /* lzcnt; ymm state */
-    const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31; /* f dq cd bw vl */
+    const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;     /* f dq cd bw vl */
     return (seven[1] & avx512) == avx512 && (saved & 0xe6) == 0xe6 ? 4 : 3;
 }
 static const fastnn_kernels *const tables[] = {&fastnn_kernels_baseline, &fastnn_kernels_x86_v3,

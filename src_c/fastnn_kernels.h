@@ -90,9 +90,9 @@ typedef struct {
     rows_fn softmax, log_softmax, logsumexp;
     rows_backward_fn softmax_backward, log_softmax_backward;
 
-    void (*elementwise_loss)(int loss, const fastnn_loss_args *args);    /* row loss = mean over cols */
-    void (*softmax_cross_entropy)(const fastnn_loss_args *args);         /* pred are logits */
-    void (*categorical_cross_entropy)(const fastnn_loss_args *args);     /* pred are probabilities; params: eps */
+    void (*elementwise_loss)(int loss, const fastnn_loss_args *args); /* row loss = mean over cols */
+    void (*softmax_cross_entropy)(const fastnn_loss_args *args);      /* pred are logits */
+    void (*categorical_cross_entropy)(const fastnn_loss_args *args);  /* pred are probabilities; params: eps */
     void (*label_hits)(size_t rows, size_t cols, const void *pred, const int32_t *labels, double *hits);
     void (*argmax_hits)(size_t rows, size_t cols, const void *pred, const void *target, double *hits);
     void (*threshold_hits)(size_t rows, size_t cols, const void *pred, const void *target, double threshold,

@@ -205,6 +205,7 @@ static const fastnn_loss FN(losses)[FASTNN_LOSSES];
 /* An element-wise loss row applied to whole samples: row loss = weight * mean over the last axis. */
 static void FN(elementwise_loss)(int loss, const fastnn_loss_args *a) {
     const size_t cols = a->cols, step = FN(rows_per_chunk)(cols);
+    const fastnn_loss *row = &FN(losses)[loss];
     real values[CHUNK];
     for (size_t r = 0; r < a->rows; r += step) {
         const size_t m = FN(min_size)(step, a->rows - r);
@@ -212,8 +213,7 @@ static void FN(elementwise_loss)(int loss, const fastnn_loss_args *a) {
         for (size_t at = r * cols, end = (r + m) * cols; at < end; at += CHUNK) {
             const size_t n = FN(min_size)(CHUNK, end - at);
             real *grad = a->grad ? (real *)a->grad + at : NULL;
-            FN(losses)[loss].with_grad(n, (const real *)a->pred + at, (const real *)a->target + at, values, grad,
-                                       a->params);
+            row->with_grad(n, (const real *)a->pred + at, (const real *)a->target + at, values, grad, a->params);
             if (step == 1) total += FN(sum)(n, values);
         }
         for (size_t k = 0; k < m; k++) {
@@ -238,7 +238,9 @@ static void FN(softmax_cross_entropy)(const fastnn_loss_args *a) {
         const size_t m = FN(min_size)(step, a->rows - r);
         const real *z = (const real *)a->pred + r * cols;
         /* exp(z - max) goes where an output is wanted, else to the stack (never in place: z is read again) */
-        real *e = a->probs ? (real *)a->probs + r * cols : a->grad && a->grad != a->pred ? (real *)a->grad + r * cols : NULL;
+        real *e = a->probs                        ? (real *)a->probs + r * cols
+                  : a->grad && a->grad != a->pred ? (real *)a->grad + r * cols
+                                                  : NULL;
         if (e) {
             FN(shifted_exp)(m, cols, z, e, max, sum);
         } else if (cols <= CHUNK) {
@@ -340,8 +342,7 @@ INLINE size_t FN(argmax)(size_t n, const real *x) {
 
 /* hits[row] = 1 where the prediction is right; the three ways in which "accuracy" is resolved. */
 static void FN(label_hits)(size_t rows, size_t cols, const void *pred, const int32_t *labels, double *hits) {
-    for (size_t r = 0; r < rows; r++)
-        hits[r] = FN(argmax)(cols, (const real *)pred + r * cols) == (size_t)labels[r];
+    for (size_t r = 0; r < rows; r++) hits[r] = FN(argmax)(cols, (const real *)pred + r * cols) == (size_t)labels[r];
 }
 static void FN(argmax_hits)(size_t rows, size_t cols, const void *pred, const void *target, double *hits) {
     for (size_t r = 0; r < rows; r++)

@@ -20,14 +20,21 @@
 #define LOCALS(list) LOCALS_ list
 #endif
 /* const real name = (real)params[position] for every name of the list */
-#define PARAM_1(i, a) const real a = (real)params[i]; (void)a;
+#define PARAM_1(i, a)                                                                                                  \
+    const real a = (real)params[i];                                                                                    \
+    (void)a;
 #define PARAM_2(i, a, ...) PARAM_1(i, a) PARAM_1(i + 1, __VA_ARGS__)
 #define PARAM_3(i, a, ...) PARAM_1(i, a) PARAM_2(i + 1, __VA_ARGS__)
 #define PARAM_4(i, a, ...) PARAM_1(i, a) PARAM_3(i + 1, __VA_ARGS__)
 #define PARAM_5(i, a, ...) PARAM_1(i, a) PARAM_4(i + 1, __VA_ARGS__)
 #define PARAM_6(i, a, ...) PARAM_1(i, a) PARAM_5(i + 1, __VA_ARGS__)
 
+/* clang would unroll the constant loop completely before its vectoriser sees it */
+#ifdef __clang__
+#define VECTOR _Pragma("clang loop vectorize(assume_safety) unroll(disable)") for (int j = 0; j < BLOCK; j++)
+#else
 #define VECTOR _Pragma("omp simd") for (int j = 0; j < BLOCK; j++)
+#endif
 
 /* One step over BLOCK elements: `in` pointers advance through inputs, `out` through outputs; a partial block is
  * copied to padded buffers first.  These run inside `for (size_t i = 0; i < n; i += BLOCK)`. */

@@ -31,8 +31,8 @@ def away_from_kinks(shape, seed=0):
 # ------------------------------------------------------------------------------------------------------ activations
 
 
-# The activations by other means than the package's.  One that is not here is still held against its reference and finite
-# differences; here it is held against a third formula.
+# The activations by other means than the package's.  One that is not here is still held against its reference and
+# finite differences; here it is held against a third formula.
 ORACLES = {
     "identity": lambda x: x,
     "relu": lambda x: (x + np.abs(x)) / 2,

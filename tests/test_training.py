@@ -169,7 +169,7 @@ def test_fit_is_the_loop_written_out(backend, optimizer, loss, weighted):
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy"])
 def test_from_logits_is_the_same_training(backend, loss):
     rng = np.random.default_rng(8)
-    activation, draw, formula = LOSSES[loss]
+    _activation, draw, formula = LOSSES[loss]
     x, y = rng.normal(size=(SAMPLES, 5)), draw(rng)
     model = compiled(optimizers.Adam(0.01), {"class_name": loss, "config": {"from_logits": True}}, None)
     expected, losses_by_hand = train_by_hand(x, y, model.get_weights(), formula, Adam(0.01))
@@ -181,7 +181,7 @@ def test_from_logits_is_the_same_training(backend, loss):
 
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy"])
 def test_losses_of_probabilities_clip_where_logits_are_not_known(backend, loss):
-    """A softmax or sigmoid that is not the last layer's own: the loss sees probabilities; away from 0 and 1 it is the same."""
+    """A softmax that is not the last layer's own: the loss sees probabilities; away from 0 and 1 it is the same."""
     from fastnn.layers import Flatten
 
     rng = np.random.default_rng(9)
@@ -235,7 +235,7 @@ def _outputs(weights, x):
 
 def test_reduction_none_cannot_be_trained():
     model = compiled("sgd", losses.MeanSquaredError(reduction="none"), None)
-    with pytest.raises(ValueError, match="Received: loss with reduction='none'"):
+    with pytest.raises(ValueError, match=r"Received: loss with reduction='none'"):
         model.fit(np.ones((4, 5)), np.ones((4, 3)), verbose=0)
 
 

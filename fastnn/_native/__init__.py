@@ -3,8 +3,8 @@
 from . import _blas, _core, _threads
 from ._core import build_info, get_num_threads, isa, isas, set_num_threads, tables
 
-_sgemm, _dgemm, BLAS_CONFIG = _blas.load()
-_core.set_blas(_sgemm, _dgemm)
+_addresses, BLAS_CONFIG = _blas.load()
+_core.set_blas(**_addresses)
 set_num_threads(_threads.default_threads())
 
 from . import kernels  # noqa: E402  (the kernels need the table and BLAS in place)

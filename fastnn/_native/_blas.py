@@ -13,8 +13,8 @@ from pathlib import Path
 REMEDY = "Install it with: pip install scipy-openblas32"
 
 
-def load() -> tuple[int, int, str]:
-    """Addresses of cblas_sgemm and cblas_dgemm, and the library's own description.
+def load() -> tuple[dict[str, int], str]:
+    """Addresses of cblas_sgemm, cblas_dgemm, cblas_sgemv and cblas_dgemv, and the library's own description.
 
     Raises:
         ImportError: the package, its library or one of the symbols is missing.
@@ -46,10 +46,11 @@ def load() -> tuple[int, int, str]:
     try:
         library.scipy_openblas_set_num_threads(1)
         describe = library.scipy_openblas_get_config
-        addresses = [
-            ctypes.cast(getattr(library, f"scipy_cblas_{kind}gemm"), ctypes.c_void_p).value or 0 for kind in "sd"
-        ]
+        addresses = {
+            name: ctypes.cast(getattr(library, f"scipy_cblas_{name}"), ctypes.c_void_p).value or 0
+            for name in ("sgemm", "dgemm", "sgemv", "dgemv")
+        }
     except AttributeError as error:
         raise ImportError(f"fastnn: OpenBLAS lacks a symbol. {REMEDY}. Received: {error}") from error
     describe.restype = ctypes.c_char_p
-    return addresses[0], addresses[1], describe().decode()
+    return addresses, describe().decode()

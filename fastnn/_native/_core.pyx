@@ -162,22 +162,30 @@ ctypedef void (*sgemm_fn)(int, int, int, int, int, int, float, const void *, int
                           void *, int) noexcept nogil
 ctypedef void (*dgemm_fn)(int, int, int, int, int, int, double, const void *, int, const void *, int, double,
                           void *, int) noexcept nogil
+ctypedef void (*sgemv_fn)(int, int, int, int, float, const void *, int, const void *, int, float, void *,
+                          int) noexcept nogil
+ctypedef void (*dgemv_fn)(int, int, int, int, double, const void *, int, const void *, int, double, void *,
+                          int) noexcept nogil
 cdef sgemm_fn _sgemm = NULL
 cdef dgemm_fn _dgemm = NULL
+cdef sgemv_fn _sgemv = NULL
+cdef dgemv_fn _dgemv = NULL
 
-# Cutting a product costs BLAS efficiency: about 5 % for halves, 20 % for eighths of a middle-sized one (docs/performance.md).
-# So below HALVE_FLOPS it stays whole, above it is halved, and finer cuts keep blocks of a good width.
+# Cutting a product costs BLAS efficiency: about 5 % for halves, 20 % for eighths of a middle-sized one, so below
+# HALVE_FLOPS it stays whole, above it is halved, and finer cuts keep blocks of a good width.
 cdef double HALVE_FLOPS = 4e6
 cdef int GOOD_WIDTH = 128
 cdef int MOST_BLOCKS = 8
 cdef int BLOCK_MULTIPLE = 8
 
 
-def set_blas(size_t sgemm, size_t dgemm):
-    """Take the addresses of cblas_sgemm and cblas_dgemm."""
-    global _sgemm, _dgemm
+def set_blas(size_t sgemm, size_t dgemm, size_t sgemv, size_t dgemv):
+    """Take the addresses of the functions of CBLAS."""
+    global _sgemm, _dgemm, _sgemv, _dgemv
     _sgemm = <sgemm_fn>sgemm
     _dgemm = <dgemm_fn>dgemm
+    _sgemv = <sgemv_fn>sgemv
+    _dgemv = <dgemv_fn>dgemv
 
 
 cdef void plan_gemm(gemm_task *t) noexcept nogil:
@@ -193,6 +201,16 @@ cdef void plan_gemm(gemm_task *t) noexcept nogil:
     if blocks > 1:
         t.block_size = ((longer + blocks - 1) // blocks + BLOCK_MULTIPLE - 1) // BLOCK_MULTIPLE * BLOCK_MULTIPLE
     t.blocks = (longer + t.block_size - 1) // t.block_size if longer else 0
+
+
+cdef void row_by_matrix(gemm_task *t, int n, const char *a, const char *b, char *c) noexcept nogil:
+    """One row of C: a single sample through a dense layer."""
+    cdef int rows = n if t.transpose_b else t.k, cols = t.k if t.transpose_b else n
+    cdef int trans = 111 if t.transpose_b else 112
+    if t.dtype == FASTNN_F64:
+        _dgemv(101, trans, rows, cols, t.alpha, b, t.ldb, a, 1, t.beta, c, 1)
+    else:
+        _sgemv(101, trans, rows, cols, <float>t.alpha, b, t.ldb, a, 1, <float>t.beta, c, 1)
 
 
 cdef void gemm_block(void *task, ssize_t block) noexcept nogil:
@@ -212,9 +230,12 @@ cdef void gemm_block(void *task, ssize_t block) noexcept nogil:
         b += item * first * (t.ldb if t.transpose_b else 1)
         c += item * first
     # CblasRowMajor 101, NoTrans 111, Trans 112
-    if t.dtype == FASTNN_F64:
-        _dgemm(101, 112 if t.transpose_a else 111, 112 if t.transpose_b else 111, m, n, t.k, t.alpha, a, t.lda, b, t.ldb,
-               t.beta, c, t.ldc)
+    if m == 1 and not t.transpose_a and t.k > 0:
+        # a matrix product would first copy all of B into another layout
+        row_by_matrix(t, n, a, b, c)
+    elif t.dtype == FASTNN_F64:
+        _dgemm(101, 112 if t.transpose_a else 111, 112 if t.transpose_b else 111, m, n, t.k, t.alpha, a, t.lda,
+               b, t.ldb, t.beta, c, t.ldc)
     else:
         _sgemm(101, 112 if t.transpose_a else 111, 112 if t.transpose_b else 111, m, n, t.k, <float>t.alpha, a, t.lda,
                b, t.ldb, <float>t.beta, c, t.ldc)

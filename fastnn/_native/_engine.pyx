@@ -2,8 +2,9 @@
 
 A `Program` is a plan turned into C structures: pointers, numbers and, for each step, into how many blocks its work is
 cut.  The number of blocks follows from shapes alone and every block is computed by one thread, so results do not depend
-on how many threads there are; which thread takes which block is left to chance (src_c/team.h).  In steady state nothing is allocated and no Python object is
-touched.  Denormals are flushed to zero on the threads of a run while it lasts, and nowhere else.
+on how many threads there are; which thread takes which block is left to chance (src_c/team.h).  In steady state nothing
+is allocated and no Python object is touched.  Denormals are flushed to zero on the threads of a run while it lasts, and
+nowhere else.
 """
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
@@ -109,7 +110,7 @@ cdef inline ssize_t span(step_t *s, ssize_t block) noexcept nogil:
 
 cdef void do_gather(run_t *r, step_t *s, ssize_t block) noexcept nogil:
     cdef source_t *source = &r.sources[s.ints[0]]
-    cdef ssize_t first = block * s.per_block, rows = span(s, block), i
+    cdef ssize_t first = block * s.per_block, rows = span(s, block)
     cdef const int64_t *index
     cdef char *out
     if source.direct and r.order == NULL:
@@ -232,7 +233,8 @@ cdef ssize_t fill_loss(run_t *r, step_t *s, ssize_t block, fastnn_loss_args *a, 
     a.grad_scale = s.reals[0]
     if s.ints[2]:
         a.grad_scale = divide_by(<int>s.ints[2], ptr(r, s, 2 if s.ints[2] == 1 else 1), s.ints[0], <int32_t>s.ints[3])
-    a.row_weight = NULL if weight == NULL else weight + first
+    if weight != NULL:
+        a.row_weight = weight + first
     a.grad = NULL if grad == NULL else grad + at
     a.row_loss = <double *>ptr(r, s, row_loss) + first
     a.params = s.reals + 1
@@ -464,7 +466,7 @@ cdef class Program:
         memset(&self.r, 0, sizeof(run_t))
 
     def __init__(self, plan, segments=()):
-        cdef int i, j
+        cdef int i
         cdef char *base
         self.plan = plan
         self.keep = []
@@ -632,9 +634,17 @@ cdef class Program:
         """
         cdef run_t *r = &self.r
         cdef int threads = 1, i
+        cdef Py_ssize_t last = first_sample + batches * r.batch
+        for data in self.held_data if order is None else (order,):
+            if first_sample < 0 or batches < 0 or last > len(data):
+                raise ValueError(f"run: samples {first_sample} to {last} lie outside of the data. Received: {len(data)}")
+        if scalars is not None and len(scalars) < batches:
+            raise ValueError(f"run: expected scalars for {batches} steps. Received: {len(scalars)}")
         r.first_sample, r.batches, r.done, r.seed, r.step = first_sample, batches, 0, seed, step
-        r.order = NULL if order is None else <const int64_t *>cnp.PyArray_DATA(<cnp.ndarray>order)
-        if order is None:
+        r.order = NULL
+        if order is not None:
+            r.order = <const int64_t *>cnp.PyArray_DATA(<cnp.ndarray>order)
+        else:
             self._prepare_sequence(first_sample + batches * r.batch)
         if scalars is not None:
             r.scalars = <const double *>cnp.PyArray_DATA(<cnp.ndarray>scalars)

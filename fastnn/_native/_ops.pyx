@@ -8,7 +8,7 @@ from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 from fastnn._native._core cimport (
-    FASTNN_ACTIVATIONS, FASTNN_COMMON_SCALARS, FASTNN_F32, FASTNN_F64, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS,
+    FASTNN_COMMON_SCALARS, FASTNN_F32, FASTNN_F64, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS,
     fastnn_dtype_kernels, fastnn_loss_args, gemm_block, gemm_task, kernels, map_backward_fn, map_fn, parallel_for,
     plan_gemm, rows_backward_fn, rows_fn, thread_limit,
 )
@@ -107,9 +107,11 @@ def activation_derivative(row, cnp.ndarray x, cnp.ndarray dx, tuple params):
 
 cdef inline bint is_simple(object x) noexcept:
     """An exact, aligned, native, C-contiguous ndarray of a real dtype."""
-    return (cnp.PyArray_CheckExact(x) and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>x)
-            and (cnp.PyArray_TYPE(<cnp.ndarray>x) == cnp.NPY_FLOAT or cnp.PyArray_TYPE(<cnp.ndarray>x) == cnp.NPY_DOUBLE)
-            and cnp.PyArray_NDIM(<cnp.ndarray>x) > 0)
+    cdef int type_number
+    if not cnp.PyArray_CheckExact(x) or not cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>x):
+        return False
+    type_number = cnp.PyArray_TYPE(<cnp.ndarray>x)
+    return (type_number == cnp.NPY_FLOAT or type_number == cnp.NPY_DOUBLE) and cnp.PyArray_NDIM(<cnp.ndarray>x) > 0
 
 
 cdef inline bint same_kind(cnp.ndarray a, cnp.ndarray b) noexcept:
@@ -136,7 +138,9 @@ cdef inline object fresh_or(object out, cnp.ndarray x, object other):
         return cnp.PyArray_SimpleNew(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x))
     if not is_simple(out) or not cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out) or not same_kind(x, <cnp.ndarray>out):
         return None
-    if shifted_overlap(x, <cnp.ndarray>out) or (other is not None and shifted_overlap(<cnp.ndarray>other, <cnp.ndarray>out)):
+    if shifted_overlap(x, <cnp.ndarray>out):
+        return None
+    if other is not None and shifted_overlap(<cnp.ndarray>other, <cnp.ndarray>out):
         return None
     return out
 
@@ -157,7 +161,8 @@ def fast_derivative(int row, x, out, tuple params):
         return None
     y = fresh_or(out, <cnp.ndarray>x, None)
     if y is not None:
-        map_arrays(table_of(<cnp.ndarray>x).activation[row].derivative, NULL, <cnp.ndarray>x, None, <cnp.ndarray>y, params)
+        map_arrays(table_of(<cnp.ndarray>x).activation[row].derivative, NULL, <cnp.ndarray>x, None, <cnp.ndarray>y,
+                   params)
     return y
 
 
@@ -167,7 +172,8 @@ def fast_backward(int row, dy, kept, out, tuple params):
         return None
     dx = fresh_or(out, <cnp.ndarray>dy, kept)
     if dx is not None:
-        map_arrays(NULL, table_of(<cnp.ndarray>dy).activation[row].backward, <cnp.ndarray>dy, kept, <cnp.ndarray>dx, params)
+        map_arrays(NULL, table_of(<cnp.ndarray>dy).activation[row].backward, <cnp.ndarray>dy, kept, <cnp.ndarray>dx,
+                   params)
     return dx
 
 
@@ -281,7 +287,8 @@ def bias_backward(row, cnp.ndarray dy, cnp.ndarray kept, cnp.ndarray dz, db, tup
 
 
 def column_sums(cnp.ndarray x, cnp.ndarray sums):
-    table_of(x).column_sums(cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(x, 1), data_of(x), data_of(sums))
+    cdef size_t rows = cnp.PyArray_DIM(x, 0), cols = cnp.PyArray_DIM(x, 1)
+    table_of(x).column_sums(rows, cols, cols, data_of(x), data_of(sums))
 
 
 # ------------------------------------------------------------------------------------------------- losses and metrics
@@ -298,7 +305,8 @@ cdef int fill_loss(fastnn_loss_args *a, cnp.ndarray pred, cnp.ndarray target, ob
     return 0
 
 
-def elementwise_loss(row, cnp.ndarray pred, cnp.ndarray target, row_weight, double grad_scale, grad, row_loss, tuple params):
+def elementwise_loss(row, cnp.ndarray pred, cnp.ndarray target, row_weight, double grad_scale, grad, row_loss,
+                     tuple params):
     cdef double values[FASTNN_MAX_PARAMS]
     cdef fastnn_loss_args a
     cdef const fastnn_dtype_kernels *k = table_of(pred)
@@ -309,7 +317,8 @@ def elementwise_loss(row, cnp.ndarray pred, cnp.ndarray target, row_weight, doub
         k.elementwise_loss(loss, &a)
 
 
-def softmax_cross_entropy(cnp.ndarray pred, cnp.ndarray target, row_weight, double grad_scale, grad, probs, row_loss, int ignore):
+def softmax_cross_entropy(cnp.ndarray pred, cnp.ndarray target, row_weight, double grad_scale, grad, probs, row_loss,
+                          int ignore):
     cdef fastnn_loss_args a
     cdef const fastnn_dtype_kernels *k = table_of(pred)
     fill_loss(&a, pred, target, row_weight, grad_scale, grad, probs, row_loss, NULL, ignore)

@@ -42,7 +42,7 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fastnn":
         level, frame = level + 1, frame.f_back
-    warnings.warn(message, category, stacklevel=level - 1)
+    warnings.warn(message, category, stacklevel=level)
 
 
 def is_array_like(x: object) -> bool:
@@ -140,19 +140,20 @@ def prepare(
 
 
 def _targets(given: Array, targets: Array, goal: Goal, dtype: np.dtype[Any], where: str) -> Array:
-    """Targets as the kernel of the loss reads them: int32 labels, or rows like the output."""
-    shape = (len(given), *goal.objective.output_shape)
+    """Targets as the kernel of the loss reads them, (samples, numbers): int32 labels, or rows like the output."""
+    n = len(given)
+    shape = (n, *goal.objective.output_shape)
     if goal.objective.labelled:
         if targets.dtype.kind in "iu" and targets.shape in (shape[:-1], (*shape[:-1], 1)):
             labels = targets.reshape(-1)
             if np.minimum.reduce(labels) >= 0 and np.maximum.reduce(labels) < shape[-1]:
-                return np.ascontiguousarray(labels, np.int32)
-        return as_labels(targets, shape, f"{where}: {goal.loss.name}", goal.objective.ignore)
+                return np.ascontiguousarray(labels, np.int32).reshape(n, -1)
+        return as_labels(targets, shape, f"{where}: {goal.loss.name}", goal.objective.ignore).reshape(n, -1)
     output = np.broadcast_to(np.zeros((), dtype), shape)
     targets, _ = same_rank(targets, output)
     if targets.ndim == len(shape) + 1 and targets.shape[-1] == 1:
         targets = targets[..., 0]
-    return as_target_rows(targets, output, f"{where}: {goal.loss.name}")
+    return as_target_rows(targets, output, f"{where}: {goal.loss.name}").reshape(n, -1)
 
 
 def sample_weights(sample_weight: Any, class_weight: Any, y: Any, where: str) -> Array | None:
