@@ -10,10 +10,14 @@
 INLINE size_t FN(rows_per_chunk)(size_t cols) { return cols >= CHUNK || cols == 0 ? 1 : CHUNK / cols; }
 INLINE size_t FN(min_size)(size_t a, size_t b) { return a < b ? a : b; }
 
-/* Sixteen lanes in double, then pairwise. */
+/* Sixteen lanes in double, then pairwise; the few of a short row one after the other. */
 static double FN(sum)(size_t n, const real *x) {
-    double lane[16] = {0};
+    double lane[16] = {0}, few = 0;
     size_t i = 0;
+    if (n < 16) {
+        for (; i < n; i++) few += (double)x[i];
+        return few;
+    }
     for (; i + 16 <= n; i += 16)
         for (int j = 0; j < 16; j++) lane[j] += (double)x[i + j];
     for (int j = 0; i < n; i++, j++) lane[j] += (double)x[i];

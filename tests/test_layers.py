@@ -34,7 +34,7 @@ def reference_activation(name, x):
     }[name]()
 
 
-# ---------------------------------------------------------------------------------------------------------------- Dense
+# --------------------------------------------------------------------------------------------------------------- Dense
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -89,6 +89,8 @@ def test_initializers_by_name_object_and_function():
     assert layer.bias.dtype == np.float32
     with pytest.raises(ValueError, match=r"kernel: expected shape \(2, 2\). Received: \(3,\)"):
         Dense(2, kernel_initializer=lambda shape, dtype: np.zeros(3)).build_once((2,))
+    with pytest.raises(ValueError, match=r"expected an initializer for bias. Received: None"):
+        Dense(2, bias_initializer=None).build_once((2,))
     with pytest.raises(ValueError, match=r"Did you mean 'glorot_uniform'.*Received: 'glorot_unifrom'"):
         Dense(2, kernel_initializer="glorot_unifrom")
 
@@ -123,7 +125,7 @@ def test_keras_options_pass_where_they_change_nothing():
         Flatten(nmae="x")
 
 
-# ---------------------------------------------------------------------------------------------------------- activations
+# --------------------------------------------------------------------------------------------------------- activations
 
 
 def test_activations_by_name_alias_attribute_and_function():
@@ -167,7 +169,7 @@ def test_unknown_activations_are_refused():
         _ = activations.nonsense
 
 
-# -------------------------------------------------------------------------------------------------- Flatten and Dropout
+# ------------------------------------------------------------------------------------------------- Flatten and Dropout
 
 
 def test_flatten(backend):
@@ -241,7 +243,7 @@ def test_dropout_has_kerass_signature():
         Dropout(0.5, seed=-1)
 
 
-# ------------------------------------------------------------------------------------------------------- what all share
+# ------------------------------------------------------------------------------------------------------ what all share
 
 
 def test_names_count_as_in_keras_and_never_collide():

@@ -7,7 +7,9 @@ package cuts products over its own threads (a threaded BLAS beside OpenMP region
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import os
+import sys
 from pathlib import Path
 
 REMEDY = "Install it with: pip install scipy-openblas32"
@@ -19,18 +21,17 @@ def load() -> tuple[dict[str, int], str]:
     Raises:
         ImportError: the package, its library or one of the symbols is missing.
     """
-    try:
-        import scipy_openblas32
-    except ImportError as error:
-        raise ImportError(f"fastnn needs the package scipy-openblas32 for matrix products. {REMEDY}") from error
-    folder = Path(scipy_openblas32.get_lib_dir())
-    found = [
-        path
-        for path in sorted(folder.iterdir())
-        if "openblas" in path.name and path.suffix in (".so", ".dll", ".dylib")
-    ]
+    # Not imported: its __init__ would load the library before its environment is set, with a pool of threads.
+    spec = importlib.util.find_spec("scipy_openblas32")
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError(f"fastnn needs the package scipy-openblas32 for matrix products. {REMEDY}")
+    folder = Path(spec.submodule_search_locations[0]) / "lib"
+    endings = (".so", ".dll", ".dylib")
+    found = [path for path in sorted(folder.glob("*openblas*")) if path.suffix in endings]
     if not found:
-        raise ImportError(f"fastnn: no OpenBLAS library in scipy-openblas32. {REMEDY}. Received {folder}")
+        raise ImportError(f"fastnn: no OpenBLAS library in scipy-openblas32. {REMEDY}. Received: {folder}")
+    if sys.platform == "win32":
+        os.add_dll_directory(str(folder))
     # read when the library is loaded; keeps it from starting a pool of threads that would never be used
     before = os.environ.get("OPENBLAS_NUM_THREADS")
     os.environ["OPENBLAS_NUM_THREADS"] = "1"

@@ -206,7 +206,8 @@ class Layer:
     def add_weight(self, name: str, shape: Shape, initializer: Any, trainable: bool = True) -> Parameter:
         """A parameter that starts from what the initializer draws; the model moves it into its arena later."""
         draw: Callable[..., npt.ArrayLike] | None = initializers.get(initializer)
-        assert draw is not None
+        if draw is None:
+            raise ValueError(f"{self.name}: expected an initializer for {name}. Received: None")
         parameter = Parameter(f"{self.name}/{name}", shape, self.dtype, draw, trainable and self._trainable)
         self.parameters.append(parameter)
         return parameter

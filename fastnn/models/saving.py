@@ -198,12 +198,12 @@ def _reading(name: str) -> Iterator[None]:
 
     try:
         yield
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
     except (
         *(zipfile.BadZipFile, SafetensorError, EOFError, OSError, RuntimeError),  # RecursionError is a RuntimeError
-        *(TypeError, KeyError, AttributeError, OverflowError, NotImplementedError),
+        *(ValueError, TypeError, KeyError, AttributeError, OverflowError, NotImplementedError),
     ) as error:
+        if isinstance(error, ValueError) and "Received" in str(error):
+            raise ValueError(f"{name}: {error}") from error
         raise ValueError(f"{name} is damaged, or not a file of fastnn. Received: {error!r}") from error
 
 
