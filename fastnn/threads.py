@@ -6,6 +6,7 @@ whatever the setting.  Results never depend on it.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,9 +28,13 @@ def set_num_threads(count: int) -> None:
     Raises:
         ValueError: not a whole number from 1 to 1024.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 1024:
+    try:
+        number = 0 if isinstance(count, bool) else operator.index(count)
+    except TypeError:
+        number = 0
+    if not 1 <= number <= 1024:
         raise ValueError(f"set_num_threads: expected a whole number from 1 to 1024. Received: {count!r}")
-    _native.set_num_threads(count)
+    _native.set_num_threads(number)
 
 
 @contextmanager

@@ -45,7 +45,7 @@
 #undef SIGN_BIT
 #undef HIGH_HALF
 #undef TINY
-#undef TILT
+#undef MARGIN
 #undef LN2_HI
 #undef LN2_LO
 #undef NORMAL_POLE
@@ -61,10 +61,10 @@
 #define SIGN_BIT INT64_MIN
 #define HIGH_HALF (-((real_int)1 << 27)) /* keeps 26 of 53 bits */
 #define TINY 0x1p-54                     /* where expm1(x) and ln(1 + x) round to x */
-#define TILT 0x1p-50
-#define LN2_HI 0x1.62e42fee00000p-1  /* 32 bits: n * LN2_HI is exact */
-#define LN2_LO 0x1.a39ef35793c76p-33 /* ln 2 - LN2_HI */
-#define NORMAL_POLE 4.0              /* of normal_tail's argument */
+#define MARGIN 0x1p-42                   /* well above the error of n ln 2 */
+#define LN2_HI 0x1.62e42fee00000p-1      /* 32 bits: n * LN2_HI is exact */
+#define LN2_LO 0x1.a39ef35793c76p-33     /* ln 2 - LN2_HI */
+#define NORMAL_POLE 4.0                  /* of normal_tail's argument */
 #define NORMAL_ORIGIN 2.0625
 #define LINEAR_HI 0x1.9884533d43651p+0 /* 2 sqrt(2 / pi) */
 #define LINEAR_LO -0x1.cbc0d30ebfd15p-54
@@ -85,7 +85,7 @@ OPAQUE(gelu_tanh_highest, 22.0);
 #define SIGN_BIT INT32_MIN
 #define HIGH_HALF (-((real_int)1 << 12)) /* keeps 12 of 24 bits */
 #define TINY 0x1p-25
-#define TILT 0x1p-21
+#define MARGIN 0x1p-15
 #define LN2_HI 0x1.62e4p-1 /* 15 bits */
 #define LN2_LO 0x1.7f7d1cp-20
 #define NORMAL_POLE 3.0
@@ -161,9 +161,9 @@ INLINE real FN(two_prod_)(real a, real b, real *low) {
  * x = 2 n ln 2 + r with |r| <= ln 2, and *scale = 2^n: an even power of two can be multiplied in two equal steps,
  * which reach overflow and the denormals without special cases and with one rounding.  This costs one term more than
  * taking every power (W. J. Cody, W. Waite 1980, Software Manual for the Elementary Functions, chapter 6).
- * TILT rounds the halves in n away from 0, so that 1 + result >= 1/2, where it is more accurate, for all x < 0. */
-INLINE real FN(exp_scaled)(real x, real low, real *scale) {
-    const real shifted = x * K(0.72134752044448170368 * (1 + TILT)) + (FN(magic)() + K(BIAS));
+ * n is rounded from guide: x itself, or a little less to keep 1 + result from falling below 1/2 and losing a bit. */
+INLINE real FN(exp_scaled)(real x, real low, real guide, real *scale) {
+    const real shifted = guide * K(0.72134752044448170368) + (FN(magic)() + K(BIAS));
     const real n = shifted - (FN(magic)() + K(BIAS));
     const real high = x - n * K(2 * LN2_HI);
     low = low - n * K(2 * LN2_LO);
@@ -180,7 +180,8 @@ INLINE real FN(exp_times)(real a, real q, real scale) { return (q * a + a) * sca
 /* exp(high + low) for |low| far below |high|. */
 INLINE real FN(exp_hilo_)(real high, real low) {
     real scale;
-    const real q = FN(exp_scaled)(FN(at_least)(FN(exp_lowest), FN(at_most)(FN(exp_highest), high)), low, &scale);
+    const real x = FN(at_least)(FN(exp_lowest), FN(at_most)(FN(exp_highest), high));
+    const real q = FN(exp_scaled)(x, low, x - K(MARGIN), &scale);
     return FN(exp_value)(q, scale);
 }
 
@@ -211,7 +212,7 @@ INLINE real FN(expm1_)(real x) {
 /* ---- logarithm ------------------------------------------------------------------------------------------------- */
 
 /* n ln 2 + ln(1 + f), for sqrt(1/2) <= 1 + f <= sqrt(2).  ln(1 + f) = f - f^2/2 + a correction: in float64
- * s (f^2/2 + s^2 P(s^2)) with s = f/(2 + f) (K. C. Ng's method in FreeBSD's e_log.c), in float32 f^3 P(f). */
+ * s (f^2/2 + s^2 P(s^2)) with s = f/(2 + f) (K. C. Ng 1993, e_log.c in fdlibm), in float32 f^3 P(f). */
 INLINE real FN(log_assemble)(real f, real n) {
     const real half_square = K(0.5) * f * f;
 #if REAL_BITS == 64
@@ -266,7 +267,8 @@ INLINE real FN(log1p_)(real x) {
 
 /* exp(-|x|) = (1 + result) * *scale * *scale. */
 INLINE real FN(decay)(real x, real *scale) {
-    return FN(exp_scaled)(-FN(at_most)(FN(decay_highest), fabs_(x)), K(0), scale);
+    const real z = FN(at_most)(FN(decay_highest), fabs_(x));
+    return FN(exp_scaled)(-z, K(0), -z, scale);
 }
 
 /* 1 / (1 + exp(-x)), all x.  t / (1 + t) or 1 / (1 + t) with t = exp(-|x|).  ULP @sigmoid */
@@ -324,7 +326,7 @@ INLINE real FN(mish_)(real x) {
     return first * (K(1) - above / below) * last;
 }
 
-/* tanh(x), all x.  x + x^3 P(x^2) for |x| < 0.625, else 1 - 2 / (exp(2|x|) + 1) (Cody and Waite, chapter 12).
+/* tanh(x), all x.  x + x^3 P(x^2) for |x| < 0.625, else 1 - 2 / (exp(2|x|) + 1) (Cody and Waite, chapter 13).
  * ULP @tanh */
 INLINE real FN(tanh_)(real x) {
     real half;
@@ -338,8 +340,8 @@ INLINE real FN(tanh_)(real x) {
 /* ---- error function, normal distribution ------------------------------------------------------------------------- */
 
 /* erf(x), all x.  x + x P(x^2) for |x| < 1, else 1 - P(|x|)^4: the fourth root of erfc is so flat that a polynomial of
- * moderate degree follows it until erfc is too small to matter (the idea of C. Hastings 1955, Approximations for
- * Digital Computers, sheet 45, without his reciprocal).  ULP @erf */
+ * moderate degree follows it until erfc is too small to matter (C. Hastings's idea, Abramowitz and Stegun 7.1.27,
+ * without his reciprocal).  ULP @erf */
 INLINE real FN(erf_)(real x) {
     const real magnitude = fabs_(x);
     const real small = magnitude * FN(erf_small)(x * x) + magnitude;
@@ -352,8 +354,8 @@ INLINE real FN(erf_)(real x) {
  * rounding error alone would cost z^2/4 ULP. */
 INLINE real FN(gaussian)(real z, real *scale) {
     real low;
-    const real square = two_prod(z, z, &low);
-    return FN(exp_scaled)(K(-0.5) * square, K(-0.5) * low, scale);
+    const real exponent = K(-0.5) * two_prod(z, z, &low);
+    return FN(exp_scaled)(exponent, K(-0.5) * low, exponent, scale);
 }
 
 /* z Phi(-z), 0.8 <= z <= normal_highest.  The Gaussian times a polynomial in (z - a)/(z + b) (M. M. Shepherd,
@@ -403,7 +405,7 @@ INLINE real FN(gelu_tanh_decay)(real x, real *scale) {
     const real rest = K(LINEAR_LO) + (square_low * K(CUBIC_HI) + (square * K(CUBIC_LO) + cubic_low));
     const real sum_low = (smaller - (sum - larger)) + rest;
     const real argument = two_prod(z, sum, &low);
-    return FN(exp_scaled)(-argument, -(z * sum_low + low), scale);
+    return FN(exp_scaled)(-argument, -(z * sum_low + low), -argument, scale);
 }
 
 /* sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)) = (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, all x.

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastnn.engine.arena import ALIGNMENT, Arena, Parameter
+from fastnn.engine.arena import ALIGNMENT, Arena, Parameter, drawn_later
 from fastnn.engine.plan import Plan
 
 
 def parameters(*shapes: tuple[int, ...]) -> list[Parameter]:
     rng = np.random.default_rng(0)
-    return [Parameter(f"p{i}", rng.normal(size=s).astype(np.float32)) for i, s in enumerate(shapes)]
+    return [Parameter(f"p{i}", s, np.float32, lambda s, dtype: rng.normal(size=s)) for i, s in enumerate(shapes)]
 
 
 def test_arena_keeps_values_and_aligns_every_parameter():
@@ -23,17 +23,54 @@ def test_arena_keeps_values_and_aligns_every_parameter():
     for parameter, value in zip(given_parameters, before):
         np.testing.assert_array_equal(parameter.value, value)
         assert parameter.value.ctypes.data % ALIGNMENT == 0
-        assert np.shares_memory(parameter.value, arena.values)
-    arena.values[:] = 2
+        assert parameter.home is not None and np.shares_memory(parameter.value, parameter.home[0])
+    (whole,) = arena.trainable_ranges()
+    assert whole.values.size == arena.size == arena.like().size == 16 * (1 + 1 + 1)
+    whole.values[:] = 2
     assert all((p.value == 2).all() for p in given_parameters)
+    for parameter, view in zip(given_parameters, arena.views(whole.values)):
+        assert view.shape == parameter.shape and np.shares_memory(view, parameter.value)
 
 
 def test_arena_merges_neighbouring_trainable_ranges_only():
-    ps = parameters((4,), (4,), (4,))
+    ps = parameters((4,), (40,), (4,))
     arena = Arena(ps, np.float32)
-    assert arena.trainable_ranges() == [(0, arena.size)]
+    assert [(part.at, part.start, part.size) for part in arena.trainable_ranges()] == [(0, 0, 16 + 48 + 16)]
     ps[1].trainable = False
-    assert arena.trainable_ranges() == [(0, arena.offsets[1]), (arena.offsets[2], arena.size)]
+    assert [(part.at, part.start, part.size) for part in arena.trainable_ranges()] == [(0, 0, 16), (64, 64, 16)]
+    gradient = arena.like()
+    gradient[:] = np.arange(arena.size)
+    assert arena.trainable_ranges()[1].of(gradient)[0] == 64
+
+
+def test_arena_leaves_parameters_where_another_arena_has_put_them():
+    ps = parameters((3,), (5,), (7,), (2,))
+    first = Arena(ps[1:3], np.float32)
+    homes = [p.value for p in ps[1:3]]
+    second = Arena(ps, np.float32)
+    assert all(p.value is home for p, home in zip(ps[1:3], homes))
+    parts = second.trainable_ranges()
+    assert [part.start for part in parts] == [0, 16, 48] and [part.size for part in parts] == [16, 32, 16]
+    assert np.shares_memory(parts[1].values, homes[0]) and np.shares_memory(parts[1].values, homes[1])
+    assert first.size == 32 and second.size == 64
+
+
+def test_parameters_are_drawn_at_once_or_when_first_asked_for():
+    drawn = []
+
+    def draw(shape, dtype):
+        drawn.append((shape, dtype))
+        return np.ones(shape)
+
+    assert Parameter("now", (2, 3), np.float32, draw).value.dtype == np.float32 and drawn == [((2, 3), "float32")]
+    with drawn_later():
+        later = Parameter("later", (10**9, 10**9), "float64", draw)
+        assigned = Parameter("assigned", (2,), "float64", draw)
+    assert later.nbytes == 8 * 10**18 and len(drawn) == 1
+    assigned.assign([3, 4])
+    assert assigned.value.tolist() == [3, 4] and len(drawn) == 1
+    with pytest.raises(ValueError, match=r"wrong: expected shape \(2,\). Received: \(3,\)"):
+        Parameter("wrong", (2,), np.float32, lambda shape, dtype: np.ones(3))
 
 
 @settings(max_examples=50, deadline=None)
@@ -106,11 +143,11 @@ def test_native_executor_refuses_what_it_does_not_know():
 
     plan = Plan(np.float32, 1)
     plan.step("fourier", ())
-    with pytest.raises(ValueError, match="Received 'fourier'"):
+    with pytest.raises(ValueError, match=r"Received 'fourier'"):
         _native.kernels.Program(plan)
     plan, _, _ = affine_plan(2)
     program = _native.kernels.Program(plan)
-    with pytest.raises(ValueError, match="Received 2 and 0"):
+    with pytest.raises(ValueError, match=r"Received 2 and 0"):
         program.bind((np.ones((2, 4), np.float32),) * 2)
-    with pytest.raises(TypeError, match="Received complex64"):
+    with pytest.raises(TypeError, match=r"Received complex64"):
         program.bind((np.ones((2, 4), np.complex64),), (np.ones((2, 3), np.float32),))

@@ -64,7 +64,7 @@ class ProgramPool:
             idle = self._idle.pop(key, [])
             idle.append(self._counted(executor, 1))
             self._idle[key] = idle
-            while self._count > MOST_PROGRAMS or (self._bytes > MOST_BYTES and self._count > 1):
+            while len(self._idle) > 1 and (self._count > MOST_PROGRAMS or self._bytes > MOST_BYTES):
                 self._drop(next(iter(self._idle)))
 
     def clear(self, unwanted: Callable[[Any], bool]) -> None:

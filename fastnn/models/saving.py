@@ -158,7 +158,7 @@ def _description(model: Model) -> dict[str, Any]:
         "class_name": type(model).__name__,
         "config": model.get_config(),
         "compiled": compiled,
-        "seed": model._seed,
+        "seed": model.seed,
         "shuffles": model.shuffles,
         "metadata": model.metadata,
     }
@@ -278,7 +278,7 @@ def _model(parts: dict[str, bytes], compile: bool) -> Model:
         _check(found, {p.name: (p.shape, p.dtype) for p in model.weights})
         for parameter in model.weights:
             parameter.assign(found[parameter.name])
-    model._seed = None if described["seed"] is None else _whole(described, "seed", 2**64)
+    model._seed = _whole(described, "seed", 2**64)
     model.shuffles = _whole(described, "shuffles", 2**63)
     model.metadata = dict(described["metadata"])
     if compile and described["compiled"] is not None:
