@@ -637,7 +637,7 @@ cdef class Program:
         cdef Py_ssize_t last = first_sample + batches * r.batch
         for data in self.held_data if order is None else (order,):
             if first_sample < 0 or batches < 0 or last > len(data):
-                raise ValueError(f"run: samples {first_sample} to {last} lie outside of the data. Received: {len(data)}")
+                raise ValueError(f"run: samples {first_sample} to {last} are not all there. Received: {len(data)}")
         if scalars is not None and len(scalars) < batches:
             raise ValueError(f"run: expected scalars for {batches} steps. Received: {len(scalars)}")
         r.first_sample, r.batches, r.done, r.seed, r.step = first_sample, batches, 0, seed, step

@@ -229,14 +229,12 @@ class Pass:
 
 
 def shuffled(n: int, seed: int, number: int) -> npt.NDArray[np.int64]:
-    """A permutation of 0 ... n-1 that is a function of (seed, number): random keys, sorted."""
-    keys = np.empty(n, np.uint32)
-    current().random_bits(keys, seed, 0, number & 0xFFFFFFFF)
-    if n > 2**32:
-        return np.argsort(keys, kind="stable").astype(np.int64)
-    pairs = keys.astype(np.uint64)  # key and index in one number: quicker to sort than an index by its key
-    pairs <<= np.uint64(32)
-    pairs |= np.arange(n, dtype=np.uint64)
-    pairs.sort()
-    pairs &= np.uint64(0xFFFFFFFF)
-    return pairs.view(np.int64)
+    """A permutation of 0 ... n-1 that is a function of (seed, number): random keys that end in their index, sorted."""
+    keys = np.empty(n, np.uint64)
+    current().random_bits(keys.view(np.uint32), seed, 0, number & 0xFFFFFFFF)
+    last = np.uint64((1 << n.bit_length()) - 1)
+    keys &= ~last
+    keys |= np.arange(n, dtype=np.uint64)
+    keys.sort()
+    keys &= last
+    return keys.view(np.int64)
