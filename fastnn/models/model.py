@@ -300,8 +300,8 @@ class Model:
             class_weight: weight of each class; classes not named count 1.
             sample_weight: weight of each sample.
             initial_epoch: number of the first epoch, to continue a training.
-            steps_per_epoch: batches per epoch, for endless iterables or shorter epochs.  The next epoch goes on behind; one
-                that meets the end of the data is shorter.
+            steps_per_epoch: batches per epoch, for endless iterables or shorter epochs.  The next epoch goes on where
+                this one stopped; one that meets the end of the data is shorter.
             validation_steps: batches of validation data, all by default.
             validation_batch_size: `batch_size` by default.
             validation_freq: evaluate after so many epochs; or a list of epochs, counted from 1.

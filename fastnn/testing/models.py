@@ -22,8 +22,8 @@ def gradcheck_model(
 ) -> float:
     """Check the gradients that a model trains with against central differences of its loss.
 
-    All samples make one mini-batch in training mode, with the dropout masks of the model's first step. Weights, optimizer
-    and counters are afterwards what they were.
+    All samples make one mini-batch in training mode, with the dropout masks of the model's first step. Weights,
+    optimizer and counters are afterwards what they were.
 
     Parameters
     ----------
