@@ -27,8 +27,8 @@ def as_floats(values: ArrayLike, dtype: DTypeLike | None = None) -> Array:
         own = array.dtype.newbyteorder("=")
         keep = isinstance(values, (np.ndarray, np.generic)) and own in (np.float32, np.float64)
         dtype = own if keep else config.floatx()
-    # Not ascontiguousarray, which would give an array of rank 0 an axis.
-    return np.asarray(array, dtype=dtype, order="C")
+    # Not ascontiguousarray, which would give an array of rank 0 an axis and leave an unaligned one as it is.
+    return np.require(array, dtype, ["C", "A"])
 
 
 def as_matrix(predictions: Array, name: str) -> Array:
@@ -91,7 +91,7 @@ def as_labels(true: Array, shape: tuple[int, ...], name: str, ignore: int | None
         raise ValueError(
             f"{name}: labels must lie between {lowest} and {highest}. Received: {labels[first]} at index {first}"
         )
-    return np.ascontiguousarray(labels, np.int32)
+    return np.require(labels, np.int32, ["C", "A"])
 
 
 def spread_weights(sample_weight: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -6,9 +6,10 @@
  *
  * Refuses: <math.h> in the same file (fmax and fmin are names here), flags that assume finite numbers (-ffast-math).
  *
- * "ULP a / b" is the largest error, in units in the last place, of float32 over all 2^32 inputs and of float64 over
- * dense samples, the worse of the code with and without FMA (tools/ulp_sweep.py).  Polynomials, with their intervals
- * and degrees: real_math_coefficients.h, made by tools/minimax.py.
+ * "ULP a / b" is the largest error, in units in the last place, of float32 over every input with 2^-26 <= |x| < 128 and
+ * every 17th outside, and of float64 over 4 million samples; of the code with and without FMA the worse
+ * (tools/ulp_sweep.py --dense --stride 17 --samples 4194304).  Polynomials, with their intervals and degrees:
+ * real_math_coefficients.h, made by tools/minimax.py.
  */
 #ifndef FASTNN_REAL_MATH_ONCE
 #define FASTNN_REAL_MATH_ONCE
@@ -185,7 +186,7 @@ INLINE real FN(exp_hilo_)(real high, real low) {
     return FN(exp_value)(q, scale);
 }
 
-/* exp(x), all x.  See exp_scaled.  ULP @exp */
+/* exp(x), all x.  See exp_scaled.  ULP 1.30 / 1.14 */
 INLINE real FN(exp_)(real x) { return FN(exp_hilo_)(x, K(0)); }
 
 /* exp(x) = 2 * *half * (1 + result): x = n ln 2 + r, |r| <= ln 2 / 2, *half = 2^(n - 1). */
@@ -201,7 +202,7 @@ INLINE real FN(expm1_scaled)(real x, real *half) {
 }
 
 /* exp(x) - 1, all x.  2^n expm1(r) + (2^n - 1), halved against overflow (P. T. P. Tang 1992, ACM TOMS 18, without
- * his table).  ULP @expm1 */
+ * his table).  ULP 1.77 / 1.67 */
 INLINE real FN(expm1_)(real x) {
     real half;
     const real q = FN(expm1_scaled)(FN(at_least)(FN(expm1_lowest), FN(at_most)(FN(exp_highest), x)), &half);
@@ -239,7 +240,7 @@ INLINE real FN(unscale)(real x, real_uint exponent) {
     return FN(from_bits)((real_int)((real_uint)FN(bits)(x) - exponent));
 }
 
-/* ln x, all x; -inf at 0, NaN below.  Denormals are scaled up first.  ULP @log */
+/* ln x, all x; -inf at 0, NaN below.  Denormals are scaled up first.  ULP 0.83 / 0.82 */
 INLINE real FN(log_)(real x) {
     real_uint exponent;
     const int denormal = x < REAL_MIN;
@@ -252,7 +253,7 @@ INLINE real FN(log_)(real x) {
 }
 
 /* ln(1 + x), all x; -inf at -1, NaN below.  With 1 + x = 2^n (1 + f): f = x 2^-n + (2^-n - 1) has a single rounding,
- * and none at n = 0.  2^-n is built four times too large, since it may be denormal.  ULP @log1p */
+ * and none at n = 0.  2^-n is built four times too large, since it may be denormal.  ULP 1.38 / 1.28 */
 INLINE real FN(log1p_)(real x) {
     real_uint exponent;
     const real n = FN(log_exponent)(K(1) + x, &exponent);
@@ -271,14 +272,15 @@ INLINE real FN(decay)(real x, real *scale) {
     return FN(exp_scaled)(-z, K(0), -z, scale);
 }
 
-/* 1 / (1 + exp(-x)), all x.  t / (1 + t) or 1 / (1 + t) with t = exp(-|x|).  ULP @sigmoid */
+/* 1 / (1 + exp(-x)), all x.  t / (1 + t) or 1 / (1 + t) with t = exp(-|x|).  ULP 3.32 / 2.59 */
 INLINE real FN(sigmoid_)(real x) {
     real scale;
     const real q = FN(decay)(x, &scale), t = FN(exp_value)(q, scale);
     return select(x < K(0), t, K(1)) / (K(1) + t);
 }
 
-/* x / (1 + exp(-x)), all x; -0 at -inf.  As sigmoid, with x inside t, which keeps the denormal tail.  ULP @silu */
+/* x / (1 + exp(-x)), all x; -0 at -inf.  As sigmoid, with x inside t, which keeps the denormal tail.  ULP 3.58 / 2.88
+ */
 INLINE real FN(silu_)(real x) {
     real scale;
     const real q = FN(decay)(x, &scale), c = FN(at_least)(FN(exp_lowest), x);
@@ -296,7 +298,7 @@ INLINE real FN(log1p_unit_interval)(real t) {
 #endif
 }
 
-/* ln(1 + exp(x)), all x.  max(x, 0) + ln(1 + exp(-|x|)).  ULP @softplus */
+/* ln(1 + exp(x)), all x.  max(x, 0) + ln(1 + exp(-|x|)).  ULP 2.55 / 2.10 */
 INLINE real FN(softplus_)(real x) {
     real scale;
     const real q = FN(decay)(x, &scale);
@@ -304,7 +306,7 @@ INLINE real FN(softplus_)(real x) {
 }
 
 /* tanh(softplus(x)) = ((1 + e^x)^2 - 1) / ((1 + e^x)^2 + 1), all x.  With t = exp(-|x|) that is t (1 - c) for x < 0
- * and 1 - c otherwise, where c is a fraction of polynomials in t that is small when t is.  ULP @tanh_softplus */
+ * and 1 - c otherwise, where c is a fraction of polynomials in t that is small when t is.  ULP 2.66 / 2.28 */
 INLINE real FN(tanh_softplus_)(real x) {
     real scale;
     const real q = FN(decay)(x, &scale), t = FN(exp_value)(q, scale), t2 = t + t;
@@ -314,7 +316,7 @@ INLINE real FN(tanh_softplus_)(real x) {
     return first - first * (above / below);
 }
 
-/* x tanh(softplus(x)), all x; -0 at -inf (D. Misra 2019, arXiv:1908.08681).  As tanh_softplus.  ULP @mish */
+/* x tanh(softplus(x)), all x; -0 at -inf (D. Misra 2019, arXiv:1908.08681).  As tanh_softplus.  ULP 3.47 / 3.17 */
 INLINE real FN(mish_)(real x) {
     real scale;
     const real q = FN(decay)(x, &scale), t = FN(exp_value)(q, scale), t2 = t + t;
@@ -327,7 +329,7 @@ INLINE real FN(mish_)(real x) {
 }
 
 /* tanh(x), all x.  x + x^3 P(x^2) for |x| < 0.625, else 1 - 2 / (exp(2|x|) + 1) (Cody and Waite, chapter 13).
- * ULP @tanh */
+ * ULP 1.20 / 1.17 */
 INLINE real FN(tanh_)(real x) {
     real half;
     const real magnitude = fabs_(x), square = x * x;
@@ -341,7 +343,7 @@ INLINE real FN(tanh_)(real x) {
 
 /* erf(x), all x.  x + x P(x^2) for |x| < 1, else 1 - P(|x|)^4: the fourth root of erfc is so flat that a polynomial of
  * moderate degree follows it until erfc is too small to matter (C. Hastings's idea, Abramowitz and Stegun 7.1.27,
- * without his reciprocal).  ULP @erf */
+ * without his reciprocal).  ULP 1.65 / 1.55 */
 INLINE real FN(erf_)(real x) {
     const real magnitude = fabs_(x);
     const real small = magnitude * FN(erf_small)(x * x) + magnitude;
@@ -366,7 +368,7 @@ INLINE real FN(normal_tail_scaled)(real z, real *scale) {
     return (q * factor + factor) * *scale;
 }
 
-/* exp(-x^2/2) / sqrt(2 pi), all x.  ULP @normpdf */
+/* exp(-x^2/2) / sqrt(2 pi), all x.  ULP 2.51 / 2.27 */
 INLINE real FN(normpdf_)(real x) {
     real scale;
     const real q = FN(gaussian)(FN(at_most)(FN(normal_highest), fabs_(x)), &scale);
@@ -374,7 +376,7 @@ INLINE real FN(normpdf_)(real x) {
 }
 
 /* Phi(x), the normal distribution function, all x.  1/2 + x P(x^2) for |x| < 0.8, else from the tail, whose relative
- * accuracy is kept.  ULP @normcdf */
+ * accuracy is kept.  ULP 3.58 / 3.84 */
 INLINE real FN(normcdf_)(real x) {
     real scale;
     const real z = FN(at_most)(FN(normal_highest), fabs_(x));
@@ -384,7 +386,7 @@ INLINE real FN(normcdf_)(real x) {
 }
 
 /* x Phi(x), all x; -0 at -inf (D. Hendrycks, K. Gimpel 2016, arXiv:1606.08415).  As normcdf, with the tail's factor z
- * left in, so that it needs neither the division nor the product.  ULP @gelu */
+ * left in, so that it needs neither the division nor the product.  ULP 3.06 / 3.17 */
 INLINE real FN(gelu_)(real x) {
     real scale;
     const real z = FN(at_most)(FN(normal_highest), fabs_(x));
@@ -409,14 +411,14 @@ INLINE real FN(gelu_tanh_decay)(real x, real *scale) {
 }
 
 /* sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)) = (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, all x.
- * ULP @gelu_tanh_gate */
+ * ULP 3.25 / 2.99 */
 INLINE real FN(gelu_tanh_gate_)(real x) {
     real scale;
     const real q = FN(gelu_tanh_decay)(x, &scale), t = FN(exp_value)(q, scale);
     return select(x < K(0), t, K(1)) / (K(1) + t);
 }
 
-/* x gelu_tanh_gate(x), all x; -0 at -inf (Hendrycks and Gimpel).  ULP @gelu_tanh */
+/* x gelu_tanh_gate(x), all x; -0 at -inf (Hendrycks and Gimpel).  ULP 3.89 / 3.57 */
 INLINE real FN(gelu_tanh_)(real x) {
     real scale;
     const real q = FN(gelu_tanh_decay)(x, &scale), c = FN(at_least)(FN(gelu_tanh_lowest), x);

@@ -151,3 +151,20 @@ def test_native_executor_refuses_what_it_does_not_know():
         program.bind((np.ones((2, 4), np.float32),) * 2)
     with pytest.raises(TypeError, match=r"Received complex64"):
         program.bind((np.ones((2, 4), np.complex64),), (np.ones((2, 3), np.float32),))
+
+
+def test_nothing_is_computed_below_the_lowest_layer_that_learns():
+    """Two of three layers are frozen: of the backward products only dW of the last is left."""
+    from fastnn import Sequential
+    from fastnn.layers import Dense, Input
+
+    model = Sequential([Input((4,)), Dense(3, "relu"), Dense(3, "relu"), Dense(2)])
+    model.compile("sgd", "mse")
+    products = []
+    for frozen in range(4):
+        for number, layer in enumerate(model.layers):
+            layer.trainable = number >= frozen
+        data, goal = model.prepare(np.ones((1, 4)), np.ones((1, 2)), None, "test")
+        plan = model.runner.for_training(goal, data.n, "sgd").program.plan
+        products.append(sum(step.op == "gemm" for step in plan.steps))
+    assert products == [5, 3, 1, 0]

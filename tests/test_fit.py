@@ -338,6 +338,17 @@ def test_weights_that_do_not_fit():
         model.fit(X, np.ones((50, 2, 2)), class_weight={0: 1}, verbose=0)
 
 
+def test_class_weights_are_of_training_only(backend):
+    """Sample weights go along with the validation part, class weights do not: as in Keras."""
+    y = np.zeros(50)
+    y[::2] = 2
+    options = {"validation_split": 0.2, "verbose": 0, "shuffle": False}
+    history = line().fit(np.ones((50, 1)), y, class_weight={2: 5}, **options).history
+    assert history["loss"] == [pytest.approx(3)] and history["val_loss"] == [pytest.approx(1)]
+    history = line().fit(np.ones((50, 1)), y, sample_weight=np.arange(50), **options).history
+    assert history["loss"] == [pytest.approx(19.5)] and history["val_loss"] == [pytest.approx(44.5)]
+
+
 # ---------------------------------------------------------------------------------------------- metrics and evaluation
 
 

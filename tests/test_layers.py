@@ -244,12 +244,12 @@ def test_dropout_has_kerass_signature():
 
 
 def test_names_count_as_in_keras_and_never_collide():
-    class MyDense(Dense):
+    class Numbered(Dense):
         pass
 
-    assert [MyDense(1).name for _ in range(3)] == ["my_dense", "my_dense_1", "my_dense_2"]
-    assert MyDense(1, name="my_dense_7").name == "my_dense_7" and MyDense(1).name == "my_dense_8"
-    assert MyDense(1, name="mine").name == "mine" and MyDense(1).name == "my_dense_9"
+    assert [Numbered(1).name for _ in range(3)] == ["numbered", "numbered_1", "numbered_2"]
+    assert Numbered(1, name="numbered_7").name == "numbered_7" and Numbered(1).name == "numbered_8"
+    assert Numbered(1, name="mine").name == "mine" and Numbered(1).name == "numbered_9"
 
 
 @pytest.mark.parametrize("name", ["", "a/b", 3])

@@ -127,7 +127,7 @@ def test_any_number_of_samples_and_any_batch(backend, n, batch):
 @pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
 def test_batch_sizes_that_are_none(method, batch):
     arguments = (X,) if method == "predict" else (X, Y)
-    with pytest.raises(ValueError, match=f"{method}: batch_size must be a positive whole number. Received:"):
+    with pytest.raises(ValueError, match=f"{method}: batch_size must be a whole number of at least [01]. Received:"):
         getattr(model(), method)(*arguments, batch_size=batch, verbose=0)
 
 
@@ -136,7 +136,7 @@ def test_batch_sizes_that_are_none(method, batch):
 )
 @pytest.mark.parametrize("value", [-1, 1.5, "2", True])
 def test_counts_that_are_none(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be a positive whole number. Received:"):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number of at least [01]. Received:"):
         model().fit(X, Y, verbose=0, validation_data=(X, Y), **{name: value})
 
 

@@ -104,6 +104,20 @@ def test_training_goes_on_after_add_with_a_fresh_optimizer():
     assert history[-1] < history[0] and model.optimizer.iterations == 20
 
 
+def test_the_loss_follows_the_last_layer():
+    """A softmax that is exchanged for a layer without activation: the same loss now reads other outputs."""
+    model = compiled()
+    model.evaluate(X, Y, verbose=0)
+    model.pop()
+    model.add(Dense(3, "sigmoid", kernel_initializer="zeros"))
+    assert model.evaluate(X, Y, verbose=0)[0] == pytest.approx(np.log(3))  # three halves, made to sum to 1
+    model.pop()
+    model.add(Dense(3, "sigmoid", kernel_initializer="zeros", bias_initializer=lambda s, dtype: [9.0, 0, 0]))
+    p = model.predict(X)[0]
+    expected = -(np.log(p / p.sum())[Y]).mean()
+    assert model.evaluate(X, Y, verbose=0)[0] == pytest.approx(expected, rel=1e-5)
+
+
 def test_what_cannot_be_added():
     model = small()
     with pytest.raises(TypeError, match=r"expected a layer. Received: 3"):
@@ -358,6 +372,19 @@ def test_summary_of_a_model_without_shape(capsys):
     Sequential([Dense(3, name="later")]).summary()
     shown = capsys.readouterr().out
     assert "later (Dense)" in shown and "?" in shown and "unbuilt" in shown
+
+
+def test_classes_of_ones_own_cannot_be_described():
+    class MyDense(Dense):
+        pass
+
+    class MyModel(Sequential):
+        pass
+
+    with pytest.raises(ValueError, match=r"a layer can be described if.*Received: <MyDense"):
+        Sequential([Input((3,)), MyDense(2)]).get_config()
+    with pytest.raises(ValueError, match=r"a model can be saved if.*Received: <MyModel"):
+        copy.copy(MyModel([Input((3,)), Dense(2)]))
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])

@@ -246,6 +246,28 @@ def test_idle_programs_are_few_and_small(monkeypatch):
     assert pool._count == 1
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the resource module is not there")
+def test_the_process_does_not_grow():
+    """What Python does not count: 200 models, each trained and used, in one process."""
+    import resource
+
+    def largest():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1)  # KB
+
+    def use():
+        model = network(width=256)
+        model.fit(X[:200], Y[:200], verbose=0)
+        model.predict(X[:200], verbose=0)
+
+    for _ in range(30):
+        use()
+    gc.collect()
+    before = largest()
+    for _ in range(200):  # at least 300 KB each
+        use()
+    assert largest() - before < 20_000
+
+
 def test_models_are_freed():
     import weakref
 

@@ -13,8 +13,15 @@ LAYERS: dict[str, type[Layer]] = {cls.__name__: cls for cls in (InputLayer, Dens
 
 
 def serialize(layer: Layer) -> dict[str, Any]:
-    """{"class_name", "config"}, from which `deserialize` builds an equal layer."""
-    return {"class_name": type(layer).__name__, "config": layer.get_config()}
+    """{"class_name", "config"}, from which `deserialize` builds an equal layer.
+
+    Raises:
+        ValueError: the class of the layer is not in the list.
+    """
+    name = type(layer).__name__
+    if LAYERS.get(name) is not type(layer):
+        raise ValueError(f"a layer can be described if its class is one of {list(LAYERS)}. Received: {layer!r}")
+    return {"class_name": name, "config": layer.get_config()}
 
 
 def deserialize(entry: Any) -> Layer:

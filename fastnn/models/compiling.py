@@ -82,12 +82,11 @@ class Compiled:
         Raises:
             ValueError: there is no loss, or loss, metrics and targets do not fit each other.
         """
-        output = layers[-1].output_shape
-        key = (y.shape[1:], output, weighted)
+        output, final = layers[-1].output_shape, getattr(layers[-1], "activation", None)
+        key = (y.shape[1:], output, final, weighted)
         goal = self._goals.get(key)
         if goal is None:
             assert output is not None
-            final = getattr(layers[-1], "activation", None)
             goal = self._goals[key] = self._resolve(output, final, y.shape, weighted, where)
         return goal
 

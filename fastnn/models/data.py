@@ -147,7 +147,7 @@ def _targets(given: Array, targets: Array, goal: Goal, dtype: np.dtype[Any], whe
         if targets.dtype.kind in "iu" and targets.shape in (shape[:-1], (*shape[:-1], 1)):
             labels = targets.reshape(-1)
             if np.minimum.reduce(labels) >= 0 and np.maximum.reduce(labels) < shape[-1]:
-                return np.ascontiguousarray(labels, np.int32).reshape(n, -1)
+                return np.require(labels, np.int32, ["C", "A"]).reshape(n, -1)
         return as_labels(targets, shape, f"{where}: {goal.loss.name}", goal.objective.ignore).reshape(n, -1)
     output = np.broadcast_to(np.zeros((), dtype), shape)
     targets, _ = same_rank(targets, output)
@@ -166,7 +166,7 @@ def sample_weights(sample_weight: Any, class_weight: Any, y: Any, where: str) ->
     if sample_weight is not None and class_weight is not None:
         raise ValueError(f"{where}: expected sample_weight or class_weight. Received: both")
     if sample_weight is not None:
-        return np.asarray(as_numbers(sample_weight, where, "sample_weight"), np.float64, order="C")
+        return np.require(as_numbers(sample_weight, where, "sample_weight"), np.float64, ["C", "A"])
     if class_weight is None:
         return None
     if not isinstance(class_weight, Mapping):
@@ -189,24 +189,25 @@ def _classes(y: Array) -> Array:
     return y
 
 
-def split(x: Any, y: Any, weights: Array | None, share: float, where: str) -> tuple[Any, Any, Any, tuple[Any, ...]]:
+def split(x: Any, y: Any, weights: Any, share: float, where: str) -> tuple[Array, Array, Any, tuple[Array, ...]]:
     """The part to train on, floor(n (1 - share)) samples as in Keras, and (x, y[, weights]) of the last samples.
 
     Raises:
-        ValueError: the share is not in (0, 1), or one part would be empty.
+        ValueError: the share is not in (0, 1), one part would be empty, or there are not as many targets as samples.
     """
     if not 0 < share < 1:
         raise ValueError(f"{where}: validation_split must be in (0, 1). Received: {share!r}")
-    x, y = as_numbers(x, where, "x"), as_numbers(y, where, "y")
-    n = len(x)
-    if len(y) != n or (weights is not None and len(weights) != n):
-        raise ValueError(f"{where}: x, y and weights must have as many samples. Received: {n} and {len(y)}")
-    at = int(np.floor(n * (1 - share)))
-    if at == 0 or at == n:
-        raise ValueError(f"{where}: validation_split leaves a part of {n} samples empty. Received: {share!r}")
-    if weights is None:
-        return x[:at], y[:at], None, (x[at:], y[at:])
-    return x[:at], y[:at], weights[:at], (x[at:], y[at:], weights[at:])
+    arrays = [as_numbers(x, where, "x"), as_numbers(y, where, "y")]
+    if weights is not None:
+        arrays.append(as_numbers(weights, where, "sample_weight"))
+    counts = [len(array) for array in arrays]
+    if len(set(counts)) > 1:
+        raise ValueError(f"{where}: x, y and sample_weight must have as many samples. Received: {counts}")
+    at = int(np.floor(counts[0] * (1 - share)))
+    if not 0 < at < counts[0]:
+        raise ValueError(f"{where}: validation_split leaves a part of {counts[0]} samples empty. Received: {share!r}")
+    head = [array[:at] for array in arrays]
+    return head[0], head[1], None if weights is None else head[2], tuple(array[at:] for array in arrays)
 
 
 def warn_unlike(y: Array, tail: Array) -> None:
@@ -220,22 +221,22 @@ def warn_unlike(y: Array, tail: Array) -> None:
         )
 
 
-def positive(value: Any, name: str, where: str) -> int:
-    """A whole number of at least 1.
+def whole(value: Any, name: str, where: str, least: int = 1) -> int:
+    """A whole number of at least `least`.
 
     Raises:
         ValueError: anything else.
     """
-    if type(value) is int and value > 0:
+    if type(value) is int and value >= least:
         return value
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{where}: {name} must be a positive whole number. Received: {value!r}")
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{where}: {name} must be a whole number of at least {least}. Received: {value!r}")
     return int(value)
 
 
-def optional_positive(value: Any, name: str, where: str) -> int | None:
-    """The same, or None."""
-    return None if value is None else positive(value, name, where)
+def whole_or_none(value: Any, name: str, where: str) -> int | None:
+    """A whole number of at least 1, or None."""
+    return None if value is None else whole(value, name, where)
 
 
 def one_of(value: Any, choices: Collection[Any], name: str) -> Any:

@@ -14,7 +14,7 @@ from fastnn.callbacks import CallbackList, ProgbarLogger
 
 from .batches import Batch, batches, known_length
 from .compiling import Goal
-from .data import Data, is_array_like, one_of, optional_positive, sample_weights
+from .data import Data, is_array_like, one_of, sample_weights, whole_or_none
 from .loops import DEFAULT_BATCH, VERBOSE, Logs, batch_hooks, run_batches
 from .runner import Pass
 from .scores import Scores
@@ -63,7 +63,7 @@ def evaluate(
     """See `Model.evaluate`."""
     where = "evaluate"
     one_of(verbose, VERBOSE, "verbose")
-    size, steps = optional_positive(batch_size, "batch_size", where), optional_positive(steps, "steps", where)
+    size, steps = whole_or_none(batch_size, "batch_size", where), whole_or_none(steps, "steps", where)
     items: Iterable[tuple[Data, Goal]]
     length: int | None
     if is_array_like(x):
@@ -98,8 +98,8 @@ def on_batch(model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any
 def predict(model: Model, x: Any, batch_size: Any, verbose: Any, steps: Any, callbacks: Any) -> npt.NDArray[Any]:
     """See `Model.predict`."""
     one_of(verbose, VERBOSE, "verbose")
-    size = optional_positive(batch_size, "batch_size", "predict")
-    steps = optional_positive(steps, "steps", "predict")
+    size = whole_or_none(batch_size, "batch_size", "predict")
+    steps = whole_or_none(steps, "steps", "predict")
     source: Iterable[npt.NDArray[Any]]
     length: int | None
     if is_array_like(x):

@@ -9,7 +9,7 @@ from fastnn.callbacks import CallbackList, History
 
 from .batches import Batch, batches, known_length
 from .compiling import Goal
-from .data import Data, is_array_like, one_of, optional_positive, positive, sample_weights, split, warn, warn_unlike
+from .data import Data, is_array_like, one_of, sample_weights, split, warn, warn_unlike, whole, whole_or_none
 from .evaluating import prepare, score
 from .loops import DEFAULT_BATCH, VERBOSE, Logs, batch_hooks, run_batches
 from .runner import Pass, shuffled
@@ -41,17 +41,16 @@ def fit(
 ) -> History:
     """See `Model.fit`."""
     one_of(verbose, VERBOSE, "verbose")
-    epochs = positive(epochs, "epochs", "fit")
-    if initial_epoch:
-        initial_epoch = positive(initial_epoch, "initial_epoch", "fit")
-    batch_size = optional_positive(batch_size, "batch_size", "fit")
-    steps = optional_positive(steps_per_epoch, "steps_per_epoch", "fit")
+    epochs = whole(epochs, "epochs", "fit")
+    initial_epoch = whole(initial_epoch, "initial_epoch", "fit", least=0)
+    batch_size = whole_or_none(batch_size, "batch_size", "fit")
+    steps = whole_or_none(steps_per_epoch, "steps_per_epoch", "fit")
     source: _Arrays | _Batches
     if is_array_like(x):
-        weights = sample_weights(sample_weight, class_weight, y, "fit")
         tail = None
         if validation_split and validation_data is None:
-            x, y, weights, tail = split(x, y, weights, validation_split, "fit")
+            x, y, sample_weight, tail = split(x, y, sample_weight, validation_split, "fit")
+        weights = sample_weights(sample_weight, class_weight, y, "fit")
         source = _Arrays(model, x, y, weights, batch_size or DEFAULT_BATCH, shuffle, steps)
         if tail is not None:
             validation_data = tail
@@ -60,7 +59,7 @@ def fit(
     else:
         _refuse_beside_batches(x, y=y, sample_weight=sample_weight, validation_split=validation_split or None)
         source = _Batches(model, x, class_weight, steps)
-    size = optional_positive(validation_batch_size, "validation_batch_size", "fit") or batch_size
+    size = whole_or_none(validation_batch_size, "validation_batch_size", "fit") or batch_size
     validation = _Validation(model, validation_data, size, validation_steps, validation_freq)
 
     model.stop_training = False
@@ -182,8 +181,8 @@ class _Validation:
 
     def __init__(self, model: Model, data: Any, batch_size: int | None, steps: Any, freq: Any) -> None:
         self.model, self.data = model, data
-        self.steps = optional_positive(steps, "validation_steps", "fit")
-        self.frequency: Any = freq if _is_list(freq) else positive(freq, "validation_freq", "fit")
+        self.steps = whole_or_none(steps, "validation_steps", "fit")
+        self.frequency: Any = freq if _is_list(freq) else whole(freq, "validation_freq", "fit")
         self.prepared = None
         self.batch_size = None
         if isinstance(data, (tuple, list)):

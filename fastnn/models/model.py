@@ -23,7 +23,7 @@ from fastnn.optimizers import Optimizer
 
 from . import evaluating, fitting, saving, summarising
 from .compiling import Compiled, Goal
-from .data import Data, as_numbers, is_array_like, positive, prepare, prepare_inputs
+from .data import Data, as_numbers, is_array_like, prepare, prepare_inputs, whole
 from .loops import DEFAULT_BATCH, returned
 from .runner import Runner
 
@@ -284,7 +284,7 @@ class Model:
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
-    ) -> Any:
+    ) -> History:
         """Train for a number of epochs.
 
         Parameters:
@@ -388,7 +388,7 @@ class Model:
         """
         if is_array_like(x) and callbacks is None and steps is None and (verbose == 0 or verbose == "auto"):
             # the short way for what is over soon
-            size = DEFAULT_BATCH if batch_size is None else positive(batch_size, "batch_size", "predict")
+            size = DEFAULT_BATCH if batch_size is None else whole(batch_size, "batch_size", "predict")
             x = self.prepare_inputs(x, "predict")
             if verbose == 0 or len(x) <= size:
                 return self.runner.predict(x, size)

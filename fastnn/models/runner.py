@@ -56,7 +56,7 @@ class Runner:
         self.input_size, self.output_shape = size(input_shape), output_shape
         self.arena = Arena([p for layer in stack for p in layer.weights], self.dtype)
         self.pool = ProgramPool()
-        # one update at a time, whichever thread asks for it
+        # held while the optimizer's arrays are made and while an update runs: one at a time, whichever thread asks
         self.updating = threading.Lock()
         self.use(optimizer)
 
@@ -86,14 +86,20 @@ class Runner:
     # --------------------------------------------------------------------------------------------------------- programs
 
     def for_inference(self, batch: int) -> Executor:
+        """x -> outputs."""
         outputs = size(self.output_shape)
         return Executor(inference_plan(self.stack, self.input_size, outputs, self.dtype, batch))
 
     def for_testing(self, goal: Goal, batch: int) -> Executor:
+        """x, y -> scores."""
         return Executor(objective_plan(self.stack, self.input_size, goal.objective, self.dtype, batch))
 
     def for_training(self, goal: Goal, batch: int, row: str | None) -> Executor:
         """With the row of an optimizer, steps that update; without, the gradients alone."""
+        with self.updating:
+            return self._for_training(goal, batch, row)
+
+    def _for_training(self, goal: Goal, batch: int, row: str | None) -> Executor:
         if self.gradients is None:
             self.gradients = self.arena.like()
         views = zip(self.arena.parameters, self.arena.views(self.gradients))

@@ -145,6 +145,11 @@ def _slots(model: Model) -> Iterator[tuple[str, Array]]:
 
 
 def _description(model: Model) -> dict[str, Any]:
+    from . import MODELS
+
+    name = type(model).__name__
+    if MODELS.get(name) is not type(model):
+        raise ValueError(f"save: a model can be saved if its class is one of {list(MODELS)}. Received: {model!r}")
     compiled = None
     if model._compiled is not None:
         compiled = {
@@ -155,7 +160,7 @@ def _description(model: Model) -> dict[str, Any]:
         }
     return {
         "format": FORMAT,
-        "class_name": type(model).__name__,
+        "class_name": name,
         "config": model.get_config(),
         "compiled": compiled,
         "seed": model.seed,
@@ -211,8 +216,8 @@ def load_weights(model: Model, filepath: Any) -> None:
     """See `Model.load_weights`."""
     path = _source(filepath, (WEIGHTS_SUFFIX, SUFFIX), "load_weights")
     _check_built(model, "load_weights")
-    with _reading(path.name):
-        data = _parts(path)[WEIGHTS] if path.suffix == SUFFIX else path.read_bytes()
+    with path.open("rb") as stream, _reading(path.name):
+        data = _parts(stream)[WEIGHTS] if path.suffix == SUFFIX else stream.read()
         found = _from_safetensors(data)
         parameters = {p.name: p for p in model.weights}
         if set(found) != set(parameters) and len(found) == len(parameters):
@@ -235,8 +240,8 @@ def load_model(filepath: str | os.PathLike[str], compile: bool = True) -> Model:
         ValueError: not such a file, damaged, from a newer version, or naming something unknown.
     """
     path = _source(filepath, (SUFFIX,), "load_model")
-    with _reading(path.name):
-        parts = _parts(path)
+    with path.open("rb") as stream, _reading(path.name):
+        parts = _parts(stream)
         if WEIGHTS not in parts:
             raise ValueError(f"expected the part {WEIGHTS}. Received: {sorted(parts)}")
         return _model(parts, compile)
@@ -248,10 +253,10 @@ def from_bytes(data: bytes) -> Model:
         return _model(_parts(BytesIO(data)), True)
 
 
-def _parts(source: Path | BytesIO) -> dict[str, bytes]:
+def _parts(stream: IO[bytes]) -> dict[str, bytes]:
     """The parts of a model file, after their declared sizes have been held against the file's."""
-    size = source.stat().st_size if isinstance(source, Path) else source.getbuffer().nbytes
-    with zipfile.ZipFile(source) as archive:
+    size = stream.seek(0, os.SEEK_END)
+    with zipfile.ZipFile(stream) as archive:
         infos = {info.filename: info for info in archive.infolist()}
         if DESCRIPTION not in infos or not set(infos) <= {DESCRIPTION, WEIGHTS, OPTIMIZER}:
             raise ValueError(f"expected the parts {[DESCRIPTION, WEIGHTS, OPTIMIZER]}. Received: {sorted(infos)}")

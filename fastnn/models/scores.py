@@ -19,8 +19,8 @@ class Scores:
         samples: how many.
     """
 
-    def __init__(self, goal: Goal, prefix: str = "") -> None:
-        self.goal, self.prefix = goal, prefix
+    def __init__(self, goal: Goal) -> None:
+        self.goal = goal
         self.totals: npt.NDArray[np.float64] = np.zeros(1 + len(goal.objective.metrics))
         self.samples = 0
         for metric in goal.metrics:
@@ -36,9 +36,9 @@ class Scores:
         if not self.samples:
             return {}
         values = iter((self.totals / self.samples).tolist())
-        logs = {self.prefix + "loss": next(values)}
+        logs = {"loss": next(values)}
         for metric, inside in zip(self.goal.metrics, self.goal.inside):
-            logs[self.prefix + metric.name] = next(values) if inside else float(metric.result())
+            logs[metric.name] = next(values) if inside else float(metric.result())
         return logs
 
     def finish(self) -> dict[str, float]:
