@@ -8,7 +8,7 @@
  *   FN(name)              the symbol of this dtype (name_f32 / name_f64)
  *   BLOCK                 elements per inner loop: two AVX-512, four AVX2, eight SSE registers
  *   select(c, a, b)       branch-free choice; both sides are evaluated
- *   fabs_, fsqrt, ffma_   exact operations without errno
+ *   fabs_, fsqrt          exact operations without errno
  *
  * There is no include guard around the dtype part: it is meant to be included once per dtype.
  */

@@ -76,8 +76,10 @@ def build(description, dtype):
         "scce": lambda: losses.SparseCategoricalCrossentropy(reduction=reduction, ignore_class=0),
         "scce logits": lambda: losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction),
     }[loss]()
-    metrics = [] if loss.startswith("scce") else ["mse", lambda y_true, y_pred: np.abs(y_pred).sum(-1)]
-    model.compile(OPTIMIZERS[optimizer](), function, metrics=["accuracy", *metrics])
+    metrics = ["accuracy", "mse", lambda y_true, y_pred: np.abs(y_pred).sum(-1)]
+    if loss.startswith("scce"):
+        metrics = ["sparse_categorical_accuracy"]
+    model.compile(OPTIMIZERS[optimizer](), function, metrics=metrics)
     return model
 
 
