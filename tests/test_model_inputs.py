@@ -54,13 +54,14 @@ def test_every_real_dtype_gives_the_right_numbers(backend, given, dtype):
 
 @pytest.mark.parametrize("given", DTYPES)
 def test_every_layout_gives_the_right_numbers(backend, given):
-    wanted = model("float64")
-    history = wanted.fit(X, Y, epochs=2, batch_size=3, shuffle=False, verbose=0).history["loss"]
+    wanted, weights = model("float64"), np.arange(10.0)
+    options = {"epochs": 2, "batch_size": 3, "shuffle": False, "verbose": 0}
+    history = wanted.fit(X, Y, sample_weight=weights, **options).history["loss"]
     for name, x in layouts(X.astype(given)):
         found, before = model("float64"), x.copy()
         np.testing.assert_allclose(found.predict(x, verbose=0), X @ KERNEL, rtol=1e-13, err_msg=name)
-        (_, y), *_ = (pair for pair in layouts(Y) if pair[0] == name)
-        losses = found.fit(x, y, epochs=2, batch_size=3, shuffle=False, verbose=0).history["loss"]
+        y, w = (next(array for other, array in layouts(values) if other == name) for values in (Y, weights))
+        losses = found.fit(x, y, sample_weight=w, **options).history["loss"]
         assert losses == history, name
         np.testing.assert_array_equal(x, before)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
-from fastnn.callbacks import CallbackList, History
+from fastnn.callbacks import CallbackList, History, ProgbarLogger
 
 from .batches import Batch, batches, known_length
 from .compiling import Goal
 from .data import Data, is_array_like, one_of, sample_weights, split, warn, warn_unlike, whole, whole_or_none
 from .evaluating import prepare, score
-from .loops import DEFAULT_BATCH, VERBOSE, Logs, batch_hooks, run_batches
+from .loops import DEFAULT_BATCH, VERBOSE, Hooks, Logs, batch_hooks, run_batches
 from .runner import Pass, shuffled
 from .scores import Scores
 
@@ -67,6 +67,7 @@ def fit(
         callbacks, add_history=True, add_progbar=verbose != 0, model=model,
         verbose=verbose, epochs=epochs, steps=source.steps,
     )  # fmt: skip
+    around = batch_hooks(hooks, "train") if callbacks is not None else None
     hooks.on_train_begin()
     logs: Logs = {}
     try:
@@ -74,7 +75,7 @@ def fit(
             if not source.begin():
                 break
             hooks.on_epoch_begin(epoch)
-            logs = source.epoch(hooks)
+            logs = source.epoch(around, hooks.progbar)
             if validation.due(epoch):
                 logs.update(validation.run(hooks))
             hooks.on_epoch_end(epoch, logs)
@@ -117,12 +118,11 @@ class _Arrays:
             self.walk = Pass(model.runner, self.data, self.goal, self.batch, seed=model.seed, order=order)
         return True
 
-    def epoch(self, hooks: CallbackList) -> Logs:
+    def epoch(self, around: Hooks | None, progbar: ProgbarLogger | None) -> Logs:
         assert self.walk is not None
         scores = Scores(self.goal)
         count = min(self.steps, self.walk.batches - self.walk.done)
-        around = batch_hooks(hooks, "train")
-        run_batches(self.walk, count, scores, around, hooks.progbar, stopped=lambda: self.model.stop_training)
+        run_batches(self.walk, count, scores, around, progbar, stopped=lambda: self.model.stop_training)
         return scores.finish()
 
 
@@ -156,16 +156,15 @@ class _Batches:
             warn(f"fit: training ends here. Received: a generator without further batches after {self.epochs} epochs")
         return self.next is not None
 
-    def epoch(self, hooks: CallbackList) -> Logs:
+    def epoch(self, around: Hooks | None, progbar: ProgbarLogger | None) -> Logs:
         model, batch = self.model, self.next
-        around = batch_hooks(hooks, "train")
         scores: Scores | None = None
         done = 0
         while batch is not None:
             data, goal = prepare(model, batch, self.class_weight, "fit")
             scores = scores or Scores(goal)
             walk = Pass(model.runner, data, goal, data.n, seed=model.seed)
-            done += run_batches(walk, 1, scores, around, hooks.progbar, first=done)
+            done += run_batches(walk, 1, scores, around, progbar, first=done)
             if model.stop_training or done == self.steps:
                 break
             batch = next(self.running, None)
