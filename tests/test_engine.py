@@ -168,3 +168,82 @@ def test_nothing_is_computed_below_the_lowest_layer_that_learns():
         plan = model.runner.for_training(goal, data.n, "sgd").program.plan
         products.append(sum(step.op == "gemm" for step in plan.steps))
     assert products == [5, 3, 1, 0]
+
+
+# -------------------------------------------------------------------------------------------------- steps in Python
+
+
+def python_plan(function, batch: int = 2, width: int = 3) -> Plan:
+    plan = Plan(np.float32, batch)
+    x = plan.input(width)
+    y = plan.buffer(width)
+    plan.step("call", (x, -1, y), call=function)
+    plan.step("activation", (y, y), row="relu", ints=(batch * width,), reals=(0.0,))
+    plan.output(y, width)
+    return plan
+
+
+def test_a_python_step_gets_its_buffers_and_the_number_of_the_step(backend):
+    steps = []
+
+    def negate(step, x, nothing, y):
+        assert nothing is None and x.shape == y.shape == (6,) and y.dtype == np.float32
+        steps.append(step)
+        np.negative(x, out=y)
+
+    x = np.arange(-9, 9, dtype=np.float32).reshape(6, 3)
+    out = np.empty_like(x)
+    program = backend.Program(python_plan(negate))
+    program.bind((x,), (out,))
+    assert program.run(0, 3, None, None, 0, 5) == program.done == 3
+    assert steps == [5, 6, 7]
+    np.testing.assert_array_equal(out, np.maximum(-x, 0))
+
+
+def test_an_exception_of_a_python_step_ends_the_run_after_whole_batches(backend):
+    def fail_at_two(step, x, nothing, y):
+        if step == 2:
+            raise LookupError("the third batch")
+        y[...] = x
+
+    program = backend.Program(python_plan(fail_at_two))
+    x = np.ones((10, 3), np.float32)
+    out = np.zeros_like(x)
+    program.bind((x,), (out,))
+    with pytest.raises(LookupError, match="the third batch"):
+        program.run(0, 5)
+    assert program.done == 2
+    np.testing.assert_array_equal(out[:, 0], [1] * 4 + [0] * 6)
+    assert program.run(0, 1) == program.done == 1  # it can go on
+    program.bind((x,), (out,))
+    assert program.done == 0
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_python_steps_run_beside_a_team_of_threads_with_pythons_own_arithmetic(threads):
+    """Products large enough for a team; in the Python step, denormal numbers exist as everywhere in Python."""
+    import fastnn
+    from fastnn import _native
+
+    w = Parameter("w", (512, 512), np.float32, lambda shape, dtype: np.eye(512))
+    plan = Plan(np.float32, 64)
+    x = plan.input(512)
+    y, z = plan.buffer(512), plan.buffer(512)
+    seen = []
+
+    def halve(step, y):
+        seen.append(float(np.float32(1e-38) * np.float32(1e-3)))
+        y *= 0.5
+
+    plan.step("affine", (x, plan.parameter(w), -1, y, -1), row="identity", ints=(64, 512, 512))
+    plan.step("call", (y,), call=halve)
+    plan.step("affine", (y, plan.parameter(w), -1, z, -1), row="identity", ints=(64, 512, 512))
+    plan.output(z, 512)
+    data = np.random.default_rng(0).normal(size=(640, 512)).astype(np.float32)
+    out = np.empty_like(data)
+    program = _native.kernels.Program(plan)
+    program.bind((data,), (out,))
+    with fastnn.num_threads(threads):
+        assert program.run(0, 10) == 10
+    np.testing.assert_array_equal(out, data / 2)
+    assert len(seen) == 10 and all(0 < value < 2e-41 for value in seen)

@@ -26,6 +26,8 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     score            (row_values, counted|-1)       ints: rows, slot, divisor, ignore   reals: factor
                                                                                     totals[slot] += factor * sum
     update           ()                                                             row           one optimizer step
+    call             (any)                          call: a Python function (step, *buffers as flat arrays) that
+                                                    writes into some of them; takes the GIL; an exception ends the run
 
 `divisor` says what a loss is divided by: PLANNED, the number the plan states; WEIGHTS, the sum of the batch's weights;
 LABELS, the number of its labels that are not `ignore`d (nothing to count gives 0, not NaN).  `score` finds the weights
@@ -34,6 +36,7 @@ or labels in `counted`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +56,7 @@ class Step(NamedTuple):
     row: str = ""
     ints: tuple[int, ...] = ()
     reals: tuple[float, ...] = ()
+    call: Callable[..., None] | None = None
 
 
 class Buffer(NamedTuple):
@@ -157,8 +161,9 @@ class Plan:
         row: str = "",
         ints: tuple[int, ...] = (),
         reals: tuple[float, ...] = (),
+        call: Callable[..., None] | None = None,
     ) -> None:
-        self.steps.append(Step(op, buffers, row, ints, reals))
+        self.steps.append(Step(op, buffers, row, ints, reals, call))
 
     def score(
         self, row_values: int, rows: int, factor: float, divisor: int = PLANNED, counted: int = ABSENT, ignore: int = 0

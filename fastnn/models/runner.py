@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -221,17 +220,15 @@ class Pass:
             with runner.updating:
                 at, count = optimizer.iterations, min(count, AHEAD)
                 scalars = optimizer.scalars(at, count)
-                arguments = first, count, self.order, scalars, self.seed, at & 0xFFFFFFFF, PULSE
-                ran: list[int] = []
                 try:
-                    # one call for the interpreter: Ctrl-C is answered before it or after `ran` has its number
-                    ran.extend(starmap(executor.program.run, (arguments,)))
-                finally:
-                    optimizer.iterations = at + sum(ran)
+                    executor.program.run(first, count, self.order, scalars, self.seed, at & 0xFFFFFFFF, PULSE)
+                finally:  # whatever Ctrl-C or a step in Python has interrupted, the count is that of the weights
+                    ran = executor.program.done
+                    optimizer.iterations = at + ran
             scores.totals[:] = executor.totals
         finally:
             runner.pool.give(key, executor)
-        return ran[0]
+        return int(ran)
 
 
 def shuffled(n: int, seed: int, number: int) -> npt.NDArray[np.int64]:

@@ -41,6 +41,7 @@ class Program:
         ]
         self.inputs: Sequence[np.ndarray] = ()
         self.outputs: Sequence[np.ndarray] = ()
+        self.done = 0  # mini-batches that the last run has finished, also if an exception ended it
         # where the current step stands
         self.sample = 0
         self.order: np.ndarray | None = None
@@ -61,6 +62,7 @@ class Program:
                 f"Received {len(inputs)} and {len(outputs)}"
             )
         self.inputs, self.outputs = inputs, outputs
+        self.done = 0
 
     def run(
         self,
@@ -76,6 +78,7 @@ class Program:
         deadline = time.perf_counter() + seconds
         self.order, self.seed = order, seed
         for done in range(batches):
+            self.done = done
             if done and time.perf_counter() > deadline:
                 return done
             self.sample, self.step = first_sample + done * self.plan.batch, step + done
@@ -88,6 +91,7 @@ class Program:
                 start = self.sample * output.per_sample
                 values = self.arrays[output.buffer]
                 rows[start : start + values.size] = values
+        self.done = batches
         return batches
 
 
@@ -237,3 +241,8 @@ def update(program: Program, step: Any) -> None:
     for p, g, slots, l2, decay in program.segments:
         scale, common_l2, common_decay, *rest = program.scalars
         kernels.optimizer_update(step.row, p, g, tuple(slots), (scale, common_l2 + l2, common_decay * decay, *rest))
+
+
+@operation
+def call(program: Program, step: Any, *buffers: Any) -> None:
+    step.call(program.step, *buffers)

@@ -1,0 +1,285 @@
+"""The step functions of the native executor: one for every operation that a plan can name (fastnn/engine/plan.py).
+
+A step function does one block of one step of one mini-batch: it finds its buffers and calls a kernel, without the GIL.
+The exception is `call`, a step written in Python.  Adding an operation: a function and a line of `define` here, its
+twin in fastnn/reference/program.py, and a line in the table of fastnn/engine/plan.py.
+"""
+cimport numpy as cnp
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.string cimport memset
+
+from fastnn._native._core cimport (
+    FASTNN_COMMON_SCALARS, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS, fastnn_loss_args, flush_denormals, gemm_block,
+    gemm_task, restore_denormals,
+)
+
+cnp.import_array()
+
+
+cdef void do_gather(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef source_t *source = &r.sources[s.ints[0]]
+    cdef ssize_t first = block * s.per_block, rows = span(s, block)
+    cdef const int64_t *index
+    cdef char *out
+    if source.direct and r.order == NULL:
+        return                                       # the buffer points at the data itself
+    if r.order != NULL:
+        index = r.order + r.first_sample + r.done * r.batch + first
+    else:
+        index = r.sequence + r.first_sample + r.done * r.batch + first
+    if source.kind >= 0:
+        out = r.input_workspace[s.ints[0]] + first * source.per_sample * r.item
+        r.k.gather[source.kind](rows, source.per_sample, source.data, index, out)
+    else:
+        out = r.input_workspace[s.ints[0]] + first * source.per_sample * source.item
+        copy_rows(rows, source.per_sample * source.item, source.data, index, out)
+
+
+cdef void copy_rows(ssize_t rows, ssize_t size, const char *source, const int64_t *index, char *out) noexcept nogil:
+    """Labels (int32) and weights (float64), never converted."""
+    cdef ssize_t i, j
+    for i in range(rows):
+        for j in range(size // 4):
+            (<int32_t *>(out + i * size))[j] = (<const int32_t *>(source + index[i] * size))[j]
+
+
+cdef void do_affine(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef gemm_task g = s.gemm
+    cdef ssize_t first = block * g.block_size
+    cdef ssize_t rows = s.ints[0], cols = s.ints[2], at
+    cdef char *bias = ptr(r, s, 2)
+    cdef char *z = ptr(r, s, 4)
+    g.a, g.b, g.c = ptr(r, s, 0), ptr(r, s, 1), ptr(r, s, 3)
+    gemm_block(&g, block)
+    if g.by_rows:
+        rows = min(<ssize_t>g.block_size, rows - first)
+        at = first * cols * r.item
+    else:
+        cols = min(<ssize_t>g.block_size, cols - first)
+        at = first * r.item
+        if bias != NULL:
+            bias += at
+    r.k.bias_forward(s.row, rows, cols, s.ints[2], bias, g.c + at, NULL if z == NULL else z + at, s.reals)
+
+
+cdef void do_gemm(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef gemm_task g = s.gemm
+    g.a, g.b, g.c = ptr(r, s, 0), ptr(r, s, 1), ptr(r, s, 2)
+    gemm_block(&g, block)
+
+
+cdef void do_activation(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t at = block * s.per_block * r.item
+    r.k.activation[s.row].forward(span(s, block), ptr(r, s, 0) + at, ptr(r, s, 1) + at, s.reals)
+
+
+cdef void do_activation_backward(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t at = block * s.per_block * r.item
+    r.k.activation[s.row].backward(span(s, block), ptr(r, s, 0) + at, ptr(r, s, 1) + at, ptr(r, s, 2) + at, s.reals)
+
+
+cdef void do_bias_backward(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t at = block * s.per_block * r.item      # blocks of columns: each sum stays with one thread
+    cdef char *db = ptr(r, s, 3)
+    r.k.bias_backward(s.row, s.ints[0], span(s, block), s.ints[1], ptr(r, s, 0) + at, ptr(r, s, 1) + at,
+                      ptr(r, s, 2) + at, NULL if db == NULL else db + at, s.reals)
+
+
+cdef void do_softmax(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t at = block * s.per_block * s.ints[1] * r.item
+    r.k.softmax(span(s, block), s.ints[1], ptr(r, s, 0) + at, ptr(r, s, 1) + at)
+
+
+cdef void do_log_softmax(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t at = block * s.per_block * s.ints[1] * r.item
+    r.k.log_softmax(span(s, block), s.ints[1], ptr(r, s, 0) + at, ptr(r, s, 1) + at)
+
+
+cdef void do_softmax_backward(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t at = block * s.per_block * s.ints[1] * r.item
+    r.k.softmax_backward(span(s, block), s.ints[1], ptr(r, s, 0) + at, ptr(r, s, 1) + at, ptr(r, s, 2) + at)
+
+
+cdef void do_log_softmax_backward(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t at = block * s.per_block * s.ints[1] * r.item
+    r.k.log_softmax_backward(span(s, block), s.ints[1], ptr(r, s, 0) + at, ptr(r, s, 1) + at, ptr(r, s, 2) + at)
+
+
+cdef void do_dropout(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t first = block * s.per_block             # a multiple of 4: whole Philox blocks
+    r.k.dropout(span(s, block), ptr(r, s, 0) + first * r.item, ptr(r, s, 1) + first * r.item,
+                <uint8_t *>ptr(r, s, 2) + first, r.seed, <uint32_t>s.ints[1], r.step + <uint32_t>r.done, first,
+                s.reals[0], 1 / (1 - s.reals[0]))
+
+
+cdef void do_masked_scale(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t first = block * s.per_block
+    r.k.masked_scale(span(s, block), ptr(r, s, 0) + first * r.item, <uint8_t *>ptr(r, s, 1) + first,
+                     ptr(r, s, 2) + first * r.item, s.reals[0])
+
+
+cdef double divide_by(int mode, const char *counted, ssize_t rows, int32_t ignore) noexcept nogil:
+    """1 / the divisor that a batch brings along: the sum of its weights (1) or its number of labels that count (2)."""
+    cdef double total = 0
+    cdef ssize_t i
+    for i in range(rows):
+        if mode == 1:
+            total += (<const double *>counted)[i]
+        elif (<const int32_t *>counted)[i] != ignore:
+            total += 1
+    return 1 / total if total != 0 else 0
+
+
+cdef ssize_t fill_loss(run_t *r, step_t *s, ssize_t block, fastnn_loss_args *a, int row_loss) noexcept nogil:
+    """What the three losses share; returns the byte offset of the block's first row."""
+    cdef ssize_t first = block * s.per_block, at = first * s.ints[1] * r.item
+    cdef const double *weight = <const double *>ptr(r, s, 2)
+    cdef char *grad = ptr(r, s, 3)
+    memset(a, 0, sizeof(fastnn_loss_args))
+    a.rows, a.cols, a.pred = span(s, block), s.ints[1], ptr(r, s, 0) + at
+    a.target = ptr(r, s, 1) + at
+    a.grad_scale = s.reals[0]
+    if s.ints[2]:
+        a.grad_scale = divide_by(<int>s.ints[2], ptr(r, s, 2 if s.ints[2] == 1 else 1), s.ints[0], <int32_t>s.ints[3])
+    if weight != NULL:
+        a.row_weight = weight + first
+    a.grad = NULL if grad == NULL else grad + at
+    a.row_loss = <double *>ptr(r, s, row_loss) + first
+    a.params = s.reals + 1
+    return at
+
+
+cdef void use_labels(run_t *r, step_t *s, ssize_t block, fastnn_loss_args *a) noexcept nogil:
+    if s.ints[4]:
+        a.target, a.labels = NULL, <const int32_t *>ptr(r, s, 1) + block * s.per_block
+    a.ignore = <int32_t>s.ints[3]
+
+
+cdef void do_elementwise_loss(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef fastnn_loss_args a
+    fill_loss(r, s, block, &a, 4)
+    r.k.elementwise_loss(s.row, &a)
+
+
+cdef void do_softmax_cross_entropy(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef fastnn_loss_args a
+    cdef ssize_t at = fill_loss(r, s, block, &a, 5)
+    use_labels(r, s, block, &a)
+    if s.buffers[4] >= 0:
+        a.probs = ptr(r, s, 4) + at
+    r.k.softmax_cross_entropy(&a)
+
+
+cdef void do_categorical_cross_entropy(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef fastnn_loss_args a
+    fill_loss(r, s, block, &a, 4)
+    use_labels(r, s, block, &a)
+    r.k.categorical_cross_entropy(&a)
+
+
+cdef void do_label_hits(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t first = block * s.per_block
+    r.k.label_hits(span(s, block), s.ints[1], ptr(r, s, 0) + first * s.ints[1] * r.item,
+                   <const int32_t *>ptr(r, s, 1) + first, <double *>ptr(r, s, 2) + first)
+
+
+cdef void do_argmax_hits(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t first = block * s.per_block, at = first * s.ints[1] * r.item
+    r.k.argmax_hits(span(s, block), s.ints[1], ptr(r, s, 0) + at, ptr(r, s, 1) + at, <double *>ptr(r, s, 2) + first)
+
+
+cdef void do_threshold_hits(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t first = block * s.per_block, at = first * s.ints[1] * r.item
+    r.k.threshold_hits(span(s, block), s.ints[1], ptr(r, s, 0) + at, ptr(r, s, 1) + at, s.reals[0],
+                       <double *>ptr(r, s, 2) + first)
+
+
+cdef void do_score(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef const double *values = <const double *>ptr(r, s, 0)
+    cdef double factor = s.reals[0], total = 0
+    cdef ssize_t i
+    if s.ints[2]:
+        factor = r.batch * divide_by(<int>s.ints[2], ptr(r, s, 1), s.ints[0], <int32_t>s.ints[3])
+    for i in range(s.ints[0]):
+        total += values[i]
+    r.totals[s.ints[1]] += factor * total
+
+
+cdef void do_update(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef double scalars[FASTNN_COMMON_SCALARS + FASTNN_MAX_PARAMS]
+    cdef const double *given = r.scalars + r.done * r.scalars_per_step
+    cdef void *slots[FASTNN_MAX_SLOTS]
+    cdef segment_t *segment = r.segments
+    cdef int i
+    while segment + 1 < r.segments + r.segment_count and (segment + 1).first_block <= block:
+        segment += 1
+    cdef ssize_t first = (block - segment.first_block) * s.per_block
+    cdef ssize_t at = first * r.item
+    for i in range(r.scalars_per_step):
+        scalars[i] = given[i]
+    scalars[1] += segment.l2
+    scalars[2] *= segment.decay
+    for i in range(r.slots):
+        slots[i] = segment.slots[i] + at
+    r.k.optimizer[s.row].update(min(s.per_block, segment.n - first), segment.p + at, segment.g + at, slots, scalars)
+
+
+cdef void do_call(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    """A Python function on the step's buffers, with the floating-point mode that Python knows."""
+    cdef unsigned long flushing
+    if r.failed:
+        return
+    with gil:
+        flushing = flush_denormals()
+        restore_denormals(r.ieee)
+        try:
+            (<object>r.program)._call(s.ints[0], r.step + r.done)
+        except BaseException as error:
+            (<object>r.program)._fail(error)
+            r.failed = True
+        restore_denormals(flushing)
+
+
+# ---------------------------------------------------------------------------------------------------------- the table
+
+cdef op_t OPS[128]
+cdef dict NUMBER = {}
+
+
+cdef int define(str name, step_fn run, int cut, int buffers, const char *table=b"activations") except -1:
+    if len(NUMBER) >= 128:
+        raise ImportError("the table of operations is full: expected at most 128. Received one more")
+    OPS[len(NUMBER)] = op_t(run, cut, buffers, table)
+    NUMBER[name] = len(NUMBER)
+    return 0
+
+
+cdef bint find_op(object name, op_t *op) except -1:
+    """The operation of that name."""
+    if name not in NUMBER:
+        raise ValueError(f"the native executor knows no such step. Expected one of {list(NUMBER)}. Received {name!r}")
+    op[0] = OPS[<int>NUMBER[name]]
+    return True
+
+
+define("gather", do_gather, BY_SAMPLES, 1)
+define("affine", do_affine, BY_GEMM, 5)
+define("gemm", do_gemm, BY_GEMM, 3)
+define("activation", do_activation, BY_ELEMENTS, 2)
+define("activation_backward", do_activation_backward, BY_ELEMENTS, 3)
+define("bias_backward", do_bias_backward, BY_COLUMNS, 4)
+define("softmax", do_softmax, BY_ROWS, 2)
+define("log_softmax", do_log_softmax, BY_ROWS, 2)
+define("softmax_backward", do_softmax_backward, BY_ROWS, 3)
+define("log_softmax_backward", do_log_softmax_backward, BY_ROWS, 3)
+define("dropout", do_dropout, BY_ELEMENTS, 3)
+define("masked_scale", do_masked_scale, BY_ELEMENTS, 3)
+define("elementwise_loss", do_elementwise_loss, BY_ROWS, 5, b"losses")
+define("softmax_cross_entropy", do_softmax_cross_entropy, BY_ROWS, 6)
+define("categorical_cross_entropy", do_categorical_cross_entropy, BY_ROWS, 5)
+define("label_hits", do_label_hits, BY_ROWS, 3)
+define("argmax_hits", do_argmax_hits, BY_ROWS, 3)
+define("threshold_hits", do_threshold_hits, BY_ROWS, 3)
+define("score", do_score, WHOLE, 2)
+define("update", do_update, BY_SEGMENTS, 0, b"optimizers")
+define("call", do_call, WHOLE, -1)
