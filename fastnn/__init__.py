@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         models,
         ops,
         optimizers,
+        schedules,
         testing,
         utils,
     )
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 # everything else is imported when first asked for: a program that only wants fastnn.ops does not pay for the models
 _MODULES = (
     "activations", "callbacks", "config", "datasets", "initializers", "layers", "losses", "metrics", "models", "ops",
-    "optimizers", "testing", "utils",
+    "optimizers", "schedules", "testing", "utils",
 )  # fmt: skip
 _NAMES = {
     "Input": "layers",
@@ -51,7 +52,7 @@ __all__ = [
     "__version__", "use_backend", "get_num_threads", "num_threads", "set_num_threads", "show_config",
     "Input", "Model", "Sequential", "load_model",
     "activations", "callbacks", "config", "datasets", "initializers", "layers", "losses", "metrics", "models", "ops",
-    "optimizers", "testing", "utils",
+    "optimizers", "schedules", "testing", "utils",
 ]  # fmt: skip
 
 
