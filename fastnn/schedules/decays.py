@@ -253,7 +253,7 @@ class CosineDecayRestarts(LearningRateSchedule):
     def _restarts(self, time: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.t_mul == 1.0:
             return np.floor(time)
-        # The ratio of the logarithms may be off by one in either direction. A start that is missed by rounding only is hit.
+        # The ratio of logarithms may be off by one in either direction. A start that only rounding misses is hit.
         guess = np.floor(np.log1p(time * (self.t_mul - 1.0)) / np.log(self.t_mul))
         reached = time * (1.0 + 1e-12)
         guess = np.where(reached >= self._start(guess + 1.0), guess + 1.0, guess)
