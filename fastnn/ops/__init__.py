@@ -27,6 +27,17 @@ from fastnn.ops.classification import (
     softmax_cross_entropy_with_grad,
 )
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
+from fastnn.ops.initializers import (
+    glorot_normal,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    lecun_normal,
+    lecun_uniform,
+    orthogonal,
+    truncated_normal,
+    variance_scaling,
+)
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 
@@ -42,10 +53,17 @@ __all__ = [
     "cross_entropy_with_grad",
     "dropout",
     "dropout_backward",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "lecun_normal",
+    "lecun_uniform",
     "log_softmax",
     "log_softmax_backward",
     "logsumexp",
     "matmul",
+    "orthogonal",
     "random_bits",
     "registry",
     "softmax",
@@ -53,5 +71,7 @@ __all__ = [
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
     "softmax_cross_entropy_with_grad",
+    "truncated_normal",
+    "variance_scaling",
 ]
 __all__ += [*_activations.functions, *_losses.functions, *_optimizers.functions]

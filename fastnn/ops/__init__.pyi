@@ -14,6 +14,17 @@ from fastnn.ops.classification import (
     softmax_cross_entropy_with_grad,
 )
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
+from fastnn.ops.initializers import (
+    glorot_normal,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    lecun_normal,
+    lecun_uniform,
+    orthogonal,
+    truncated_normal,
+    variance_scaling,
+)
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 
@@ -46,12 +57,18 @@ __all__ = [
     "gelu_tanh",
     "gelu_tanh_backward",
     "gelu_tanh_grad",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
     "identity",
     "identity_backward",
     "identity_grad",
     "leaky_relu",
     "leaky_relu_backward",
     "leaky_relu_grad",
+    "lecun_normal",
+    "lecun_uniform",
     "log_softmax",
     "log_softmax_backward",
     "logsumexp",
@@ -66,6 +83,7 @@ __all__ = [
     "mse_with_grad",
     "nesterov_",
     "nesterov_many",
+    "orthogonal",
     "random_bits",
     "registry",
     "relu",
@@ -92,6 +110,8 @@ __all__ = [
     "tanh",
     "tanh_backward",
     "tanh_grad",
+    "truncated_normal",
+    "variance_scaling",
 ]
 
 def identity(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
