@@ -149,7 +149,7 @@ def test_a_seed_is_fixed_when_the_initializer_is_made() -> None:
     unseeded, other = GlorotUniform(), GlorotUniform()
     assert np.array_equal(unseeded((3, 3)), unseeded((3, 3)))
     assert not np.array_equal(unseeded((3, 3)), other((3, 3)))
-    assert unseeded.get_config() == {"seed": None}
+    assert unseeded.get_config() == {"input_axes": None, "output_axes": None, "seed": None}
 
 
 def test_sizes_without_elements() -> None:

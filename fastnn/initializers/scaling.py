@@ -67,13 +67,19 @@ class VarianceScaling(RandomInitializer):
 
 
 class _Preset(VarianceScaling):
-    """A VarianceScaling that stands in the table of presets: only the seed is free."""
+    """A VarianceScaling that stands in the table of presets: its scale, mode and distribution are fixed."""
 
-    def __init__(self, seed: int | None = None) -> None:
-        super().__init__(*_draws.PRESETS[snake_case(type(self).__name__)], seed=seed)
+    def __init__(
+        self,
+        seed: int | None = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(*_draws.PRESETS[snake_case(type(self).__name__)], seed, input_axes, output_axes)
 
     def get_config(self) -> dict[str, Any]:
-        return RandomInitializer.get_config(self)
+        axes = {"input_axes": self.input_axes, "output_axes": self.output_axes}
+        return {**axes, **RandomInitializer.get_config(self)}
 
 
 class GlorotUniform(_Preset):
