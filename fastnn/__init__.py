@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         activations,
         callbacks,
         config,
+        constraints,
         datasets,
         initializers,
         layers,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         models,
         ops,
         optimizers,
+        regularizers,
         schedules,
         testing,
         utils,
@@ -37,8 +39,8 @@ if TYPE_CHECKING:
 
 # everything else is imported when first asked for: a program that only wants fastnn.ops does not pay for the models
 _MODULES = (
-    "activations", "callbacks", "config", "datasets", "initializers", "layers", "losses", "metrics", "models", "ops",
-    "optimizers", "schedules", "testing", "utils",
+    "activations", "callbacks", "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics",
+    "models", "ops", "optimizers", "regularizers", "schedules", "testing", "utils",
 )  # fmt: skip
 _NAMES = {
     "Input": "layers",
@@ -51,8 +53,8 @@ _NAMES = {
 __all__ = [
     "__version__", "use_backend", "get_num_threads", "num_threads", "set_num_threads", "show_config",
     "Input", "Model", "Sequential", "load_model",
-    "activations", "callbacks", "config", "datasets", "initializers", "layers", "losses", "metrics", "models", "ops",
-    "optimizers", "schedules", "testing", "utils",
+    "activations", "callbacks", "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics",
+    "models", "ops", "optimizers", "regularizers", "schedules", "testing", "utils",
 ]  # fmt: skip
 
 
