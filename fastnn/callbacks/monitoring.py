@@ -1,37 +1,15 @@
-"""Callbacks with Keras's names, arguments and defaults: what `fit` calls while it trains.
-
-They use nothing of a model but `stop_training`, `metrics`, `get_weights`, `set_weights`, `save`, `save_weights` and
-`history`, so they also serve a training loop of one's own.
-"""
+"""Callbacks that watch one name in the logs: they stop the training, or save the model, by what they see."""
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
-
-import numpy as np
+from typing import Any
 
 from fastnn import metrics
 from fastnn._callback import Callback, Logs
-from fastnn._callback_list import CallbackList, History
-from fastnn._errors import unknown
-from fastnn.progress import ProgbarLogger
-
-__all__ = [
-    "CSVLogger",
-    "Callback",
-    "CallbackList",
-    "EarlyStopping",
-    "History",
-    "LambdaCallback",
-    "ModelCheckpoint",
-    "ProgbarLogger",
-]
 
 
 class MonitorCallback(Callback):
@@ -282,105 +260,3 @@ class ModelCheckpoint(MonitorCallback):
     def _say(self, text: str) -> None:
         if self.verbose > 0:
             print(f"Epoch {self._epoch + 1}: {text}")
-
-
-class LambdaCallback(Callback):
-    """A callback made of functions.
-
-    Parameters
-    ----------
-    on_epoch_begin, on_epoch_end : callable, optional
-        Called with (epoch, logs).
-    on_train_begin, on_train_end : callable, optional
-        Called with (logs).
-    on_train_batch_begin, on_train_batch_end : callable, optional
-        Called with (batch, logs).
-    **kwargs : callable
-        Any other hook of `Callback`.
-
-    Raises
-    ------
-    ValueError
-        For the name of a hook that does not exist (with the nearest match).
-    """
-
-    def __init__(
-        self,
-        on_epoch_begin: Callable[[int, Logs], Any] | None = None,
-        on_epoch_end: Callable[[int, Logs], Any] | None = None,
-        on_train_begin: Callable[[Logs], Any] | None = None,
-        on_train_end: Callable[[Logs], Any] | None = None,
-        on_train_batch_begin: Callable[[int, Logs], Any] | None = None,
-        on_train_batch_end: Callable[[int, Logs], Any] | None = None,
-        **kwargs: Callable[..., Any],
-    ) -> None:
-        super().__init__()
-        given = {
-            "on_epoch_begin": on_epoch_begin,
-            "on_epoch_end": on_epoch_end,
-            "on_train_begin": on_train_begin,
-            "on_train_end": on_train_end,
-            "on_train_batch_begin": on_train_batch_begin,
-            "on_train_batch_end": on_train_batch_end,
-            **kwargs,
-        }
-        hooks = [name for name in vars(Callback) if name.startswith("on_")]
-        for name, function in given.items():
-            if name not in hooks:
-                raise unknown("callback hook", name, hooks)
-            if function is not None:
-                setattr(self, name, function)
-
-
-class CSVLogger(Callback):
-    """Writes the logs of every epoch as a line of a CSV file.
-
-    The columns are "epoch" and the sorted names in the logs of the first epoch; if none of them begins with "val_",
-    there is a column val_... for each, as in Keras. What is missing is written as NA.
-
-    Parameters
-    ----------
-    filename : str or path
-    separator : str
-        A single character.
-    append : bool
-        Add to a file that exists, without a second header; otherwise begin a new one.
-    """
-
-    def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
-        super().__init__()
-        self.filename, self.sep, self.append = os.fspath(filename), separator, append
-        self._file: IO[str] | None = None
-        self._writer: csv.DictWriter[str] | None = None
-        self._write_header = True
-
-    def on_train_begin(self, logs: Logs = None) -> None:
-        self.on_train_end()
-        path = Path(self.filename)
-        self._write_header = not (self.append and path.is_file() and path.stat().st_size > 0)
-        self._file = open(path, "a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        assert self._file is not None, "on_train_begin comes first"
-        logs = logs or {}
-        if self._writer is None:
-            names = sorted(logs)
-            if not any(name.startswith("val_") for name in names):
-                names += [f"val_{name}" for name in names]
-            self._writer = csv.DictWriter(self._file, ["epoch", *names], delimiter=self.sep)
-            if self._write_header:
-                self._writer.writeheader()
-        row = {name: _csv_value(logs.get(name, "NA")) for name in self._writer.fieldnames}
-        self._writer.writerow({**row, "epoch": epoch})
-        self._file.flush()
-
-    def on_train_end(self, logs: Logs = None) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._file = self._writer = None
-
-
-def _csv_value(value: Any) -> Any:
-    if isinstance(value, np.ndarray) and value.ndim > 0:
-        return f"[{', '.join(map(str, value.tolist()))}]"
-    return value
