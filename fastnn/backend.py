@@ -88,6 +88,15 @@ class Backend(Protocol):
         row_loss: Rows | None,
         ignore: int,
     ) -> None: ...
+    def softmax_cross_entropy_backward(
+        self,
+        probs: Array,
+        target: NDArray[Any],
+        row_weight: Rows | None,
+        grad_scale: float,
+        grad: Array,
+        ignore: int,
+    ) -> None: ...
     def categorical_cross_entropy(
         self,
         pred: Array,

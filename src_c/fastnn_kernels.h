@@ -92,7 +92,9 @@ typedef struct {
 
     void (*elementwise_loss)(int loss, const fastnn_loss_args *args); /* row loss = mean over cols */
     void (*softmax_cross_entropy)(const fastnn_loss_args *args);      /* pred are logits */
-    void (*categorical_cross_entropy)(const fastnn_loss_args *args);  /* pred are probabilities; params: eps */
+    /* the gradient alone, where pred are the probabilities that softmax_cross_entropy gave */
+    void (*softmax_cross_entropy_backward)(const fastnn_loss_args *args);
+    void (*categorical_cross_entropy)(const fastnn_loss_args *args); /* pred are probabilities; params: eps */
     void (*label_hits)(size_t rows, size_t cols, const void *pred, const int32_t *labels, double *hits);
     void (*argmax_hits)(size_t rows, size_t cols, const void *pred, const void *target, double *hits);
     void (*threshold_hits)(size_t rows, size_t cols, const void *pred, const void *target, double threshold,

@@ -20,6 +20,7 @@
     .softmax = DTYPE(softmax), .log_softmax = DTYPE(log_softmax), .logsumexp = DTYPE(logsumexp),                       \
     .softmax_backward = DTYPE(softmax_backward), .log_softmax_backward = DTYPE(log_softmax_backward),                  \
     .elementwise_loss = DTYPE(elementwise_loss), .softmax_cross_entropy = DTYPE(softmax_cross_entropy),                \
+    .softmax_cross_entropy_backward = DTYPE(softmax_cross_entropy_backward),                                           \
     .categorical_cross_entropy = DTYPE(categorical_cross_entropy), .label_hits = DTYPE(label_hits),                    \
     .argmax_hits = DTYPE(argmax_hits), .threshold_hits = DTYPE(threshold_hits), .dropout = DTYPE(dropout),             \
     .masked_scale = DTYPE(masked_scale),                                                                               \

@@ -304,6 +304,28 @@ static void FN(softmax_cross_entropy)(const fastnn_loss_args *a) {
     }
 }
 
+/* p sum(t) - t, the gradient of the above from its probabilities, which are in pred. */
+static void FN(softmax_cross_entropy_backward)(const fastnn_loss_args *a) {
+    const size_t cols = a->cols;
+    for (size_t r = 0; r < a->rows; r++) {
+        const real *p = (const real *)a->pred + r * cols;
+        const double weight = a->row_weight ? a->row_weight[r] : 1;
+        const real scale = (real)(weight * a->grad_scale);
+        real *grad = (real *)a->grad + r * cols;
+        if (weight == 0 || (a->labels && a->labels[r] == a->ignore)) {
+            for (size_t c = 0; c < cols; c++) grad[c] = K(0);
+        } else if (a->labels) {
+            const size_t label = (size_t)a->labels[r];
+            const real own = (p[label] - K(1)) * scale; /* before grad, which may be p, is written */
+            _Pragma("omp simd") for (size_t c = 0; c < cols; c++) grad[c] = p[c] * scale;
+            grad[label] = own;
+        } else {
+            const real *t = (const real *)a->target + r * cols, sum = (real)FN(sum)(cols, t);
+            _Pragma("omp simd") for (size_t c = 0; c < cols; c++) grad[c] = (p[c] * sum - t[c]) * scale;
+        }
+    }
+}
+
 /* -sum_c t_c log q_c, q = clip(p / sum(p), eps, 1 - eps); the gradient is that of the clipped expression. */
 static void FN(categorical_cross_entropy)(const fastnn_loss_args *a) {
     const size_t cols = a->cols;

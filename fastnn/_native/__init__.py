@@ -7,15 +7,13 @@ _addresses, BLAS_CONFIG = _blas.load()
 _core.set_blas(**_addresses)
 set_num_threads(_threads.default_threads())
 
-from . import kernels  # noqa: E402  (the kernels need the table and BLAS in place)
-from ._ops import fast_backward, fast_derivative, fast_forward  # noqa: E402
+from . import _fast as fast  # noqa: E402  (both need the table and BLAS in place)
+from . import kernels  # noqa: E402
 
 __all__ = [
     "BLAS_CONFIG",
     "build_info",
-    "fast_backward",
-    "fast_derivative",
-    "fast_forward",
+    "fast",
     "get_num_threads",
     "isa",
     "isas",

@@ -66,6 +66,7 @@ cdef extern from "fastnn_kernels.h" nogil:
         rows_backward_fn log_softmax_backward
         void (*elementwise_loss)(int, const fastnn_loss_args *) noexcept nogil
         void (*softmax_cross_entropy)(const fastnn_loss_args *) noexcept nogil
+        void (*softmax_cross_entropy_backward)(const fastnn_loss_args *) noexcept nogil
         void (*categorical_cross_entropy)(const fastnn_loss_args *) noexcept nogil
         void (*label_hits)(size_t, size_t, const void *, const int32_t *, double *) noexcept nogil
         void (*argmax_hits)(size_t, size_t, const void *, const void *, double *) noexcept nogil

@@ -1,10 +1,10 @@
-"""The kernel protocol of fastnn.backend over the compiled table, and the short cuts that keep small calls cheap.
+"""The kernel protocol of fastnn.backend over the compiled table.
 
 Protocol functions trust their callers (fastnn.ops checks): C-contiguous arrays of one real dtype.  They cut large
-arrays into chunks for the threads and release the GIL when the work is worth it.
+arrays into chunks for the threads and release the GIL when the work is worth it.  Short cuts for small calls, which
+check by themselves, stand in _fast.pyx.
 """
 cimport numpy as cnp
-from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 from fastnn._native._core cimport (
@@ -21,28 +21,6 @@ name = "native"
 cdef dict ACTIVATION_ROW = {row[0]: i for i, row in enumerate(_core.tables()["activations"])}
 cdef dict LOSS_ROW = {row[0]: i for i, row in enumerate(_core.tables()["losses"])}
 cdef dict OPTIMIZER_ROW = {row[0]: i for i, row in enumerate(_core.tables()["optimizers"])}
-
-cdef enum:
-    CHUNK = 16384            # elements per block of an element-wise operation
-    RELEASE_GIL = 4096       # elements from which the GIL is given up
-    PARALLEL = 131072        # elements from which threads pay for waking them
-
-
-cdef inline const fastnn_dtype_kernels *table_of(cnp.ndarray x) noexcept:
-    return &kernels().dtype[FASTNN_F64 if cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE else FASTNN_F32]
-
-
-cdef inline void *data_of(object x) noexcept:
-    return NULL if x is None else cnp.PyArray_DATA(<cnp.ndarray>x)
-
-
-cdef inline int read_params(object values, double *params) except -1:
-    cdef Py_ssize_t i = 0
-    if PyTuple_GET_SIZE(values) > FASTNN_MAX_PARAMS:
-        raise ValueError(f"expected at most {FASTNN_MAX_PARAMS} parameters. Received {len(values)}")
-    for i in range(PyTuple_GET_SIZE(values)):
-        params[i] = <object>PyTuple_GET_ITEM(values, i)
-    return 0
 
 
 # ------------------------------------------------------------------------------------------------------- element-wise
@@ -105,78 +83,6 @@ def activation_derivative(row, cnp.ndarray x, cnp.ndarray dx, tuple params):
     map_arrays(table_of(x).activation[<int>ACTIVATION_ROW[row]].derivative, NULL, x, None, dx, params)
 
 
-cdef inline bint is_simple(object x) noexcept:
-    """An exact, aligned, native, C-contiguous ndarray of a real dtype."""
-    cdef int type_number
-    if not cnp.PyArray_CheckExact(x) or not cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>x):
-        return False
-    type_number = cnp.PyArray_TYPE(<cnp.ndarray>x)
-    return (type_number == cnp.NPY_FLOAT or type_number == cnp.NPY_DOUBLE) and cnp.PyArray_NDIM(<cnp.ndarray>x) > 0
-
-
-cdef inline bint same_kind(cnp.ndarray a, cnp.ndarray b) noexcept:
-    """Equal dtype and shape."""
-    cdef int d
-    if cnp.PyArray_TYPE(a) != cnp.PyArray_TYPE(b) or cnp.PyArray_NDIM(a) != cnp.PyArray_NDIM(b):
-        return False
-    for d in range(cnp.PyArray_NDIM(a)):
-        if cnp.PyArray_DIM(a, d) != cnp.PyArray_DIM(b, d):
-            return False
-    return True
-
-
-cdef inline bint shifted_overlap(cnp.ndarray a, cnp.ndarray b) noexcept:
-    """Shared memory, but not the same start (both contiguous and of one size)."""
-    cdef char *p = <char *>cnp.PyArray_DATA(a)
-    cdef char *q = <char *>cnp.PyArray_DATA(b)
-    return p != q and p < q + cnp.PyArray_NBYTES(b) and q < p + cnp.PyArray_NBYTES(a)
-
-
-cdef inline object fresh_or(object out, cnp.ndarray x, object other):
-    """An output like x: new, or `out` where that is a simple case; None otherwise."""
-    if out is None:
-        return cnp.PyArray_SimpleNew(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x))
-    if not is_simple(out) or not cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out) or not same_kind(x, <cnp.ndarray>out):
-        return None
-    if shifted_overlap(x, <cnp.ndarray>out):
-        return None
-    if other is not None and shifted_overlap(<cnp.ndarray>other, <cnp.ndarray>out):
-        return None
-    return out
-
-
-def fast_forward(int row, x, out, tuple params):
-    """activation forward for simple arrays; None where the general path is needed."""
-    if not is_simple(x):
-        return None
-    y = fresh_or(out, <cnp.ndarray>x, None)
-    if y is not None:
-        map_arrays(table_of(<cnp.ndarray>x).activation[row].forward, NULL, <cnp.ndarray>x, None, <cnp.ndarray>y, params)
-    return y
-
-
-def fast_derivative(int row, x, out, tuple params):
-    """bare derivative for simple arrays; None where the general path is needed."""
-    if not is_simple(x):
-        return None
-    y = fresh_or(out, <cnp.ndarray>x, None)
-    if y is not None:
-        map_arrays(table_of(<cnp.ndarray>x).activation[row].derivative, NULL, <cnp.ndarray>x, None, <cnp.ndarray>y,
-                   params)
-    return y
-
-
-def fast_backward(int row, dy, kept, out, tuple params):
-    """activation backward for simple arrays; None where the general path is needed."""
-    if not is_simple(dy) or not is_simple(kept) or not same_kind(<cnp.ndarray>dy, <cnp.ndarray>kept):
-        return None
-    dx = fresh_or(out, <cnp.ndarray>dy, kept)
-    if dx is not None:
-        map_arrays(NULL, table_of(<cnp.ndarray>dy).activation[row].backward, <cnp.ndarray>dy, kept, <cnp.ndarray>dx,
-                   params)
-    return dx
-
-
 # ----------------------------------------------------------------------------------------------------- rows of softmax
 
 ctypedef struct rows_task:
@@ -203,47 +109,69 @@ cdef void rows_block(void *task, ssize_t block) noexcept nogil:
         t.two(rows, t.cols, t.x + at, t.z + at, t.y + at)
 
 
-cdef int run_rows(rows_fn one, rows_backward_fn two, cnp.ndarray x, object z, cnp.ndarray y) except -1:
+cdef int run_rows(rows_fn one, rows_backward_fn two, cnp.ndarray x, object z, cnp.ndarray y, ssize_t rows,
+                  ssize_t cols, ssize_t out_cols) except -1:
     cdef rows_task t
-    cdef ssize_t n = cnp.PyArray_SIZE(x)
+    cdef ssize_t blocks, n = rows * cols
     cdef int threads
     if n == 0:
         return 0
     t.one, t.two, t.x, t.z, t.y = one, two, <const char *>data_of(x), <const char *>data_of(z), <char *>data_of(y)
-    t.rows, t.cols, t.item = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_ITEMSIZE(x)
-    t.out_cols = t.cols if cnp.PyArray_NDIM(y) == 2 else 1
-    t.per_block = max(<ssize_t>1, CHUNK // t.cols)
+    t.rows, t.cols, t.out_cols, t.item = rows, cols, out_cols, cnp.PyArray_ITEMSIZE(x)
+    t.per_block = max(<ssize_t>1, CHUNK // cols)
+    blocks = (rows + t.per_block - 1) // t.per_block
+    if n < RELEASE_GIL:
+        parallel_for(rows_block, &t, blocks, 1)
+        return 0
     threads = thread_limit() if n >= PARALLEL else 1
     with nogil:
-        parallel_for(rows_block, &t, (t.rows + t.per_block - 1) // t.per_block, threads)
+        parallel_for(rows_block, &t, blocks, threads)
     return 0
 
 
+cdef int map_rows(rows_fn one, rows_backward_fn two, cnp.ndarray x, object z, cnp.ndarray y) except -1:
+    cdef ssize_t cols = cnp.PyArray_DIM(x, 1)
+    return run_rows(one, two, x, z, y, cnp.PyArray_DIM(x, 0), cols, cols if cnp.PyArray_NDIM(y) == 2 else 1)
+
+
 def softmax(cnp.ndarray x, cnp.ndarray y):
-    run_rows(table_of(x).softmax, NULL, x, None, y)
+    map_rows(table_of(x).softmax, NULL, x, None, y)
 
 
 def log_softmax(cnp.ndarray x, cnp.ndarray y):
-    run_rows(table_of(x).log_softmax, NULL, x, None, y)
+    map_rows(table_of(x).log_softmax, NULL, x, None, y)
 
 
 def logsumexp(cnp.ndarray x, cnp.ndarray y):
-    run_rows(table_of(x).logsumexp, NULL, x, None, y)
+    map_rows(table_of(x).logsumexp, NULL, x, None, y)
 
 
 def softmax_backward(cnp.ndarray dy, cnp.ndarray y, cnp.ndarray dx):
-    run_rows(NULL, table_of(dy).softmax_backward, dy, y, dx)
+    map_rows(NULL, table_of(dy).softmax_backward, dy, y, dx)
 
 
 def log_softmax_backward(cnp.ndarray dy, cnp.ndarray y, cnp.ndarray dx):
-    run_rows(NULL, table_of(dy).log_softmax_backward, dy, y, dx)
+    map_rows(NULL, table_of(dy).log_softmax_backward, dy, y, dx)
 
 
 # -------------------------------------------------------------------------------------------------------------- dense
 
+cdef int run_gemm(gemm_task *t) except -1:
+    cdef int threads
+    if t.m == 0 or t.n == 0:
+        return 0
+    plan_gemm(t)
+    if t.blocks == 1 and <double>t.m * t.n * t.k < RELEASE_GIL:
+        gemm_block(t, 0)
+        return 0
+    threads = thread_limit() if t.blocks > 1 else 1
+    with nogil:
+        parallel_for(gemm_block, t, t.blocks, threads)
+    return 0
+
+
 def gemm(cnp.ndarray a, cnp.ndarray b, cnp.ndarray c, bint transpose_a, bint transpose_b, double alpha, double beta):
     cdef gemm_task t
-    cdef int threads
     t.dtype = FASTNN_F64 if cnp.PyArray_TYPE(c) == cnp.NPY_DOUBLE else FASTNN_F32
     t.transpose_a, t.transpose_b, t.alpha, t.beta = transpose_a, transpose_b, alpha, beta
     t.m, t.n = <int>cnp.PyArray_DIM(c, 0), <int>cnp.PyArray_DIM(c, 1)
@@ -251,12 +179,7 @@ def gemm(cnp.ndarray a, cnp.ndarray b, cnp.ndarray c, bint transpose_a, bint tra
     # BLAS wants a leading dimension of at least 1 even for empty operands
     t.lda, t.ldb, t.ldc = max(1, <int>cnp.PyArray_DIM(a, 1)), max(1, <int>cnp.PyArray_DIM(b, 1)), max(1, t.n)
     t.a, t.b, t.c = <const char *>data_of(a), <const char *>data_of(b), <char *>data_of(c)
-    if t.m == 0 or t.n == 0:
-        return
-    plan_gemm(&t)
-    threads = thread_limit() if t.blocks > 1 else 1
-    with nogil:
-        parallel_for(gemm_block, &t, t.blocks, threads)
+    run_gemm(&t)
 
 
 def bias_forward(row, cnp.ndarray y, bias, z, tuple params):
@@ -326,6 +249,15 @@ def softmax_cross_entropy(cnp.ndarray pred, cnp.ndarray target, row_weight, doub
         k.softmax_cross_entropy(&a)
 
 
+def softmax_cross_entropy_backward(cnp.ndarray probs, cnp.ndarray target, row_weight, double grad_scale, cnp.ndarray grad,
+                               int ignore):
+    cdef fastnn_loss_args a
+    cdef const fastnn_dtype_kernels *k = table_of(probs)
+    fill_loss(&a, probs, target, row_weight, grad_scale, grad, None, None, NULL, ignore)
+    with nogil:
+        k.softmax_cross_entropy_backward(&a)
+
+
 def categorical_cross_entropy(cnp.ndarray pred, cnp.ndarray target, row_weight, double grad_scale, grad, row_loss,
                               double eps, int ignore):
     cdef fastnn_loss_args a
@@ -352,18 +284,6 @@ def threshold_hits(cnp.ndarray pred, cnp.ndarray target, double threshold, cnp.n
 
 # --------------------------------------------------------------------------------------------------------- optimizers
 
-ctypedef struct update_task:
-    const fastnn_dtype_kernels *k
-    int row
-    int slots
-    ssize_t n
-    ssize_t item
-    char *p
-    const char *g
-    char *slot[FASTNN_MAX_SLOTS]
-    const double *scalars
-
-
 cdef void update_block(void *task, ssize_t block) noexcept nogil:
     cdef update_task *t = <update_task *>task
     cdef ssize_t first = block * CHUNK
@@ -375,22 +295,37 @@ cdef void update_block(void *task, ssize_t block) noexcept nogil:
     t.k.optimizer[t.row].update(min(<ssize_t>CHUNK, t.n - first), t.p + at, t.g + at, slots, t.scalars)
 
 
-def optimizer_update(row, cnp.ndarray p, cnp.ndarray g, tuple slots, scalars):
-    cdef update_task t
-    cdef double values[FASTNN_COMMON_SCALARS + FASTNN_MAX_PARAMS]
-    cdef int i = 0, threads
+cdef int run_update(update_task *t) except -1:
+    cdef int threads
+    if t.n <= RELEASE_GIL:
+        update_block(t, 0)
+        return 0
+    threads = thread_limit() if t.n >= PARALLEL else 1
+    with nogil:
+        parallel_for(update_block, t, (t.n + CHUNK - 1) // CHUNK, threads)
+    return 0
+
+
+cdef int read_scalars(object scalars, double *values) except -1:
+    cdef int i = 0
     for value in scalars:
         if i == FASTNN_COMMON_SCALARS + FASTNN_MAX_PARAMS:
             raise ValueError(f"expected at most {i} scalars. Received {len(scalars)}")
         values[i] = value
         i += 1
+    return 0
+
+
+def optimizer_update(row, cnp.ndarray p, cnp.ndarray g, tuple slots, scalars):
+    cdef update_task t
+    cdef double values[FASTNN_COMMON_SCALARS + FASTNN_MAX_PARAMS]
+    cdef int i
+    read_scalars(scalars, values)
     t.k, t.row, t.slots, t.scalars = table_of(p), OPTIMIZER_ROW[row], len(slots), values
     t.n, t.item, t.p, t.g = cnp.PyArray_SIZE(p), cnp.PyArray_ITEMSIZE(p), <char *>data_of(p), <const char *>data_of(g)
     for i in range(t.slots):
         t.slot[i] = <char *>data_of(slots[i])
-    threads = thread_limit() if t.n >= PARALLEL else 1
-    with nogil:
-        parallel_for(update_block, &t, (t.n + CHUNK - 1) // CHUNK, threads)
+    run_update(&t)
 
 
 # ------------------------------------------------------------------------------------------ randomness and inspection

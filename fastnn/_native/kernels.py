@@ -25,6 +25,7 @@ from ._ops import (
     softmax,
     softmax_backward,
     softmax_cross_entropy,
+    softmax_cross_entropy_backward,
     sum_of_squares,
     threshold_hits,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",
+    "softmax_cross_entropy_backward",
     "sum_of_squares",
     "threshold_hits",
 ]

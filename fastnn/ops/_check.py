@@ -11,7 +11,6 @@ widen it.
 from __future__ import annotations
 
 import math
-import operator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -53,27 +52,28 @@ def is_number(value: object) -> bool:
 
 def number(op: str, name: str, value: Any, constraint: str = "") -> float:
     """`value` as a Python float that fulfils the constraint, such as ">= 0 and < 1" (NaN fulfils none)."""
-    if isinstance(value, (np.generic, np.ndarray)):
+    if type(value) is float:
+        if not constraint or _holds(constraint)(value):
+            return value
+        real = True
+    elif isinstance(value, (np.generic, np.ndarray)):
         real = value.ndim == 0 and value.dtype.kind in "biuf"
     else:
         real = isinstance(value, (int, float))
     if not real:
         raise TypeError(f"{op}: {name} must be a real number. {received(**{name: value})}")
     result = float(value)
-    for holds, bound in _bounds(constraint):
-        if not holds(result, bound):
-            raise ValueError(f"{op}: {name} must be {constraint}. {received(**{name: value})}")
+    if constraint and not _holds(constraint)(result):
+        raise ValueError(f"{op}: {name} must be {constraint}. {received(**{name: value})}")
     return result
 
 
-_RELATIONS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
-
-
 @lru_cache
-def _bounds(constraint: str) -> tuple[tuple[Callable[[float, float], bool], float], ...]:
-    """The parts of a constraint: each a relation and its right-hand side."""
-    parts = (part.split() for part in constraint.split(" and ") if part)
-    return tuple((_RELATIONS[relation], float(bound)) for relation, bound in parts)
+def _holds(constraint: str) -> Callable[[float], bool]:
+    """A constraint as a function; the text comes from this package only."""
+    condition = " and ".join(f"x {part}" for part in constraint.split(" and "))
+    holds: Callable[[float], bool] = eval(f"lambda x: {condition}", {"inf": math.inf})
+    return holds
 
 
 def flag(op: str, name: str, value: object) -> bool:

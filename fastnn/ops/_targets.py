@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._native import fast
 from fastnn.ops._check import as_array, common_dtype, number, received, well_formed
 
 Array = NDArray[Any]
@@ -117,4 +118,4 @@ def reduced(row_loss: NDArray[np.float64], reduction: str, scale: float, case: P
     if reduction == "none":
         losses = row_loss.astype(case.predictions.dtype).reshape(case.shape[:-1])
         return losses if losses.ndim else losses[()]
-    return float(np.add.reduce(row_loss)) * scale if scale else 0.0  # nothing counts: no loss, as there is no gradient
+    return fast.total(row_loss) * scale if scale else 0.0  # nothing counts: no loss, as there is no gradient

@@ -104,9 +104,9 @@ def _sample_backward(row: Row) -> Sample:
 def _define(op: str, row: Row, kind: str, taken: dict[str, Parameter], doc: str, sample: Sample, **fields: Any) -> None:
     arrays = f"dy, {row.keeps}" if kind == "activation_backward" else "x"
     fast, general = {
-        "activation": (_native.fast_forward, _forward),
-        "activation_backward": (_native.fast_backward, _backward),
-        "activation_grad": (_native.fast_derivative, _grad),
+        "activation": (_native.fast.forward, _forward),
+        "activation_backward": (_native.fast.backward, _backward),
+        "activation_grad": (_native.fast.derivative, _grad),
     }[kind]
     signature = "".join(f"{name}: ArrayLike, " for name in arrays.split(", "))
     signature += _generate.parameters_of(taken)

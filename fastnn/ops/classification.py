@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn._errors import unknown
-from fastnn.backend import current
+from fastnn._native import fast
+from fastnn.backend import NATIVE, current
 from fastnn.ops import _documentation
 from fastnn.ops._check import into, number
 from fastnn.ops._targets import IGNORED, REDUCTIONS, Problem, problem, reduced
@@ -75,6 +76,16 @@ def _start(op: str, name: str, predictions: Any, targets: Any, reduction: str, d
     return case, case.scale(reduction, denom, op)
 
 
+def _is_zero(value: object) -> bool:
+    """A float for which a short cut needs no further look; the general path reports what is no number."""
+    return type(value) is float and value == 0
+
+
+def _is_limit(eps: object) -> bool:
+    """A float that `_clip` accepts as it is."""
+    return type(eps) is float and 0 <= eps < 0.5
+
+
 def _sample_probs(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
     probs = rng.dirichlet(np.full(shape[-1], 2.0), shape[:-1])
     return Arguments((probs.astype(dtype), rng.integers(0, shape[-1], shape[:-1])), {})
@@ -118,6 +129,9 @@ def softmax_cross_entropy(
     mask: ArrayLike | None = None,
     log_eps: float = 0.0,
 ) -> tuple[Any, Any]:
+    if denom is ignore_index is mask is None and _is_zero(log_eps) and current() is NATIVE:
+        if (result := fast.softmax_cross_entropy(logits, targets, reduction)) is not None:
+            return result
     op = "softmax_cross_entropy"
     case, scale = _start(op, "logits", logits, targets, reduction, denom, ignore_index, mask)
     probs = np.empty_like(case.predictions)
@@ -125,7 +139,7 @@ def softmax_cross_entropy(
     return reduced(losses, reduction, scale, case), probs.reshape(case.shape)
 
 
-@operation("loss", _sample_probs, reference=reference.softmax_cross_entropy_grad)
+@operation("loss", _sample_probs, reference=reference.softmax_cross_entropy_backward)
 def softmax_cross_entropy_backward(
     probs: ArrayLike,
     targets: ArrayLike,
@@ -135,28 +149,19 @@ def softmax_cross_entropy_backward(
     mask: ArrayLike | None = None,
     out: Array | None = None,
 ) -> Any:
+    if ignore_index is mask is None and current() is NATIVE:
+        if (result := fast.softmax_cross_entropy_backward(probs, targets, scale, out)) is not None:
+            return result
     op = "softmax_cross_entropy_backward"
     case, mean = _start(op, "probs", probs, targets, "mean", None, ignore_index, mask)
     factor = mean if scale is None else number(op, "scale", scale)
 
     def fill(grad: Array) -> None:
-        grad = grad.reshape(case.predictions.shape)
-        if case.target.ndim == 2:
-            np.multiply(case.predictions, case.target.sum(axis=1, keepdims=True), out=grad)
-            grad -= case.target
-        else:
-            if not np.may_share_memory(grad, case.predictions):
-                grad[...] = case.predictions
-            grad[np.arange(len(grad)), case.target] -= 1
-        if case.weights is not None:
-            grad *= case.weights.astype(grad.dtype)[:, None]
-            grad[case.weights == 0] = 0
-        grad *= factor
-        if case.target.ndim == 1 and ignore_index is not None:
-            grad[case.target == IGNORED] = 0
+        current().softmax_cross_entropy_backward(
+            case.predictions, case.target, case.weights, factor, grad.reshape(case.predictions.shape), IGNORED
+        )
 
-    with np.errstate(all="ignore"):
-        return into(op, out, case.shape, case.predictions.dtype, fill, same=(probs,), apart=(targets, mask))
+    return into(op, out, case.shape, case.predictions.dtype, fill, same=(probs,), apart=(targets, mask))
 
 
 @operation("loss", _sample_logits)
@@ -171,6 +176,9 @@ def softmax_cross_entropy_with_grad(
     log_eps: float = 0.0,
     out: Array | None = None,
 ) -> tuple[Any, Any]:
+    if denom is ignore_index is mask is None and _is_zero(log_eps) and current() is NATIVE:
+        if (result := fast.softmax_cross_entropy_with_grad(logits, targets, reduction, out)) is not None:
+            return result
     op = "softmax_cross_entropy_with_grad"
     case, scale = _start(op, "logits", logits, targets, reduction, denom, ignore_index, mask)
     shift, losses = number(op, "log_eps", log_eps, ">= 0"), np.empty(0)
@@ -192,7 +200,7 @@ _describe(
     returns=f"(loss, dlogits)\n    {LOSS}; and the gradient of the reduced loss (for \"none\": of each sample's own)",
 )  # fmt: skip
 _describe(
-    softmax_cross_entropy_backward, reference.softmax_cross_entropy_grad, PROBS, SCALE, COUNTING, OUT,
+    softmax_cross_entropy_backward, reference.softmax_cross_entropy_backward, PROBS, SCALE, COUNTING, OUT,
     returns="array, shape and dtype of probs\n    Gradient with respect to the logits.",
 )  # fmt: skip
 
@@ -219,6 +227,9 @@ def cross_entropy(
     ignore_index: int | None = None,
     mask: ArrayLike | None = None,
 ) -> Any:
+    if denom is ignore_index is mask is None and _is_limit(eps) and current() is NATIVE:
+        if (result := fast.cross_entropy(probs, targets, eps, reduction)) is not None:
+            return result
     op = "cross_entropy"
     case, scale = _start(op, "probs", probs, targets, reduction, denom, ignore_index, mask)
     return reduced(_loss_of_probs(case, 1.0, None, _clip(op, eps)), reduction, scale, case)
@@ -235,6 +246,9 @@ def cross_entropy_backward(
     mask: ArrayLike | None = None,
     out: Array | None = None,
 ) -> Any:
+    if ignore_index is mask is None and _is_limit(eps) and current() is NATIVE:
+        if (result := fast.cross_entropy_backward(probs, targets, eps, scale, out)) is not None:
+            return result
     op = "cross_entropy_backward"
     case, mean = _start(op, "probs", probs, targets, "mean", None, ignore_index, mask)
     factor, limit = mean if scale is None else number(op, "scale", scale), _clip(op, eps)
@@ -257,6 +271,9 @@ def cross_entropy_with_grad(
     mask: ArrayLike | None = None,
     out: Array | None = None,
 ) -> tuple[Any, Any]:
+    if denom is ignore_index is mask is None and _is_limit(eps) and current() is NATIVE:
+        if (result := fast.cross_entropy_with_grad(probs, targets, eps, reduction, out)) is not None:
+            return result
     op = "cross_entropy_with_grad"
     case, scale = _start(op, "probs", probs, targets, reduction, denom, ignore_index, mask)
     limit, losses = _clip(op, eps), np.empty(0)

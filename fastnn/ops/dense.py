@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn._errors import unknown
-from fastnn.backend import current
+from fastnn._native import fast
+from fastnn.backend import NATIVE, current
 from fastnn.ops._check import (
     as_array,
     common_dtype,
@@ -33,6 +34,7 @@ from fastnn.ops.registry import Arguments, operation
 
 Array = NDArray[Any]
 LAYOUTS = ("io", "oi")
+LINEAR = ROWS["identity"]
 
 
 def _oriented(matrix: Array, dtype: np.dtype[Any], transpose: bool) -> tuple[Array, bool]:
@@ -96,6 +98,8 @@ def matmul(
     ValueError
         The inner dimensions differ, or there are more than two dimensions.
     """
+    if current() is NATIVE and (c := fast.matmul(a, b, transpose_a, transpose_b, out)) is not None:
+        return c
     op = "matmul"
     left, right = as_array(op, "a", a), as_array(op, "b", b)
     if not 1 <= left.ndim <= 2 or not 1 <= right.ndim <= 2:
@@ -162,6 +166,11 @@ def affine(
     For the gradient of a layer with an activation, take ``dz = <activation>_backward(dy, ...)`` first and give dz to
     `affine_backward`.
     """
+    row = ROWS.get(activation) if activation is not None else LINEAR
+    if row is not None and current() is NATIVE:
+        y = fast.affine(x, W, b, row.position if activation is not None else -1, row.defaults, out, w_layout)
+        if y is not None:
+            return y
     op = "affine"
     samples, weights = as_array(op, "x", x), as_array(op, "W", W)
     bias = None if b is None else as_array(op, "b", b)
@@ -238,6 +247,10 @@ def affine_backward(
     ValueError
         Shapes do not fit, or the layout is unknown.
     """
+    if current() is NATIVE:
+        gradients = fast.affine_backward(dy, x, W, need_dx, dW, db, accumulate, w_layout)
+        if gradients is not None:
+            return gradients  # type: ignore[no-any-return]
     op = "affine_backward"
     gradient, samples, weights = as_array(op, "dy", dy), as_array(op, "x", x), as_array(op, "W", W)
     flip, add = _layout(op, w_layout), flag(op, "accumulate", accumulate)
@@ -311,6 +324,8 @@ def bias_add(x: ArrayLike, b: ArrayLike, out: Array | None = None) -> Any:
     ValueError
         Shapes do not fit, or `out` overlaps an input without being x.
     """
+    if current() is NATIVE and (sums := fast.bias_add(x, b, out)) is not None:
+        return sums
     op = "bias_add"
     array, bias = as_array(op, "x", x), as_array(op, "b", b)
     if array.ndim == 0 or bias.shape != array.shape[-1:]:
@@ -353,6 +368,8 @@ def column_sums(x: ArrayLike, out: Array | None = None) -> Any:
     ValueError
         x has no dimensions, or `out` has another shape.
     """
+    if current() is NATIVE and (fast_sums := fast.column_sums(x, out)) is not None:
+        return fast_sums
     op = "column_sums"
     array = as_array(op, "x", x)
     if array.ndim == 0:

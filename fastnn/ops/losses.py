@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn import _native
 from fastnn._errors import unknown
-from fastnn.backend import current
+from fastnn.backend import NATIVE, current
 from fastnn.ops import _documentation, _generate
 from fastnn.ops._check import into, number, operands
 from fastnn.ops.registry import Arguments, Parameter, operation, row_parameters, twins
@@ -80,7 +80,7 @@ def _reduced(means: Array, p: Array, reduction: str, factor: float) -> Any:
         losses = means.astype(p.dtype).reshape(p.shape)
         return losses if losses.ndim else losses[()]
     columns = p.shape[-1] if p.ndim else 1
-    return float(np.add.reduce(means)) * (columns * factor)
+    return _native.fast.total(means) * (columns * factor)
 
 
 def _value(op: str, row: str, p: ArrayLike, t: ArrayLike, params: Params, reduction: str) -> Any:
@@ -128,6 +128,13 @@ BOTH_RETURNS = """\
     of every element's own loss)."""
 
 
+SHORT_CUTS = {
+    _value: _native.fast.loss,
+    _backward: _native.fast.loss_backward,
+    _with_grad: _native.fast.loss_with_grad,
+}
+
+
 def _sample(name: str) -> Callable[..., Arguments]:
     def sample(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
         if "binary" not in name:
@@ -142,15 +149,19 @@ def _sample(name: str) -> Callable[..., Arguments]:
 
 def _define(op: str, row: Row, general: Callable[..., Any], keywords: dict[str, str], doc: str, **fields: Any) -> None:
     signature = "p: ArrayLike, t: ArrayLike, " + _generate.parameters_of(row.params) + "*, "
+    params = _generate.tuple_of(row.params, row.params)
     function = _generate.define(
         op,
         signature + ", ".join(f"{name}: {rest}" for name, rest in keywords.items()),
         [
             *_generate.check_lines(op, row.params),
-            f"return general({op!r}, {row.name!r}, p, t, {_generate.tuple_of(row.params, row.params)}, "
-            + ", ".join(keywords) + ")",
+            "if current() is NATIVE:",
+            f"    result = fast({ROWS.index(row)}, p, t, {params}, {', '.join(keywords)})",
+            "    if result is not None:",
+            "        return result",
+            f"return general({op!r}, {row.name!r}, p, t, {params}, {', '.join(keywords)})",
         ],
-        {"general": general},
+        {"general": general, "fast": SHORT_CUTS[general], "current": current, "NATIVE": NATIVE},
         doc,
     )  # fmt: skip
     enter = operation("loss", _sample(row.name), row=row.name, params=tuple(row.params.values()), **fields)

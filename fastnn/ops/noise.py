@@ -8,12 +8,14 @@ more than one source of randomness.
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn.backend import current
+from fastnn._native import fast
+from fastnn.backend import NATIVE, current
 from fastnn.ops._check import as_array, describe, into, number, operands, received, well_formed
 from fastnn.ops.registry import Arguments, operation
 from fastnn.reference import random as reference
@@ -53,7 +55,7 @@ def _given_mask(op: str, mask: object, shape: tuple[int, ...]) -> Mask:
 def _seed(op: str, rng: Any) -> int:
     """64 bits from a generator (anything with `bytes`), or the seed itself."""
     if rng is None:
-        rng = np.random.default_rng()
+        return int.from_bytes(os.urandom(8), "little")
     if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
         return _word(op, "rng", rng, 64)
     if not hasattr(rng, "bytes"):
@@ -125,8 +127,17 @@ def dropout(
     op = "dropout"
     rate = number(op, "p", p, ">= 0 and <= 1")
     factor = _factor(op, rate, scale)
-    if sum(source is not None for source in (mask, u, rng)) > 1:
+    if (mask is not None) + (u is not None) + (rng is not None) > 1:
         raise ValueError(f"{op}: expected one of mask, u and rng. {received(mask=mask, u=u, rng=rng)}")
+    seed = None
+    if u is None and current() is NATIVE and fast.readable(x):
+        if mask is not None:
+            if (scaled := fast.masked_scale(x, mask, factor, out)) is not None:
+                return scaled, mask
+        elif rate < 1 and scale is None:
+            seed = _seed(op, rng)
+            if (result := fast.dropout(x, seed, rate, out)) is not None:
+                return result  # type: ignore[no-any-return]
     (array,), dtype, shape = operands(op, {"x": x})
     if mask is not None:
         kept = _given_mask(op, mask, shape)
@@ -138,7 +149,7 @@ def dropout(
     elif rate == 1 or not array.size:
         kept = np.zeros(shape, np.bool_)
     else:
-        seed, kept = _seed(op, rng), np.empty(shape, np.bool_)
+        seed, kept = _seed(op, rng) if seed is None else seed, np.empty(shape, np.bool_)
         drawn = kept.view(np.uint8)
         if scale is None:
             y = into(op, out, shape, dtype, lambda y: current().dropout(array, y, drawn, seed, 0, 0, rate), same=(x,))
@@ -190,6 +201,8 @@ def dropout_backward(
     """
     op = "dropout_backward"
     factor = _factor(op, number(op, "p", p, ">= 0 and <= 1"), scale)
+    if current() is NATIVE and (dx := fast.masked_scale(dy, mask, factor, out)) is not None:
+        return dx
     (array,), _, shape = operands(op, {"dy": dy})
     return _scaled(op, dy, array, _given_mask(op, mask, shape), factor, out, apart=(mask,))
 

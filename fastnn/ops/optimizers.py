@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from fastnn import _native
 from fastnn._errors import unknown
-from fastnn.backend import current
+from fastnn.backend import NATIVE, current
 from fastnn.ops import _documentation, _generate, _optimizer_scalars
 from fastnn.ops._check import (
     as_array,
@@ -259,6 +259,7 @@ def _aligned(op: str, collections: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 # -------------------------------------------------------------------------------------------------------- generation
 
+SHORT_CUTS = {_one: _native.fast.update, _many: _native.fast.update_many}
 SLOT_TEXT = "{slot} : array, shape and dtype of p\n    Kept from step to step, zeros at first; changed in place."
 ARRAYS = """\
 p : array of float32 or float64, any shape and layout
@@ -324,6 +325,7 @@ def _documentation_of(
 
 def _define(name: str, row: str, slots: Sequence[str], scalars: Callable[..., Scalars]) -> None:
     names, text = _signature(scalars)
+    position = [row for row, *_ in _native.tables()["optimizers"]].index(row)
     arrays = ["p", "g", *slots]
     for op, general, kind in ((f"{name}_", _one, "NDArray[Any]"), (f"{name}_many", _many, "Any")):
         typed = ", ".join(f"{array}: {kind if array != 'g' else 'Any'}" for array in arrays)
@@ -331,10 +333,12 @@ def _define(name: str, row: str, slots: Sequence[str], scalars: Callable[..., Sc
             op,
             typed + text,
             [
-                f"general({op!r}, {row!r}, scalars({', '.join([repr(op), *names])}), "
-                + ", ".join(f"{array}={array}" for array in arrays) + ")"
+                f"values = scalars({', '.join([repr(op), *names])})",
+                f"if current() is not NATIVE or not fast({position}, values, ({', '.join(arrays)})):",
+                f"    general({op!r}, {row!r}, values, " + ", ".join(f"{array}={array}" for array in arrays) + ")",
             ],
-            {"general": general, "scalars": _cached(scalars)},
+            {"general": general, "fast": SHORT_CUTS[general], "scalars": _cached(scalars), "current": current,
+             "NATIVE": NATIVE},
             _documentation_of(op, row, slots, scalars, names),
             returns="None",
         )  # fmt: skip

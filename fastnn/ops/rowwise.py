@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn.backend import current
+from fastnn._native import fast
+from fastnn.backend import NATIVE, current
 from fastnn.ops import _documentation
 from fastnn.ops._check import as_array, common_dtype, into, is_number, operands, received, rows_of, well_formed
 from fastnn.ops.registry import Arguments, operation
@@ -62,26 +63,36 @@ def _sample_gradient(forward: Callable[..., Any]) -> Any:
 
 @operation("rows", _sample_logits, reference=reference.softmax, backward="softmax_backward")
 def softmax(x: ArrayLike, axis: int = -1, out: Array | None = None) -> Any:
+    if current() is NATIVE and (fast_result := fast.softmax(x, axis, out)) is not None:
+        return fast_result
     return _along("softmax", axis, out, current().softmax, x=x)
 
 
 @operation("rows", _sample_gradient(reference.softmax), reference=reference.softmax_backward)
 def softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1, out: Array | None = None) -> Any:
+    if current() is NATIVE and (fast_result := fast.softmax_backward(dy, y, axis, out)) is not None:
+        return fast_result
     return _along("softmax_backward", axis, out, current().softmax_backward, dy=dy, y=y)
 
 
 @operation("rows", _sample_logits, reference=reference.log_softmax, backward="log_softmax_backward")
 def log_softmax(x: ArrayLike, axis: int = -1, out: Array | None = None) -> Any:
+    if current() is NATIVE and (fast_result := fast.log_softmax(x, axis, out)) is not None:
+        return fast_result
     return _along("log_softmax", axis, out, current().log_softmax, x=x)
 
 
 @operation("rows", _sample_gradient(reference.log_softmax), reference=reference.log_softmax_backward)
 def log_softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1, out: Array | None = None) -> Any:
+    if current() is NATIVE and (fast_result := fast.log_softmax_backward(dy, y, axis, out)) is not None:
+        return fast_result
     return _along("log_softmax_backward", axis, out, current().log_softmax_backward, dy=dy, y=y)
 
 
 @operation("rows", _sample_logits, reference=reference.logsumexp)
 def logsumexp(x: ArrayLike, axis: int = -1, out: Array | None = None) -> Any:
+    if current() is NATIVE and (fast_result := fast.logsumexp(x, axis, out)) is not None:
+        return fast_result
     array = as_array("logsumexp", "x", x)
     if is_number(x) or array.ndim == 0:
         raise ValueError(f"logsumexp: expected at least one dimension. {received(x=x)}")

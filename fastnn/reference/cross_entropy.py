@@ -109,10 +109,35 @@ def softmax_cross_entropy_grad(logits: Array, target: Labels | Array, ignore: in
         Derivative of each row's loss; every row sums to 0.
     """
     logits = np.asarray(logits)
-    t = target_rows(target, logits.shape, ignore)
+    slope = softmax_cross_entropy_backward(softmax(logits.astype(np.float64)), target, ignore)
+    return slope.astype(common_dtype(logits))
+
+
+@np.errstate(all="ignore")
+def softmax_cross_entropy_backward(probs: Array, target: Labels | Array, ignore: int | None = None) -> Array:
+    """Derivative of `softmax_cross_entropy` with respect to the logits, from the probabilities that they gave.
+
+    ``p * sum_k t_k - t`` with ``p = softmax(z)``
+
+    Parameters
+    ----------
+    probs : array, shape (..., classes), float32 or float64
+        Softmax of the logits.
+    target : integer array, shape (...), or real array, shape (..., classes)
+        Class labels; or target rows.
+    ignore : int, optional
+        Rows with this label get gradient 0.
+
+    Returns
+    -------
+    array, shape and dtype of probs
+        Derivative of each row's loss with respect to the logits.
+    """
+    p = np.asarray(probs)
+    t = target_rows(target, p.shape, ignore)
     counts = np.any(t != 0, axis=-1, keepdims=True)
-    slope = softmax(logits.astype(np.float64)) * np.sum(t, axis=-1, keepdims=True) - t
-    return np.where(counts, slope, 0).astype(common_dtype(logits))
+    slope = p.astype(np.float64) * np.sum(t, axis=-1, keepdims=True) - t
+    return np.where(counts, slope, 0).astype(common_dtype(p))
 
 
 def _normalised(p: Array, eps: float) -> tuple[Array, Array, Array]:

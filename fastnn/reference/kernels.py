@@ -186,6 +186,16 @@ def softmax_cross_entropy(
 
 
 @np.errstate(all="ignore")
+def softmax_cross_entropy_backward(
+    probs: Array, target: Labels | Array, row_weight: Array | None, grad_scale: float, grad: Array, ignore: int
+) -> None:
+    """The gradient of `softmax_cross_entropy` from its probabilities; rows of weight 0 get 0."""
+    factor = (_weights(row_weight, len(probs)) * grad_scale)[:, np.newaxis]
+    slope = cross_entropy.softmax_cross_entropy_backward(probs, target, ignore)
+    _store(grad, np.where(_weights(row_weight, len(probs))[:, np.newaxis] == 0, 0, slope * factor))
+
+
+@np.errstate(all="ignore")
 def categorical_cross_entropy(
     pred: Array,
     target: Labels | Array,
