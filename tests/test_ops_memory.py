@@ -10,7 +10,7 @@ import pytest
 from contract import (
     DTYPES,
     ELEMENTWISE,
-    IN_PLACE,
+    ONE_IN_PLACE,
     OPERATIONS,
     PURE,
     RECEIVED,
@@ -18,6 +18,7 @@ from contract import (
     array_positions,
     assert_close,
     assert_same_bits,
+    assert_tells_at_most_the_norm,
     flatten,
     parametrize,
     replaced,
@@ -59,7 +60,7 @@ def test_sequences_are_read(op):
         op.function(*[[[1.0], [1.0, 2.0]]] * len(lists))
 
 
-@parametrize([op for op in IN_PLACE if not op.name.endswith("_many")])
+@parametrize(ONE_IN_PLACE)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_writable_layout_is_updated_in_place(op, dtype, backend):
     arguments = sample_arguments(op, (6, 5), dtype)
@@ -73,12 +74,12 @@ def test_every_writable_layout_is_updated_in_place(op, dtype, backend):
                 with pytest.raises((TypeError, ValueError), match=RECEIVED):
                     op.function(*fresh.args, **fresh.kwargs)
                 continue
-            assert op.function(*fresh.args, **fresh.kwargs) is None
+            assert_tells_at_most_the_norm(op, op.function(*fresh.args, **fresh.kwargs))
             actual = [arg for name, arg in zip(names, fresh.args, strict=False) if name in op.writes]
             assert_same_bits(actual, expected)
 
 
-@parametrize([op for op in IN_PLACE if not op.name.endswith("_many")])
+@parametrize(ONE_IN_PLACE)
 def test_what_cannot_be_updated_in_place_is_refused(op):
     arguments = sample_arguments(op, (4,), np.float32)
     names = list(inspect.signature(op.function).parameters)
@@ -150,7 +151,7 @@ def test_kernels_see_well_formed_arrays_only(op, monkeypatch):
                 if op.takes_out and name not in ("byteswapped", "readonly"):
                     out = dict(layouts(np.empty_like(main_result(op, arguments)[0])))[name]
                     op.function(*fresh.args, **fresh.kwargs, out=out)
-    assert inspector.calls
+    assert inspector.calls or op.name == "clip_by_value_"  # NumPy's own minimum and maximum
 
 
 # -------------------------------------------------------------------------------------------------------------- out

@@ -7,8 +7,7 @@ _addresses, BLAS_CONFIG = _blas.load()
 _core.set_blas(**_addresses)
 set_num_threads(_threads.default_threads())
 
-from . import _fast as fast  # noqa: E402  (both need the table and BLAS in place)
-from . import kernels  # noqa: E402
+from . import fast, kernels  # noqa: E402  (they need the table and BLAS in place)
 
 __all__ = [
     "BLAS_CONFIG",

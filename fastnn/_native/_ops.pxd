@@ -1,4 +1,4 @@
-"""What _fast.pyx shares with _ops.pyx: looking at arrays, and running kernels over blocks of them."""
+"""What the short cuts (_fast_*.pyx) share with _ops.pyx: looking at arrays, and running kernels over blocks of them."""
 cimport numpy as cnp
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 

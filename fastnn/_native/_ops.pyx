@@ -2,7 +2,7 @@
 
 Protocol functions trust their callers (fastnn.ops checks): C-contiguous arrays of one real dtype.  They cut large
 arrays into chunks for the threads and release the GIL when the work is worth it.  Short cuts for small calls, which
-check by themselves, stand in _fast.pyx.
+check by themselves, stand in _fast_*.pyx.
 """
 cimport numpy as cnp
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
@@ -249,8 +249,8 @@ def softmax_cross_entropy(cnp.ndarray pred, cnp.ndarray target, row_weight, doub
         k.softmax_cross_entropy(&a)
 
 
-def softmax_cross_entropy_backward(cnp.ndarray probs, cnp.ndarray target, row_weight, double grad_scale, cnp.ndarray grad,
-                               int ignore):
+def softmax_cross_entropy_backward(cnp.ndarray probs, cnp.ndarray target, row_weight, double grad_scale,
+                                   cnp.ndarray grad, int ignore):
     cdef fastnn_loss_args a
     cdef const fastnn_dtype_kernels *k = table_of(probs)
     fill_loss(&a, probs, target, row_weight, grad_scale, grad, None, None, NULL, ignore)

@@ -26,6 +26,7 @@ from fastnn.ops.classification import (
     softmax_cross_entropy_backward,
     softmax_cross_entropy_with_grad,
 )
+from fastnn.ops.clipping import clip_by_global_norm_, clip_by_norm_, clip_by_value_, sumsq
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
 from fastnn.ops.initializers import (
     glorot_normal,
@@ -47,6 +48,9 @@ __all__ = [
     "affine",
     "affine_backward",
     "bias_add",
+    "clip_by_global_norm_",
+    "clip_by_norm_",
+    "clip_by_value_",
     "column_sums",
     "cross_entropy",
     "cross_entropy_backward",
@@ -71,6 +75,7 @@ __all__ = [
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
     "softmax_cross_entropy_with_grad",
+    "sumsq",
     "truncated_normal",
     "variance_scaling",
 ]

@@ -13,6 +13,7 @@ from fastnn.ops.classification import (
     softmax_cross_entropy_backward,
     softmax_cross_entropy_with_grad,
 )
+from fastnn.ops.clipping import clip_by_global_norm_, clip_by_norm_, clip_by_value_, sumsq
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
 from fastnn.ops.initializers import (
     glorot_normal,
@@ -42,6 +43,9 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "binary_cross_entropy_with_logits_backward",
     "binary_cross_entropy_with_logits_with_grad",
+    "clip_by_global_norm_",
+    "clip_by_norm_",
+    "clip_by_value_",
     "column_sums",
     "cross_entropy",
     "cross_entropy_backward",
@@ -107,6 +111,7 @@ __all__ = [
     "softplus",
     "softplus_backward",
     "softplus_grad",
+    "sumsq",
     "tanh",
     "tanh_backward",
     "tanh_grad",

@@ -218,7 +218,8 @@ def writable(op: str, name: str, array: Any, shape: tuple[int, ...] | None, dtyp
         raise ValueError(f"{op}: {name} must have shape {shape}. {received(**{name: array})}")
     if not array.flags.writeable:
         raise ValueError(f"{op}: {name} must be writable. Received: a read-only array")
-    if any(stride == 0 and length > 1 for stride, length in zip(array.strides, array.shape, strict=True)):
+    repeats = any(stride == 0 and length > 1 for stride, length in zip(array.strides, array.shape, strict=True))
+    if repeats and array.size:
         raise ValueError(f"{op}: {name} must not repeat elements. Received: strides {array.strides}")
 
 

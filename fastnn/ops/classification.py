@@ -130,7 +130,8 @@ def softmax_cross_entropy(
     log_eps: float = 0.0,
 ) -> tuple[Any, Any]:
     if denom is ignore_index is mask is None and _is_zero(log_eps) and current() is NATIVE:
-        if (result := fast.softmax_cross_entropy(logits, targets, reduction)) is not None:
+        result = fast.softmax_cross_entropy(logits, targets, reduction)
+        if result is not None:
             return result
     op = "softmax_cross_entropy"
     case, scale = _start(op, "logits", logits, targets, reduction, denom, ignore_index, mask)
@@ -150,7 +151,8 @@ def softmax_cross_entropy_backward(
     out: Array | None = None,
 ) -> Any:
     if ignore_index is mask is None and current() is NATIVE:
-        if (result := fast.softmax_cross_entropy_backward(probs, targets, scale, out)) is not None:
+        result = fast.softmax_cross_entropy_backward(probs, targets, scale, out)
+        if result is not None:
             return result
     op = "softmax_cross_entropy_backward"
     case, mean = _start(op, "probs", probs, targets, "mean", None, ignore_index, mask)
@@ -177,7 +179,8 @@ def softmax_cross_entropy_with_grad(
     out: Array | None = None,
 ) -> tuple[Any, Any]:
     if denom is ignore_index is mask is None and _is_zero(log_eps) and current() is NATIVE:
-        if (result := fast.softmax_cross_entropy_with_grad(logits, targets, reduction, out)) is not None:
+        result = fast.softmax_cross_entropy_with_grad(logits, targets, reduction, out)
+        if result is not None:
             return result
     op = "softmax_cross_entropy_with_grad"
     case, scale = _start(op, "logits", logits, targets, reduction, denom, ignore_index, mask)
@@ -228,7 +231,8 @@ def cross_entropy(
     mask: ArrayLike | None = None,
 ) -> Any:
     if denom is ignore_index is mask is None and _is_limit(eps) and current() is NATIVE:
-        if (result := fast.cross_entropy(probs, targets, eps, reduction)) is not None:
+        result = fast.cross_entropy(probs, targets, eps, reduction)
+        if result is not None:
             return result
     op = "cross_entropy"
     case, scale = _start(op, "probs", probs, targets, reduction, denom, ignore_index, mask)
@@ -247,7 +251,8 @@ def cross_entropy_backward(
     out: Array | None = None,
 ) -> Any:
     if ignore_index is mask is None and _is_limit(eps) and current() is NATIVE:
-        if (result := fast.cross_entropy_backward(probs, targets, eps, scale, out)) is not None:
+        result = fast.cross_entropy_backward(probs, targets, eps, scale, out)
+        if result is not None:
             return result
     op = "cross_entropy_backward"
     case, mean = _start(op, "probs", probs, targets, "mean", None, ignore_index, mask)
@@ -272,7 +277,8 @@ def cross_entropy_with_grad(
     out: Array | None = None,
 ) -> tuple[Any, Any]:
     if denom is ignore_index is mask is None and _is_limit(eps) and current() is NATIVE:
-        if (result := fast.cross_entropy_with_grad(probs, targets, eps, reduction, out)) is not None:
+        result = fast.cross_entropy_with_grad(probs, targets, eps, reduction, out)
+        if result is not None:
             return result
     op = "cross_entropy_with_grad"
     case, scale = _start(op, "probs", probs, targets, reduction, denom, ignore_index, mask)

@@ -250,7 +250,7 @@ def affine_backward(
     if current() is NATIVE:
         gradients = fast.affine_backward(dy, x, W, need_dx, dW, db, accumulate, w_layout)
         if gradients is not None:
-            return gradients  # type: ignore[no-any-return]
+            return gradients
     op = "affine_backward"
     gradient, samples, weights = as_array(op, "dy", dy), as_array(op, "x", x), as_array(op, "W", W)
     flip, add = _layout(op, w_layout), flag(op, "accumulate", accumulate)

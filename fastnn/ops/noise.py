@@ -137,7 +137,7 @@ def dropout(
         elif rate < 1 and scale is None:
             seed = _seed(op, rng)
             if (result := fast.dropout(x, seed, rate, out)) is not None:
-                return result  # type: ignore[no-any-return]
+                return result
     (array,), dtype, shape = operands(op, {"x": x})
     if mask is not None:
         kept = _given_mask(op, mask, shape)

@@ -20,7 +20,17 @@ from fastnn._errors import unknown
 
 __all__ = ["Arguments", "Operation", "Parameter", "operation", "operations", "sample_arguments"]
 
-KINDS = ("activation", "activation_backward", "activation_grad", "rows", "dense", "loss", "random", "optimizer")
+KINDS = (
+    "activation",
+    "activation_backward",
+    "activation_grad",
+    "rows",
+    "dense",
+    "loss",
+    "random",
+    "optimizer",
+    "clipping",
+)
 
 
 class Arguments(NamedTuple):

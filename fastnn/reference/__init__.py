@@ -13,6 +13,7 @@ module                 contents
 ``rows``               softmax, log-softmax, log-sum-exp
 ``affine``             matrix product, bias, column sums
 ``optimizers``         one step of sgd, momentum, adam ...
+``clipping``           gradients limited by value and by norm
 ``random``             Philox random bits, dropout
 ``kernels``            all of it behind the interface of the compiled kernels (the "reference" backend)
 =====================  ==============================================================================

@@ -1,0 +1,284 @@
+"""Short cuts of fastnn.ops for small calls: losses and their gradients, as _fast_maps.pyx has them for others."""
+cimport numpy as cnp
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc.stdint cimport int32_t, int64_t
+
+from fastnn._native._core cimport FASTNN_MAX_PARAMS, fastnn_dtype_kernels, fastnn_loss_args
+from fastnn._native._ops cimport RELEASE_GIL, data_of, read_params, table_of
+from fastnn._native._simple cimport fresh_or, is_simple, overlap, same_kind
+
+cdef enum:
+    LONGEST = 2147483647     # labels are int32
+    MOST_ROWS = 256          # of a loss whose working memory is on the stack
+
+cnp.import_array()
+
+
+cdef double sum_in_order(const double *x, ssize_t n) noexcept nogil:
+    """Pairwise, eight lanes at the bottom."""
+    cdef double lane[8]
+    cdef double few = 0
+    cdef ssize_t i, j, half
+    if n > 128:
+        half = n // 16 * 8
+        return sum_in_order(x, half) + sum_in_order(x + half, n - half)
+    for j in range(8):
+        lane[j] = 0
+    for i in range(n // 8):
+        for j in range(8):
+            lane[j] += x[8 * i + j]
+    for i in range(n // 8 * 8, n):
+        few += x[i]
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7])) + few
+
+
+def total(cnp.ndarray losses) -> float:
+    """The sum of the losses of the rows (contiguous float64), in the order in which the short cuts add."""
+    return sum_in_order(<const double *>cnp.PyArray_DATA(losses), cnp.PyArray_SIZE(losses))
+
+
+ctypedef void (*loss_fn)(const fastnn_loss_args *) noexcept nogil
+
+
+cdef inline int reduction_of(object reduction) noexcept:
+    """0 for the sum, 1 for the mean; -1 for what is not reduced, or no reduction."""
+    if type(reduction) is not str:
+        return -1
+    return 1 if <str>reduction == "mean" else 0 if <str>reduction == "sum" else -1
+
+
+cdef bint read_labels(cnp.ndarray labels, ssize_t rows, ssize_t classes, int32_t *result) noexcept:
+    """Labels of a usual integer dtype as int32; False if one of them is out of range."""
+    cdef const int64_t *wide = <const int64_t *>cnp.PyArray_DATA(labels)
+    cdef const int32_t *narrow = <const int32_t *>cnp.PyArray_DATA(labels)
+    cdef ssize_t i
+    cdef bint wrong = classes > LONGEST
+    if cnp.PyArray_ITEMSIZE(labels) == 8:
+        for i in range(rows):
+            wrong |= wide[i] < 0 or wide[i] >= classes
+            result[i] = <int32_t>wide[i]
+    else:
+        for i in range(rows):
+            wrong |= narrow[i] < 0 or narrow[i] >= classes
+            result[i] = narrow[i]
+    return not wrong
+
+
+cdef inline bint is_labels(cnp.ndarray t, cnp.ndarray p) noexcept:
+    """Signed integers of 32 or 64 bits, one for each row of p."""
+    cdef int d, size = <int>cnp.PyArray_ITEMSIZE(t)
+    if not cnp.PyTypeNum_ISSIGNED(cnp.PyArray_TYPE(t)) or not cnp.PyTypeNum_ISINTEGER(cnp.PyArray_TYPE(t)):
+        return False
+    if (size != 4 and size != 8) or not cnp.PyArray_ISCARRAY_RO(t):
+        return False
+    if cnp.PyArray_NDIM(t) != cnp.PyArray_NDIM(p) - 1 or cnp.PyArray_NDIM(t) == 0:
+        return False
+    for d in range(cnp.PyArray_NDIM(t)):
+        if cnp.PyArray_DIM(t, d) != cnp.PyArray_DIM(p, d):
+            return False
+    return True
+
+
+cdef bint run_loss(int row, loss_fn by_rows, fastnn_loss_args *a, cnp.ndarray p, object targets,
+                   double *sum) except -1:
+    """Apply an element-wise row or a loss of whole rows to p and targets, once the gradient's memory is known.
+
+    False if the targets are no simple case. grad, probs, grad_scale and params are the caller's.
+    """
+    cdef double losses[MOST_ROWS]
+    cdef int32_t few_labels[MOST_ROWS]
+    cdef int32_t *labels = few_labels
+    cdef const fastnn_dtype_kernels *k = table_of(p)
+    cdef cnp.ndarray t
+    cdef char *memory = NULL
+    cdef bint sparse = False, done = True
+    if not cnp.PyArray_CheckExact(targets) or cnp.PyArray_SIZE(p) == 0:
+        return False
+    t = <cnp.ndarray>targets
+    if not (is_simple(t) and same_kind(p, t)):
+        if by_rows == NULL or not is_labels(t, p):
+            return False
+        sparse = True
+    a.cols = cnp.PyArray_DIM(p, cnp.PyArray_NDIM(p) - 1)
+    a.rows = cnp.PyArray_SIZE(p) // <ssize_t>a.cols
+    a.pred, a.target, a.row_weight, a.ignore = cnp.PyArray_DATA(p), cnp.PyArray_DATA(t), NULL, -1
+    a.row_loss, a.labels = losses, NULL
+    if a.rows > MOST_ROWS:
+        memory = <char *>PyMem_Malloc(a.rows * (sizeof(double) + sizeof(int32_t)))
+        if memory == NULL:
+            return False
+        a.row_loss, labels = <double *>memory, <int32_t *>(memory + a.rows * sizeof(double))
+    if sparse:
+        a.labels, a.target = labels, NULL
+        done = read_labels(t, a.rows, a.cols, labels)
+    if done:
+        if cnp.PyArray_SIZE(p) < RELEASE_GIL:
+            if by_rows == NULL:
+                k.elementwise_loss(row, a)
+            else:
+                by_rows(a)
+        else:
+            with nogil:
+                if by_rows == NULL:
+                    k.elementwise_loss(row, a)
+                else:
+                    by_rows(a)
+        if sum != NULL:
+            sum[0] = sum_in_order(a.row_loss, a.rows)
+    PyMem_Free(memory)
+    return done
+
+
+cdef object grad_for(object p, object t, object out):
+    """Memory for the gradient of p, which it may be; it may be an element-wise target too, but no other part of one."""
+    if not is_simple(p) or not cnp.PyArray_CheckExact(t):
+        return None
+    if out is not None and cnp.PyArray_CheckExact(out) and overlap(out, t):
+        return None
+    return fresh_or(out, <cnp.ndarray>p, None)
+
+
+def loss(int row, p, t, tuple params, reduction):
+    """An element-wise loss."""
+    cdef double values[FASTNN_MAX_PARAMS]
+    cdef fastnn_loss_args a
+    cdef double sum
+    cdef int mean = reduction_of(reduction)
+    if mean < 0 or not is_simple(p):
+        return None
+    read_params(params, values)
+    a.grad, a.probs, a.grad_scale, a.params = NULL, NULL, 0, values
+    if not run_loss(row, NULL, &a, <cnp.ndarray>p, t, &sum):
+        return None
+    return sum * (a.cols * (1.0 / cnp.PyArray_SIZE(<cnp.ndarray>p) if mean else 1.0))
+
+
+def loss_backward(int row, p, t, tuple params, scale, out):
+    cdef double values[FASTNN_MAX_PARAMS]
+    cdef fastnn_loss_args a
+    cdef double factor
+    if scale is not None and type(scale) is not float:
+        return None
+    grad = grad_for(p, t, out)
+    if grad is None or cnp.PyArray_SIZE(<cnp.ndarray>p) == 0:
+        return None
+    factor = 1.0 / cnp.PyArray_SIZE(<cnp.ndarray>p) if scale is None else <double>scale
+    read_params(params, values)
+    a.grad, a.probs, a.params = data_of(grad), NULL, values
+    a.grad_scale = factor * cnp.PyArray_DIM(<cnp.ndarray>p, cnp.PyArray_NDIM(<cnp.ndarray>p) - 1)
+    return grad if run_loss(row, NULL, &a, <cnp.ndarray>p, t, NULL) else None
+
+
+def loss_with_grad(int row, p, t, tuple params, reduction, out):
+    """(loss, grad)"""
+    cdef double values[FASTNN_MAX_PARAMS]
+    cdef fastnn_loss_args a
+    cdef double sum, factor
+    cdef int mean = reduction_of(reduction)
+    if mean < 0:
+        return None
+    grad = grad_for(p, t, out)
+    if grad is None or cnp.PyArray_SIZE(<cnp.ndarray>p) == 0:
+        return None
+    factor = 1.0 / cnp.PyArray_SIZE(<cnp.ndarray>p) if mean else 1.0
+    read_params(params, values)
+    a.grad, a.probs, a.params = data_of(grad), NULL, values
+    a.grad_scale = factor * cnp.PyArray_DIM(<cnp.ndarray>p, cnp.PyArray_NDIM(<cnp.ndarray>p) - 1)
+    if not run_loss(row, NULL, &a, <cnp.ndarray>p, t, &sum):
+        return None
+    return sum * (a.cols * factor), grad
+
+
+cdef inline double row_factor(cnp.ndarray p, bint mean) noexcept:
+    """What the losses of the rows of a simple array are multiplied by."""
+    cdef ssize_t size = cnp.PyArray_SIZE(p)
+    return 1.0 / (size // cnp.PyArray_DIM(p, cnp.PyArray_NDIM(p) - 1)) if mean and size else 1.0
+
+
+def softmax_cross_entropy(logits, targets, reduction):
+    """(loss, probs)"""
+    cdef fastnn_loss_args a
+    cdef double sum
+    cdef int mean = reduction_of(reduction)
+    if mean < 0 or not is_simple(logits):
+        return None
+    probs = fresh_or(None, <cnp.ndarray>logits, None)
+    a.grad, a.probs, a.grad_scale, a.params = NULL, data_of(probs), 1, NULL
+    if not run_loss(0, table_of(<cnp.ndarray>logits).softmax_cross_entropy, &a, <cnp.ndarray>logits, targets, &sum):
+        return None
+    return sum * row_factor(<cnp.ndarray>logits, mean), probs
+
+
+def softmax_cross_entropy_with_grad(logits, targets, reduction, out):
+    """(loss, grad)"""
+    cdef fastnn_loss_args a
+    cdef double sum
+    cdef int mean = reduction_of(reduction)
+    if mean < 0:
+        return None
+    grad = grad_for(logits, targets, out)
+    if grad is None:
+        return None
+    a.grad, a.probs, a.params = data_of(grad), NULL, NULL
+    a.grad_scale = row_factor(<cnp.ndarray>logits, mean)
+    if not run_loss(0, table_of(<cnp.ndarray>logits).softmax_cross_entropy, &a, <cnp.ndarray>logits, targets, &sum):
+        return None
+    return sum * a.grad_scale, grad
+
+
+def softmax_cross_entropy_backward(probs, targets, scale, out):
+    cdef fastnn_loss_args a
+    if scale is not None and type(scale) is not float:
+        return None
+    grad = grad_for(probs, targets, out)
+    if grad is None:
+        return None
+    a.grad, a.probs, a.params = data_of(grad), NULL, NULL
+    a.grad_scale = row_factor(<cnp.ndarray>probs, True) if scale is None else <double>scale
+    if not run_loss(0, table_of(<cnp.ndarray>probs).softmax_cross_entropy_backward, &a, <cnp.ndarray>probs, targets,
+                    NULL):
+        return None
+    return grad
+
+
+def cross_entropy(probs, targets, double eps, reduction):
+    cdef fastnn_loss_args a
+    cdef double sum
+    cdef int mean = reduction_of(reduction)
+    if mean < 0 or not is_simple(probs):
+        return None
+    a.grad, a.probs, a.grad_scale, a.params = NULL, NULL, 1, &eps
+    if not run_loss(0, table_of(<cnp.ndarray>probs).categorical_cross_entropy, &a, <cnp.ndarray>probs, targets, &sum):
+        return None
+    return sum * row_factor(<cnp.ndarray>probs, mean)
+
+
+def cross_entropy_backward(probs, targets, double eps, scale, out):
+    cdef fastnn_loss_args a
+    if scale is not None and type(scale) is not float:
+        return None
+    grad = grad_for(probs, targets, out)
+    if grad is None:
+        return None
+    a.grad, a.probs, a.params = data_of(grad), NULL, &eps
+    a.grad_scale = row_factor(<cnp.ndarray>probs, True) if scale is None else <double>scale
+    if not run_loss(0, table_of(<cnp.ndarray>probs).categorical_cross_entropy, &a, <cnp.ndarray>probs, targets, NULL):
+        return None
+    return grad
+
+
+def cross_entropy_with_grad(probs, targets, double eps, reduction, out):
+    """(loss, grad)"""
+    cdef fastnn_loss_args a
+    cdef double sum
+    cdef int mean = reduction_of(reduction)
+    if mean < 0:
+        return None
+    grad = grad_for(probs, targets, out)
+    if grad is None:
+        return None
+    a.grad, a.probs, a.params = data_of(grad), NULL, &eps
+    a.grad_scale = row_factor(<cnp.ndarray>probs, mean)
+    if not run_loss(0, table_of(<cnp.ndarray>probs).categorical_cross_entropy, &a, <cnp.ndarray>probs, targets, &sum):
+        return None
+    return sum * a.grad_scale, grad
