@@ -1,0 +1,257 @@
+"""The book's layers: objects with `forward` and `backward` that remember what the backward pass needs.
+
+Gradients of parameters are left in attributes (`dW`, `db`, `dgamma`, `dbeta`), new arrays in every pass.  Convolution
+and pooling are not here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import ops
+from fastnn.compat.book.functions import *  # noqa: F403  (code that imports * from here expects them, too)
+from fastnn.compat.book.functions import __all__ as _functions
+from fastnn.compat.book.functions import cross_entropy_error
+
+Array = NDArray[Any]
+
+__all__ = ["Affine", "BatchNormalization", "Dropout", "Relu", "Sigmoid", "SoftmaxWithLoss"]
+__all__ += _functions
+
+
+class Relu:
+    """``max(x, 0)``; the gradient at 0 is 0.
+
+    Attributes
+    ----------
+    mask : array of bool or None
+        Where the last input was not positive.
+    """
+
+    def __init__(self) -> None:
+        self._out: Any = None
+
+    @property
+    def mask(self) -> Array | None:
+        return None if self._out is None else self._out <= 0
+
+    def forward(self, x: Array) -> Array:
+        self._out = ops.relu(x)
+        return self._out
+
+    def backward(self, dout: Array) -> Array:
+        return ops.relu_backward(dout, self._out)
+
+
+class Sigmoid:
+    """``1 / (1 + exp(-x))``
+
+    Attributes
+    ----------
+    out : array or None
+        The last output.
+    """
+
+    def __init__(self) -> None:
+        self.out: Any = None
+
+    def forward(self, x: Array) -> Array:
+        self.out = ops.sigmoid(x)
+        return self.out
+
+    def backward(self, dout: Array) -> Array:
+        return ops.sigmoid_backward(dout, self.out)
+
+
+class Affine:
+    """``x @ W + b``; inputs with more than two dimensions are flattened to one row per sample.
+
+    Attributes
+    ----------
+    W, b : arrays
+        The parameters, which an optimizer may change in place.
+    x : array or None
+        The last input, one row per sample.
+    original_x_shape : tuple or None
+        Its shape before.
+    dW, db : arrays or None
+        Gradients of the last backward pass.
+    """
+
+    def __init__(self, W: Array, b: Array) -> None:
+        self.W = W
+        self.b = b
+        self.x: Any = None
+        self.original_x_shape: tuple[int, ...] | None = None
+        self.dW: Array | None = None
+        self.db: Array | None = None
+
+    def forward(self, x: Array) -> Array:
+        self.original_x_shape = x.shape
+        self.x = x if x.ndim == 2 else x.reshape(len(x), -1)
+        return ops.affine(self.x, self.W, self.b)
+
+    def backward(self, dout: Array) -> Array:
+        dx, self.dW, self.db = ops.affine_backward(dout, self.x, self.W)
+        return dx.reshape(self.original_x_shape)
+
+
+class SoftmaxWithLoss:
+    """Softmax and cross-entropy; targets are one-hot rows or labels.
+
+    Attributes
+    ----------
+    loss : float or None
+        The last loss.
+    y : array or None
+        The last probabilities.
+    t : array or None
+        The last targets.
+    """
+
+    def __init__(self) -> None:
+        self.loss: float | None = None
+        self.y: Array | None = None
+        self.t: Array | None = None
+
+    def forward(self, x: Array, t: Array) -> float:
+        self.t = t
+        self.y = ops.softmax(x)
+        self.loss = cross_entropy_error(self.y, t)
+        return self.loss
+
+    def backward(self, dout: float = 1) -> Array:
+        """The gradient of the mean loss; as in the book, `dout` is not looked at."""
+        y, t = self.y, self.t
+        if y is None or t is None:
+            raise RuntimeError("SoftmaxWithLoss: forward must come before backward. Received: no targets")
+        targets = t.reshape(y.shape) if t.size == y.size else t
+        return ops.softmax_cross_entropy_backward(y, targets, scale=1.0 / len(t))
+
+
+class Dropout:
+    """Zero a random part of the elements in training; scale all of them by ``1 - dropout_ratio`` at inference.
+
+    Attributes
+    ----------
+    mask : array of bool or None
+        Where the last input was kept, drawn from ``np.random.rand``.
+
+    References
+    ----------
+    Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout: a simple way to prevent neural networks
+    from overfitting", Journal of Machine Learning Research 15, 2014.
+    """
+
+    def __init__(self, dropout_ratio: float = 0.5) -> None:
+        self.dropout_ratio = dropout_ratio
+        self.mask: Array | None = None
+
+    def forward(self, x: Array, train_flg: bool = True) -> Array:
+        if not train_flg:
+            return x * (1.0 - self.dropout_ratio)
+        self.mask = np.random.rand(*x.shape) > self.dropout_ratio
+        return ops.dropout(x, self.dropout_ratio, mask=self.mask, scale=1.0)[0]
+
+    def backward(self, dout: Array) -> Array:
+        if self.mask is None:
+            raise RuntimeError("Dropout: forward in training must come before backward. Received: no mask")
+        return ops.dropout_backward(dout, self.mask, self.dropout_ratio, scale=1.0)
+
+
+class BatchNormalization:
+    """``gamma * (x - mean) / sqrt(var + 1e-6) + beta``, with mean and variance of each feature over the samples.
+
+    The variance is the biased one. Images (N, C, H, W) are flattened: every element has its own statistics. At
+    inference, running means take the place of the batch's: ``running = momentum * running + (1 - momentum) * batch``,
+    zeros at first.
+
+    The arithmetic is NumPy's but for the sums over the samples; the backward pass is written with five passes over the
+    batch where the book has eleven.
+
+    Parameters
+    ----------
+    gamma, beta : arrays, shape (features,)
+        Scale and shift.
+    momentum : float
+        The part of the running statistics that is kept.
+    running_mean, running_var : arrays, optional
+        Running statistics to go on with.
+
+    Attributes
+    ----------
+    input_shape, batch_size, xc, xn, std
+        Of the last input: its shape, number of samples, centred and normalised values, deviations.
+    dgamma, dbeta : arrays or None
+        Gradients of the last backward pass.
+
+    References
+    ----------
+    Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate shift",
+    ICML 2015.
+    """
+
+    EPS = 10e-7
+
+    def __init__(
+        self,
+        gamma: Array,
+        beta: Array,
+        momentum: float = 0.9,
+        running_mean: Array | None = None,
+        running_var: Array | None = None,
+    ) -> None:
+        self.gamma = gamma
+        self.beta = beta
+        self.momentum = momentum
+        self.input_shape: tuple[int, ...] | None = None
+        self.running_mean: Any = running_mean
+        self.running_var: Any = running_var
+        self.batch_size: int | None = None
+        self.xc: Any = None
+        self.xn: Any = None
+        self.std: Any = None
+        self.dgamma: Array | None = None
+        self.dbeta: Array | None = None
+
+    def forward(self, x: Array, train_flg: bool = True) -> Array:
+        self.input_shape = x.shape
+        rows = x if x.ndim == 2 else x.reshape(len(x), -1)
+        if self.running_mean is None or self.running_var is None:
+            dtype = rows.dtype if rows.dtype.kind == "f" else np.dtype(float)
+            self.running_mean = np.zeros(rows.shape[1], dtype)
+            self.running_var = np.zeros(rows.shape[1], dtype)
+        if train_flg:
+            out = self._normalise(rows)
+        else:
+            scale = self.gamma / np.sqrt(self.running_var + self.EPS)
+            out = (rows - self.running_mean) * scale + self.beta
+        return out.reshape(x.shape)
+
+    def _normalise(self, x: Array) -> Array:
+        """Training: with the statistics of the batch, which enter the running ones."""
+        self.batch_size = len(x)
+        mean = ops.column_sums(x) / len(x)
+        self.xc = x - mean
+        variance = np.einsum("nd,nd->d", self.xc, self.xc) / len(x)
+        self.std = np.sqrt(variance + self.EPS)
+        self.xn = self.xc / self.std
+        self.running_mean = self.momentum * self.running_mean + (1 - self.momentum) * mean
+        self.running_var = self.momentum * self.running_var + (1 - self.momentum) * variance
+        out: Array = self.gamma * self.xn
+        out += self.beta
+        return out
+
+    def backward(self, dout: Array) -> Array:
+        """``gamma / std * (dout - mean(dout) - xn * mean(dout * xn))``"""
+        rows = dout if dout.ndim == 2 else dout.reshape(len(dout), -1)
+        self.dbeta = ops.column_sums(rows)
+        self.dgamma = np.einsum("nd,nd->d", self.xn, rows)
+        dx = self.xn * (self.dgamma / -len(rows))
+        dx += rows
+        dx -= self.dbeta / len(rows)
+        dx *= self.gamma / self.std
+        return dx.reshape(self.input_shape)
