@@ -236,7 +236,7 @@ class BatchNormalization:
         self.batch_size = len(x)
         mean = ops.column_sums(x) / len(x)
         self.xc = x - mean
-        variance = np.einsum("nd,nd->d", self.xc, self.xc) / len(x)
+        variance = np.einsum("ij,ij->j", self.xc, self.xc) / len(x)
         self.std = np.sqrt(variance + self.EPS)
         self.xn = self.xc / self.std
         self.running_mean = self.momentum * self.running_mean + (1 - self.momentum) * mean
@@ -249,7 +249,7 @@ class BatchNormalization:
         """``gamma / std * (dout - mean(dout) - xn * mean(dout * xn))``"""
         rows = dout if dout.ndim == 2 else dout.reshape(len(dout), -1)
         self.dbeta = ops.column_sums(rows)
-        self.dgamma = np.einsum("nd,nd->d", self.xn, rows)
+        self.dgamma = np.einsum("ij,ij->j", self.xn, rows)
         dx = self.xn * (self.dgamma / -len(rows))
         dx += rows
         dx -= self.dbeta / len(rows)
