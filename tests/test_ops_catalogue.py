@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fastnn import _native, ops
@@ -79,3 +82,21 @@ def test_an_optimizer_updates_one_or_many(row):
 def test_everything_public_is_registered():
     registered = {operation.name for operation in ops.registry.operations()}
     assert {name for name in ops.__all__ if inspect.isfunction(getattr(ops, name))} == registered
+
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "other-peoples-code.md"
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="the documentation is not here")
+def test_the_example_of_the_page_trains():
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S) if "adam_many" in block]
+    rng = np.random.default_rng(0)
+    W1, W2 = rng.normal(size=(4, 8)), rng.normal(size=(8, 3))
+    params = {"W1": W1, "b1": np.zeros(8), "W2": W2, "b2": np.zeros(3)}
+    scope = {**params, "params": params, "x": rng.normal(size=(30, 4)), "labels": rng.integers(0, 3, 30)}
+    scope |= {slot: {key: np.zeros_like(p) for key, p in params.items()} for slot in "mv"}
+    losses = []
+    for step in range(1, 300):
+        exec(code, scope | {"step": step}, seen := {})
+        losses.append(seen["loss"])
+    assert losses[-1] < losses[0] / 2
