@@ -56,7 +56,7 @@ def _seed(op: str, rng: Any) -> int:
     """64 bits from a generator (anything with `bytes`), or the seed itself."""
     if rng is None:
         return int.from_bytes(os.urandom(8), "little")
-    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
+    if type(rng) is int or (isinstance(rng, (int, np.integer)) and not isinstance(rng, bool)):
         return _word(op, "rng", rng, 64)
     if not hasattr(rng, "bytes"):
         raise TypeError(f"{op}: rng must be a NumPy generator or a whole number. Received: {describe(rng)}")
@@ -65,6 +65,8 @@ def _seed(op: str, rng: Any) -> int:
 
 def _word(op: str, name: str, value: Any, bits: int) -> int:
     """An unsigned number of that many bits."""
+    if type(value) is int and 0 <= value < 1 << bits:
+        return value
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{op}: {name} must be a whole number. {received(**{name: value})}")
     if not 0 <= value < 2**bits:
