@@ -166,7 +166,7 @@ def affine(
     For the gradient of a layer with an activation, take ``dz = <activation>_backward(dy, ...)`` first and give dz to
     `affine_backward`.
     """
-    row = ROWS.get(activation) if activation is not None else LINEAR
+    row = LINEAR if activation is None else ROWS.get(activation) if type(activation) is str else None
     if row is not None and current() is NATIVE:
         y = fast.affine(x, W, b, row.position if activation is not None else -1, row.defaults, out, w_layout)
         if y is not None:
