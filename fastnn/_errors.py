@@ -16,7 +16,9 @@ def unknown(kind: str, name: object, choices: Iterable[str]) -> ValueError:
 
     known = sorted(choices)
     lowered = {choice.lower(): choice for choice in known}
-    near = difflib.get_close_matches(str(name).lower(), lowered, n=1)
+    wanted = str(name).lower()
+    transposed = [choice for choice in lowered if sorted(choice) == sorted(wanted)]  # the commonest slip
+    near = transposed or difflib.get_close_matches(wanted, lowered, n=1)
     hint = f" Did you mean {lowered[near[0]]!r}?" if near else ""
     return ValueError(
         f"Unknown {kind} {name!r}.{hint} Expected one of: {', '.join(map(repr, known))}. Received: {name!r}"

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 enum { FASTNN_F32, FASTNN_F64, FASTNN_DTYPES };
-enum { FASTNN_MAX_PARAMS = 6, FASTNN_MAX_SLOTS = 3, FASTNN_COMMON_SCALARS = 3 };
+enum { FASTNN_MAX_PARAMS = 8, FASTNN_MAX_SLOTS = 3, FASTNN_COMMON_SCALARS = 3 };
 
 /* The source dtypes that a mini-batch can be gathered from. */
 enum { FASTNN_SRC_F32, FASTNN_SRC_F64, FASTNN_SRC_U8, FASTNN_SRC_I32, FASTNN_SRC_I64, FASTNN_SOURCES };

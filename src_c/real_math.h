@@ -16,6 +16,7 @@
 #define fmax FN(max_)
 #define fmin FN(min_)
 #define fcopysign FN(copysign_)
+#define fsign FN(sign_)
 #define frint FN(rint_)
 #define two_prod FN(two_prod_)
 #define fexp FN(exp_)
@@ -119,6 +120,9 @@ INLINE real FN(min_)(real a, real b) { return select(a < b || a != a, a, b); }
 /* x cut off at a limit; NaN stays NaN. */
 INLINE real FN(at_least)(real low, real x) { return select(low > x, low, x); }
 INLINE real FN(at_most)(real high, real x) { return select(high < x, high, x); }
+
+/* 1, -1, or x itself where it is 0 or NaN. */
+INLINE real FN(sign_)(real x) { return select(x > 0, K(1), select(x < 0, K(-1), x)); }
 
 /* |magnitude| with the sign of sign. */
 INLINE real FN(copysign_)(real magnitude, real sign) {

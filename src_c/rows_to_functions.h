@@ -11,11 +11,13 @@
 #undef PARAM_4
 #undef PARAM_5
 #undef PARAM_6
+#undef PARAM_7
+#undef PARAM_8
 #undef VECTOR
 #ifndef FASTNN_ROWS_ONCE
 #define FASTNN_ROWS_ONCE
-#define COUNT_(a, b, c, d, e, f, n, ...) n
-#define COUNT(...) COUNT_(__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0)
+#define COUNT_(a, b, c, d, e, f, g, h, n, ...) n
+#define COUNT(...) COUNT_(__VA_ARGS__, 8, 7, 6, 5, 4, 3, 2, 1, 0)
 #define LOCALS_(...) __VA_OPT__(CAT(PARAM_, COUNT(__VA_ARGS__))(0, __VA_ARGS__))
 #define LOCALS(list) LOCALS_ list
 #endif
@@ -28,6 +30,8 @@
 #define PARAM_4(i, a, ...) PARAM_1(i, a) PARAM_3(i + 1, __VA_ARGS__)
 #define PARAM_5(i, a, ...) PARAM_1(i, a) PARAM_4(i + 1, __VA_ARGS__)
 #define PARAM_6(i, a, ...) PARAM_1(i, a) PARAM_5(i + 1, __VA_ARGS__)
+#define PARAM_7(i, a, ...) PARAM_1(i, a) PARAM_6(i + 1, __VA_ARGS__)
+#define PARAM_8(i, a, ...) PARAM_1(i, a) PARAM_7(i + 1, __VA_ARGS__)
 
 /* clang would unroll the constant loop completely before its vectoriser sees it */
 #ifdef __clang__

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from mpmath import mpf
 
+from fastnn import _native
 from fastnn.reference import activations, affine, cross_entropy, kernels, losses, optimizers, random, rows
 from fastnn.testing import dense_values, gradcheck, kinks, layouts, max_ulp, shapes, special_values
 
@@ -76,7 +77,9 @@ def backward(name, dy, x):
 
 
 def own_functions(module):
-    return [f for f in vars(module).values() if inspect.isfunction(f) and f.__module__ == module.__name__]
+    """The functions of a module, and for a package those of its modules."""
+    inside = f"{module.__name__}."
+    return [f for f in vars(module).values() if inspect.isfunction(f) and f"{f.__module__}.".startswith(inside)]
 
 
 # --- activations
@@ -200,7 +203,7 @@ def test_imports_only_numpy_and_itself(package):
 
     folder = Path(fastnn.reference.__file__).parents[1] / package
     allowed = {"numpy", f"fastnn.{package}", *sys.stdlib_module_names}
-    for path in folder.glob("*.py"):
+    for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             imported = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -239,8 +242,10 @@ def test_no_warnings_from_special_values():
                 if not f.__name__.startswith("_"):
                     f(pairs, np.zeros(len(pairs), np.int32))
                     f(pairs, pairs[::-1])
-            optimizers.adam(a, b, a, b, 1e-3, 1.0, 0.1, 0.001, 1e-7)
-            optimizers.rmsprop(*optimizers.regularize(a, b, 2.0, 0.1, 0.1), a, 1e-3, 0.9, 1e-7)
+            optimizers.regularize(a, b, 2.0, 0.1, 0.1)
+            for name, slots, scalars in _native.tables()["optimizers"]:
+                results = getattr(optimizers, name)(a, b, *(a, b, a)[: len(slots)], *[0.1] * len(scalars))
+                assert {result.dtype for result in results} == {np.dtype(dtype)}, name
             kernels.sum_of_squares(a)
 
 

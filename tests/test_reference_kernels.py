@@ -38,10 +38,51 @@ def test_gemm_and_sums():
 def test_optimizers_by_hand():
     p, g, v = np.array([1.0]), np.array([0.5]), np.array([0.25])
     assert optimizers.sgd(p, g, 0.5) == (0.75,)
-    assert optimizers.momentum(p, g, v, 0.5, 0.5) == (0.875, -0.125)
-    assert optimizers.nesterov(p, g, v, 0.5, 0.5) == (0.6875, -0.125)
-    assert optimizers.rmsprop(p, g, v, 0.5, 0.5, 0.0) == (0.5, 0.25)
-    assert optimizers.rmsprop(p, g, v, 0.5, 0.5, 0.75) == (0.75, 0.25)  # eps inside the root
+    assert optimizers.momentum(p, g, v, 0.5, -0.5, 1.0) == (0.875, -0.125)
+    assert optimizers.momentum(p, g, v, 0.5, 1.0, -0.5) == (0.6875, 0.625)  # rates outside the velocity
+    assert optimizers.nesterov(p, g, v, 0.5, -0.5, 0.5, -0.5) == (0.6875, -0.125)
+    assert optimizers.nesterov(p, g, v, 0.5, 1.0, -0.25, -0.5) == (0.59375, 0.625)
+    assert optimizers.asgd(p, g, v, 0.5, 0.25, 0.5) == (0.5, 0.375)
+    a, d = np.array([2.0]), np.array([0.75])
+    assert optimizers.adagrad(p, g, a, 1.0, 0.0, 0.0)[1] == 2.25
+    assert optimizers.adagrad(p, g, a, 1.5, 0.0, 0.0) == (0.5, 2.25)
+    assert optimizers.adagrad(p, g, a, 1.5, 0.0, 1.0) == (0.7, 2.25)  # eps outside the root
+    assert optimizers.adagrad(p, g, a, 1.5, 1.75, 0.0) == (0.625, 2.25)  # and inside
+    # mean square 1/4, root of 3/4 + 1/4 and of 1/4 + 1/4 ... with eps = 0: sqrt(d / a) * g
+    assert optimizers.adadelta(p, g, v, 4 * d / 3, 1.0, 0.5, 0.5, 0.0) == (0.0, 0.25, 1.0)
+    assert optimizers.rmsprop(p, g, v, 0.5, 0.5, 0.5, 0.0, 0.0) == (0.5, 0.25)
+    assert optimizers.rmsprop(p, g, v, 0.5, 0.5, 0.5, 0.75, 0.0) == (0.75, 0.25)  # eps inside the root
+    assert optimizers.rmsprop(p, g, v, 0.5, 0.5, 0.5, 0.0, 0.5) == (0.75, 0.25)  # and outside
+    assert optimizers.rmsprop_momentum(p, g, v, d, 0.5, 0.25, 2.0, 0.5, 0.5, 0.0, 0.0) == (-0.25, 0.25, 0.625)
+    m = np.array([-0.5])
+    assert optimizers.rmsprop_centered(p, g, v, m, 0.5, 0.5, 0.5, 0.0, 0.0) == (0.5, 0.25, 0.0)
+    assert optimizers.rmsprop_centered(p, g, v, g, 1.0, 0.5, 0.5, 0.25, 0.0) == (0.0, 0.25, 0.5)  # 1/4 - 1/4 + eps
+    assert optimizers.rmsprop_centered(p, g, v, 3 * g, 1.0, 0.5, 0.5, 0.25, 0.0)[0] == 0  # a variance is not negative
+    found = optimizers.rmsprop_centered_momentum(p, g, v, m, d, 0.5, 0.25, 2.0, 0.5, 0.5, 0.0, 0.0)
+    assert found == (-0.25, 0.25, 0.0, 0.625)
+    # a: 1/4 -> 1/2 + 1/4 ... sqrt(a) from 0 to 1/2; z = 1/2 + 1/4 - 1/2 * 2 = -1/4; p = (clip(z) - z) / (1/2 * 2 + 1)
+    assert optimizers.ftrl(p, g, 0 * a, 0 * a, 2.0, 0.125, 1.0, 0.25) == (0.0625, 0.25, -0.25)
+    assert optimizers.ftrl_power(p, g, 0 * a, 0 * a, 2.0, 0.125, 1.0, 0.25, 1.0) == (-0.125 / 1.5, 0.25, 0.25)
+    assert optimizers.amsgrad(p, 3 * g, np.array([0.5]), v, 4 * g * g * 4, 0.25, 2.0, 0.5, 0.375, 0.5) == (
+        1 - 0.25 / 4.5, 1.0, 1.0, 4.0
+    )  # fmt: skip
+    assert optimizers.adamax(p, g, -g, a, 0.5, 0.75, 0.5, 0.0, 0.25) == (0.9, 0.25, 1.0)
+    assert optimizers.adamax(p, g, -g, a, 0.5, 0.75, 0.5, 0.75, 0.0) == (0.9, 0.25, 1.25)
+    assert optimizers.nadam(p, 3 * g, g, v, 0.25, 0.5, 2.0, 0.5, 0.375, 0.5) == (0.6, 1.0, 1.0)
+    assert optimizers.radam(p, 3 * g, g, v, 0.25, 0.0, 0.5, 0.375, 0.0) == (0.75, 1.0, 1.0)
+    assert optimizers.radam(p, 3 * g, g, v, 0.0, 0.25, 0.5, 0.375, 1.0) == (0.875, 1.0, 1.0)
+    # x = 1 - 2 / 4 = 1/2; z = 2 - 3/2 / 3 - 1 / 4; p = x / 2 + z
+    assert optimizers.schedule_free_adamw(p, 3 * g, a, v, 1.0, 2.0, 0.25, 0.375, 1.0, 0.25, 0.5, 1.0) == (
+        1.5,
+        1.25,
+        1.0,
+    )
+    assert optimizers.lion(p, g, -v, 0.25, 0.5, 0.5, 0.75, 0.25) == (0.75, -0.0625)
+    assert optimizers.lion(p, g, -g, 0.25, 0.5, 0.5, 0.75, 0.25)[0] == 1  # sign(0) = 0
+    assert optimizers.rprop(p, g, v, d, 0.5, 2.0, 0.1, 1.0, 0.0) == (0.0, 0.5, 1.0)  # grows to its bound
+    assert optimizers.rprop(p, g, -v, d, 0.5, 2.0, 0.1, 1.0, 0.0) == (1.0, 0.0, 0.375)  # turned: waits
+    assert optimizers.rprop(p, g, -v, d, 0.5, 2.0, 0.1, 1.0, 1.0) == (0.25, 0.0, 0.375)  # or goes back
+    assert optimizers.rprop(p, g, 0 * v, d, 0.5, 2.0, 0.1, 1.0, 0.0) == (0.25, 0.5, 0.75)  # after a turn
     assert optimizers.adam(p, 3 * g, np.array([0.5]), v, 0.25, 2.0, 0.5, 0.375, 0.5) == (0.9, 1.0, 1.0)
     assert optimizers.regularize(p, g, 2.0, 0.25, 0.125) == (0.875, 1.25)
 
@@ -70,7 +111,7 @@ def test_nesterov_is_the_look_ahead_form():
     for _ in range(20):
         u = mu * u - rate * slope * (w + mu * u)
         w += u
-        p, v = optimizers.nesterov(p, slope * p, v, rate, mu)
+        p, v = optimizers.nesterov(p, slope * p, v, mu, -rate, mu, -rate)
         np.testing.assert_allclose(p - mu * v, w, atol=1e-14)
 
 
@@ -211,7 +252,7 @@ def test_remaining_kernels_write_their_outputs():
     np.testing.assert_array_equal([p, m, v], [[0.5] * 3, [0.5] * 3, [1.0] * 3])
     np.testing.assert_array_equal(g, 2)
     p, g, v = np.linspace(-1, 1, 70001), np.linspace(2, 1, 70001), np.zeros(70001)  # several passes
-    kernels.optimizer_update("momentum", p, g, (v,), (1.0, 0.0, 0.0, 0.5, 0.5))
+    kernels.optimizer_update("momentum", p, g, (v,), (1.0, 0.0, 0.0, 0.5, -0.5, 1.0))
     np.testing.assert_array_equal(p, np.linspace(-1, 1, 70001) - 0.5 * g)
     np.testing.assert_array_equal(v, -0.5 * g)
     words, mask, y = np.empty(12, np.uint32), np.empty((3, 4), np.uint8), np.ones((3, 4), np.float32)

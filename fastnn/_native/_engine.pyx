@@ -122,7 +122,7 @@ cdef class Program:
     Parameters:
         plan: fastnn.engine.plan.Plan
         segments: for training, the optimizer's ranges: (p, g, slots, l2, decay) with flat arrays; decay multiplies the
-            optimizer's own decoupled decay (0 excludes the range from it).
+            optimizer's own weight decay, coupled or not (0 excludes the range from it), l2 is added to the coupled one.
     """
 
     cdef run_t r

@@ -217,7 +217,7 @@ cdef void do_update(run_t *r, step_t *s, ssize_t block) noexcept nogil:
     cdef ssize_t at = first * r.item
     for i in range(r.scalars_per_step):
         scalars[i] = given[i]
-    scalars[1] += segment.l2
+    scalars[1] = scalars[1] * segment.decay + segment.l2
     scalars[2] *= segment.decay
     for i in range(r.slots):
         slots[i] = segment.slots[i] + at

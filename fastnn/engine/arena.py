@@ -8,7 +8,7 @@ padding stay zero through every update because their gradient is zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -136,12 +136,16 @@ class Parameter:
 
 
 class Range(NamedTuple):
-    """`size` trainable numbers, from `at` in the flat array `home` on, from `start` in gradients and slots."""
+    """`size` trainable numbers, from `at` in the flat array `home` on, from `start` in gradients and slots.
+
+    They are all of one `kind`, which the caller has given them.
+    """
 
     home: Array
     at: int
     start: int
     size: int
+    kind: Hashable = None
 
     @property
     def values(self) -> Array:
@@ -193,17 +197,19 @@ class Arena:
         """The parts of `flat` that belong to each parameter, in their shapes."""
         return [flat[o : o + p.size].reshape(p.shape) for o, p in zip(self.offsets, self.parameters)]
 
-    def trainable_ranges(self) -> list[Range]:
-        """The trainable parameters; those that are neighbours in the arena and in the slots are one range."""
+    def trainable_ranges(self, kind: Callable[[Parameter], Hashable] = lambda parameter: None) -> list[Range]:
+        """The trainable parameters; those of a kind that are neighbours in the arena and in the slots are one range."""
         ranges: list[Range] = []
         for parameter, start in zip(self.parameters, self.offsets):
             if not parameter.trainable:
                 continue
             assert parameter.home is not None
             (home, at), size = parameter.home, self._padded(parameter)
+            new = Range(home, at, start, size, kind(parameter))
             last = ranges[-1] if ranges else None
-            if last and last.home is home and last.at + last.size == at and last.start + last.size == start:
+            follows = (last.kind, last.at + last.size, last.start + last.size) if last else ()
+            if last and last.home is home and follows == (new.kind, at, start):
                 ranges[-1] = last._replace(size=last.size + size)
             else:
-                ranges.append(Range(home, at, start, size))
+                ranges.append(new)
         return ranges

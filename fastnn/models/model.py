@@ -250,6 +250,17 @@ class Model:
         return self._compiled.optimizer if self._compiled is not None else None
 
     @property
+    def optimizer_state(self) -> dict[str, list[Array]]:
+        """What the optimizer remembers, by name (the slots of its row): for each of `weights`, a copy.
+
+        Empty before the first step.
+        """
+        runner = self._runner
+        return {} if runner is None else {
+            name: [view.copy() for view in runner.arena.views(slot)] for name, slot in runner.slots.items()
+        }  # fmt: skip
+
+    @property
     def loss(self) -> Any:
         """What `compile` was given."""
         return self._compiled.loss if self._compiled is not None else None

@@ -77,9 +77,8 @@ class Runner:
         assert self.optimizer is not None
         if name not in self.slots:
             slot = self.slots[name] = self.arena.like()
-            if value := self.optimizer.slot_value(name):
-                for view in self.arena.views(slot):
-                    view[...] = value
+            for parameter, view in zip(self.arena.parameters, self.arena.views(slot)):
+                view[...] = self.optimizer.slot_value(name, parameter.value)
         return self.slots[name]
 
     # --------------------------------------------------------------------------------------------------------- programs
@@ -106,12 +105,14 @@ class Runner:
             self.stack, self.input_size, goal.objective, self.dtype, batch,
             training=True, gradients={id(p): view for p, view in views if p.trainable}, optimizer_row=row,
         )  # fmt: skip
-        slots = [self.slot(name) for name in self.slot_names()] if row is not None else []
+        if row is None or self.optimizer is None:
+            return Executor(plan)
+        slots = [self.slot(name) for name in self.slot_names()]
         segments = [
-            (part.values, part.of(self.gradients), [part.of(slot) for slot in slots], 0.0, 1.0)
-            for part in self.arena.trainable_ranges()
+            (part.values, part.of(self.gradients), [part.of(slot) for slot in slots], 0.0, float(bool(part.kind)))
+            for part in self.arena.trainable_ranges(self.optimizer.decays)
         ]
-        return Executor(plan, segments if row is not None else ())
+        return Executor(plan, segments)
 
     # ---------------------------------------------------------------------------------------------------------- running
 
@@ -212,7 +213,8 @@ class Pass:
     def _train(self, length: int, first: int, count: int, scores: Scores) -> int:
         runner, optimizer = self.runner, self.runner.optimizer
         assert optimizer is not None
-        key = current(), self.goal, length, optimizer.row, *[p.trainable for p in runner.arena.parameters]
+        how = [(p.trainable, optimizer.decays(p)) for p in runner.arena.parameters]
+        key = current(), self.goal, length, optimizer.row, *how
         executor = runner.pool.take(key, runner.for_training, self.goal, length, optimizer.row)
         try:
             executor.program.bind(self.data.inputs, self.predictions)

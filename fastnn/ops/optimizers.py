@@ -1,8 +1,8 @@
 """Optimizer steps on arrays, in place: for one parameter (`sgd_`, `adam_`, ...) or many (`sgd_many`, `adam_many`, ...).
 
 The functions are generated for every row of src_c/optimizers.def: first the arrays (parameter, gradient, slots), then
-the arguments of the row's function below, which turns them into the scalars of the step.  A row without one takes its
-scalars as they stand in the table.
+the arguments of the row's function in _optimizer_arguments, which turns them into the scalars of the step.  A row
+without one takes its scalars as they stand in the table.
 
 The arrays that change are written where they are, in whatever layout, because layers hold views of them.  So they must
 be writable NumPy arrays of float32 or float64, of one dtype and shape; the gradient is converted to that dtype.
@@ -15,160 +15,23 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import combinations
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import _native
-from fastnn._errors import unknown
 from fastnn.backend import NATIVE, current
-from fastnn.ops import _documentation, _generate, _optimizer_scalars
-from fastnn.ops._check import (
-    as_array,
-    describe,
-    flag,
-    independent,
-    number,
-    overlapping,
-    received,
-    well_formed,
-    writable,
-)
+from fastnn.ops import _documentation, _generate
+from fastnn.ops._check import as_array, describe, independent, number, overlapping, received, well_formed, writable
+from fastnn.ops._optimizer_arguments import ARGUMENTS, NOTHING_COMMON, VARIANTS
 from fastnn.ops.registry import Arguments, operation, twins
 from fastnn.reference import optimizers as reference
 
 Array = NDArray[Any]
 Scalars = tuple[float, ...]
-FORMS = ("folded", "textbook")
-NOTHING_COMMON = (1.0, 0.0, 0.0)  # gradient_scale, l2, decay
 
 functions: dict[str, Callable[..., Any]] = {}
-
-
-# ---------------------------------------------------------------------------------------- arguments to scalars of a row
-
-
-def _common(op: str, lr: float, weight_decay: float, decoupled: bool) -> tuple[float, Scalars]:
-    """The learning rate, and gradient_scale, l2 and decay."""
-    rate, decay = number(op, "lr", lr, ">= 0"), number(op, "weight_decay", weight_decay, ">= 0")
-    return rate, (1.0, 0.0, rate * decay) if flag(op, "decoupled", decoupled) else (1.0, decay, 0.0)
-
-
-def _sgd(op: str, lr: float = 0.01, weight_decay: float = 0.0, decoupled: bool = False) -> Scalars:
-    """Arguments of sgd_.
-
-    Parameters
-    ----------
-    lr : float, >= 0
-        Learning rate.
-    weight_decay : float, >= 0
-        L2 penalty: weight_decay * p is added to the gradient.
-    decoupled : bool
-        Subtract lr * weight_decay * p from p instead of adding the penalty to the gradient (Loshchilov and Hutter,
-        "Decoupled weight decay regularization", ICLR 2019).
-    """
-    rate, common = _common(op, lr, weight_decay, decoupled)
-    return (*common, *_optimizer_scalars.sgd(rate))
-
-
-def _momentum(
-    op: str, lr: float = 0.01, mu: float = 0.9, weight_decay: float = 0.0, decoupled: bool = False
-) -> Scalars:
-    """Arguments of momentum_ and nesterov_.
-
-    Parameters
-    ----------
-    mu : float, >= 0
-        Momentum: the part of the velocity that is kept.
-    lr, weight_decay, decoupled
-        As in `sgd_`.
-    """
-    rate, common = _common(op, lr, weight_decay, decoupled)
-    return (*common, *_optimizer_scalars.momentum(rate, number(op, "mu", mu, ">= 0")))
-
-
-def _adam(
-    op: str,
-    t: int,
-    lr: float = 0.001,
-    b1: float = 0.9,
-    b2: float = 0.999,
-    eps: float = 1e-7,
-    form: str = "folded",
-    weight_decay: float = 0.0,
-    decoupled: bool = False,
-) -> Scalars:
-    """Arguments of adam_.
-
-    Parameters
-    ----------
-    t : int, >= 1
-        Number of this step, the first being 1.
-    b1, b2 : float, from 0 to less than 1
-        The parts of the running means that are kept.
-    eps : float, >= 0
-        Keeps the quotient finite.
-    form : {"folded", "textbook"}
-        Where eps is added: to sqrt(v) (Keras), or to sqrt(v / (1 - b2**t)) (algorithm 1 of the paper, PyTorch).
-    lr, weight_decay, decoupled
-        As in `sgd_`.
-    """
-    rate, common = _common(op, lr, weight_decay, decoupled)
-    if form not in FORMS:
-        raise unknown(f"{op} form", form, FORMS)
-    kind: Literal["folded", "textbook"] = "folded" if form == "folded" else "textbook"
-    beta1, beta2 = number(op, "b1", b1, ">= 0 and < 1"), number(op, "b2", b2, ">= 0 and < 1")
-    step, epsilon = number(op, "t", t, ">= 1 and < inf"), number(op, "eps", eps, ">= 0")
-    if step != int(step):
-        raise ValueError(f"{op}: t must be a whole number. Received: {t!r}")
-    return (*common, *_optimizer_scalars.adam(step, rate, beta1, beta2, epsilon, kind))
-
-
-def _adam_raw(op: str, b1: float, b2: float, a: float, s: float, eps: float) -> Scalars:
-    """Arguments of adam_raw_.
-
-    Parameters
-    ----------
-    b1, b2 : float
-        The parts of the running means that are kept.
-    a, s : float
-        rate and root_scale of the formula: every Adam is this function with its own pair.
-    eps : float
-        Keeps the quotient finite.
-    """
-    beta1, beta2 = number(op, "b1", b1), number(op, "b2", b2)
-    return (*NOTHING_COMMON, number(op, "a", a), number(op, "s", s), 1.0 - beta1, 1.0 - beta2, number(op, "eps", eps))
-
-
-def _rmsprop(
-    op: str,
-    lr: float = 0.001,
-    rho: float = 0.9,
-    eps: float = 1e-7,
-    weight_decay: float = 0.0,
-    decoupled: bool = False,
-) -> Scalars:
-    """Arguments of rmsprop_.
-
-    Parameters
-    ----------
-    rho : float, from 0 to less than 1
-        The part of the running mean that is kept.
-    eps : float, >= 0
-        Keeps the quotient finite.
-    lr, weight_decay, decoupled
-        As in `sgd_`.
-    """
-    rate, common = _common(op, lr, weight_decay, decoupled)
-    kept, epsilon = number(op, "rho", rho, ">= 0 and < 1"), number(op, "eps", eps, ">= 0")
-    return (*common, *_optimizer_scalars.rmsprop(rate, kept, epsilon))
-
-
-ARGUMENTS: dict[str, Callable[..., Scalars]] = {
-    "sgd": _sgd, "momentum": _momentum, "nesterov": _momentum, "adam": _adam, "rmsprop": _rmsprop
-}  # fmt: skip
-VARIANTS = {"adam_raw": ("adam", _adam_raw)}
 
 
 def _cached(function: Callable[..., Scalars]) -> Callable[..., Scalars]:
@@ -257,10 +120,77 @@ def _aligned(op: str, collections: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{f"{name}[{key!r}]": c[key] for name, c in collections.items()} for key in keys[0]]
 
 
+# --------------------------------------------------------------------------------------------- Nesterov's look-ahead
+
+
+def _shift(op: str, mu: float) -> Scalars:
+    """p + mu * v is gradient descent along v."""
+    return (*NOTHING_COMMON, -number(op, "mu", mu, "> -inf and < inf"))
+
+
+def look_ahead_(p: NDArray[Any], v: NDArray[Any], mu: float = 0.9) -> None:
+    """Move a parameter to where its velocity leads, before the gradient is taken there.
+
+    ``p <- p + mu * v``
+
+    With `nesterov_` this is Nesterov's method as the papers write it, for code that evaluates gradients itself::
+
+        look_ahead_(p, v, mu)
+        nesterov_(p, gradient(p), v, lr, mu, form="look_ahead")
+
+    Parameters
+    ----------
+    p : array of float32 or float64, any shape and layout
+        Parameter; changed in place.
+    v : array, shape of p
+        Velocity; converted to the dtype of p.
+    mu : float
+        Momentum; ``-mu`` takes the move back.
+
+    Raises
+    ------
+    TypeError
+        p is no NumPy array of float32 or float64, or v does not hold real numbers.
+    ValueError
+        Shapes differ, p is read-only or shares memory with v, or mu is not finite.
+
+    Notes
+    -----
+    Keras and PyTorch keep the point that looks ahead as the parameter instead, ``form="inside"`` and ``"outside"``
+    of `nesterov_`: the same path, seen mu * v further on.
+
+    References
+    ----------
+    Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning", ICML
+    2013.
+    """
+    _one("look_ahead_", "sgd", _shift("look_ahead_", mu), p=p, v=v)
+
+
+def look_ahead_many(p: Any, v: Any, mu: float = 0.9) -> None:
+    """`look_ahead_` for many parameters in one call.
+
+    ``p <- p + mu * v``
+
+    Parameters
+    ----------
+    p, v : dicts with the same keys, or lists or tuples of one length
+        The arrays of all parameters, as `look_ahead_` takes them for one. All are checked before any is changed.
+    mu : float
+        As in `look_ahead_`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `look_ahead_`, and if keys or lengths differ.
+    """
+    _many("look_ahead_many", "sgd", _shift("look_ahead_many", mu), p=p, v=v)
+
+
 # -------------------------------------------------------------------------------------------------------- generation
 
 SHORT_CUTS = {_one: _native.fast.update, _many: _native.fast.update_many}
-SLOT_TEXT = "{slot} : array, shape and dtype of p\n    Kept from step to step, zeros at first; changed in place."
+SLOT_TEXT = "\n    Kept from step to step; changed in place."
 ARRAYS = """\
 p : array of float32 or float64, any shape and layout
     Parameter; changed in place.
@@ -277,7 +207,7 @@ ValueError
 
 
 def _sample(slots: Sequence[str], scalars: Sequence[str], many: bool) -> Callable[..., Arguments]:
-    usual = {"t": 3, "b1": 0.9, "b2": 0.999, "a": 0.001, "s": 1.0, "eps": 1e-7}
+    usual = {"t": 3, "b1": 0.9, "b2": 0.999, "a": 0.001, "s": 1.0, "eps": 1e-7, "power": 0.4}
 
     def sample(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
         arrays = [rng.normal(size=(2, *shape)), rng.normal(size=(2, *shape)), *rng.random((len(slots), 2, *shape))]
@@ -311,9 +241,9 @@ def _documentation_of(
     source = getattr(reference, row)
     head, sections = _documentation.parse(source.__doc__)
     own = _documentation.parse(scalars.__doc__)[1].get("Parameters", "")
-    texts = [ARRAYS, *(SLOT_TEXT.format(slot=slot) for slot in slots)]
+    described = _documentation.entries(sections["Parameters"])
+    texts = [ARRAYS, *(text + SLOT_TEXT for key, text in described.items() if set(key.split(", ")) & set(slots))]
     if not own:
-        described = _documentation.entries(sections["Parameters"])
         own = "\n".join(text for key, text in described.items() if set(key.split(", ")) & set(names))
     if op.endswith("_many"):
         one = f"{op.removesuffix('many')}"
@@ -356,6 +286,8 @@ def _define_all() -> None:
         _define(row, row, slots, ARGUMENTS.get(row) or _from_table(names))
     for name, (row, scalars) in VARIANTS.items():
         _define(name, row, table[row][0], scalars)
+    for function, many in ((look_ahead_, False), (look_ahead_many, True)):
+        functions[function.__name__] = operation("optimizer", _sample((), (), many), writes=("p",))(function)
 
 
 _define_all()

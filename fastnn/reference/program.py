@@ -239,8 +239,9 @@ def score(program: Program, step: Any, values: Any, counted: Any) -> None:
 @operation
 def update(program: Program, step: Any) -> None:
     for p, g, slots, l2, decay in program.segments:
-        scale, common_l2, common_decay, *rest = program.scalars
-        kernels.optimizer_update(step.row, p, g, tuple(slots), (scale, common_l2 + l2, common_decay * decay, *rest))
+        scale, coupled, decoupled, *rest = program.scalars
+        common = scale, coupled * decay + l2, decoupled * decay
+        kernels.optimizer_update(step.row, p, g, tuple(slots), (*common, *rest))
 
 
 @operation

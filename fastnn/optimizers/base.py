@@ -1,0 +1,335 @@
+"""What all optimizers share: hyper-parameters and their flavors, schedules, weight decay, scalars ahead of time."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import numbers
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnn._errors import unknown
+from fastnn._registry import from_config
+from fastnn.ops import _optimizer_scalars as formulas
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """A function of the step that can be asked for many steps at once, such as those of fastnn.schedules."""
+
+    def __call__(self, step: int) -> float: ...
+    def values(self, first_step: int, count: int) -> NDArray[np.float64]: ...
+
+
+LearningRate: TypeAlias = "float | Schedule | Callable[[int], float]"
+Flavors: TypeAlias = "Mapping[str, Mapping[str, float]]"
+Scalar: TypeAlias = "float | NDArray[np.float64]"
+Self = TypeVar("Self", bound="Optimizer")
+
+# Scalars are computed ahead for this many steps.
+_BLOCK = 1024
+
+# Options of Keras that do not work here yet, each with the values that leave it off.
+_ABSENT_OPTIONS: dict[str, tuple[object, ...]] = {
+    "clipnorm": (None,),
+    "clipvalue": (None,),
+    "global_clipnorm": (None,),
+    "use_ema": (False, None),
+    "ema_momentum": (0.99, None),
+    "ema_overwrite_frequency": (None,),
+    "loss_scale_factor": (None,),
+    "gradient_accumulation_steps": (None,),
+    "decay": (0.0, None),
+}
+# Options that every class has, beside the arguments in its own signature.
+_COMMON_OPTIONS = ("lr", "flavor", "decoupled_weight_decay", "exclude_from_weight_decay", *_ABSENT_OPTIONS)
+# Flavors that add a weight decay to the gradient unless told otherwise: the L2 penalty of the loss.
+_COUPLED = ("torch", "book")
+
+
+class Optimizer:
+    """Base class; subclasses define `_row` (or `row`), `_flavors`, `_hyper_parameters` and `_row_scalars`.
+
+    Parameters
+    ----------
+    learning_rate : float, schedule or callable, optional
+        A callable is given the number of updates made so far (0, 1, ...) and returns the rate of the next one; a
+        schedule of fastnn.schedules is one that can be computed ahead. Default: that of the flavor.
+    weight_decay : float, optional
+        Decoupled: p -= learning_rate * weight_decay * p in every step, before the update. Coupled: weight_decay * p is
+        added to the gradient. See decoupled_weight_decay.
+    name : str, optional
+        Default: the name of the class in lower case.
+    flavor : {"keras", "torch", "book", "paper"}
+        Whose rule, and whose values for the hyper-parameters that are not given; every class knows those in which its
+        rule is defined. Default "keras".
+    decoupled_weight_decay : bool, optional
+        Default: coupled in the flavors "torch" and "book" (but for AdamW), decoupled in the others.
+    exclude_from_weight_decay : list of str, optional
+        Patterns of the names of parameters that do not decay, see the method of that name.
+    lr : float, schedule or callable, optional
+        Another name of learning_rate.
+    **options
+        Further options of Keras, at their defaults only.
+
+    Raises
+    ------
+    ValueError
+        For rates that are not floats, for flavors the class does not have, and for options that do not work here yet.
+    """
+
+    _row: ClassVar[str] = ""
+    # The hyper-parameters that the scalars depend on, apart from the learning rate.
+    _hyper_parameters: ClassVar[tuple[str, ...]] = ()
+    # Flavors, each with the defaults in which it differs from the first.
+    _flavors: ClassVar[Flavors] = {"keras": {"learning_rate": 0.001}}
+
+    def __init__(
+        self,
+        learning_rate: LearningRate | None = None,
+        weight_decay: float | None = None,
+        name: str | None = None,
+        *,
+        lr: LearningRate | None = None,
+        flavor: str = "keras",
+        decoupled_weight_decay: bool | None = None,
+        exclude_from_weight_decay: Iterable[str] = (),
+        **options: Any,
+    ) -> None:
+        self._refuse(options)
+        if flavor not in self._flavors:
+            raise unknown(f"flavor of {type(self).__name__}", flavor, self._flavors)
+        self.flavor = flavor
+        if lr is not None and learning_rate is not None:
+            raise ValueError(f"lr is learning_rate: give one of them. Received: {learning_rate!r} and lr={lr!r}")
+        given = learning_rate if lr is None else lr
+        rate: Any = self._default("learning_rate") if given is None else given
+        if isinstance(rate, Mapping):
+            rate = schedule(rate)
+        if not callable(rate) and not isinstance(rate, float):
+            raise ValueError(
+                "learning_rate must be a float, such as 0.001, a schedule, or a function of the step that returns one. "
+                f"Received: learning_rate={rate!r}"
+            )
+        self.name = name or type(self).__name__.lower()
+        self.iterations = 0
+        decay = self._default("weight_decay") if weight_decay is None else weight_decay
+        self.weight_decay = None if decay is None else _number("weight_decay", decay)
+        if decoupled_weight_decay is None:
+            decoupled_weight_decay = flavor not in _COUPLED
+        self.decoupled_weight_decay = bool(decoupled_weight_decay)
+        self._undecayed: list[object] = []
+        self._undecayed_names: list[str] = []
+        self.exclude_from_weight_decay(var_names=exclude_from_weight_decay)
+        self.learning_rate = rate
+        self._key: tuple[object, ...] = ()
+        self._first, self._block = 0, np.empty((0, 0))
+
+    # ------------------------------------------------------------------------------------------------- for subclasses
+
+    @classmethod
+    def _refuse(cls, options: dict[str, Any]) -> None:
+        for name, value in options.items():
+            if name not in _ABSENT_OPTIONS:
+                known = {*inspect.signature(cls).parameters, *_COMMON_OPTIONS}
+                raise unknown(f"argument of {cls.__name__}", name, known - {"options"})
+            if value not in _ABSENT_OPTIONS[name]:
+                raise ValueError(
+                    f"{cls.__name__}: the option {name!r} does not work in this version. Received: {name}={value!r}"
+                )
+
+    def _default(self, name: str) -> float | None:
+        """What the flavor, or else the first flavor, says."""
+        first = next(iter(self._flavors.values()))
+        return self._flavors[self.flavor].get(name, first.get(name))
+
+    def _given(self, name: str, value: float | None, below: float = math.inf) -> float:
+        """A hyper-parameter: what was given, checked, or the flavor's default."""
+        return _number(name, self._default(name) if value is None else value, below)
+
+    def _course(self, name: str, value: LearningRate | None, below: float = math.inf) -> Any:
+        """A hyper-parameter that may change from step to step: as `_given`, or a schedule or callable."""
+        found: Any = self._default(name) if value is None else value
+        if isinstance(found, Mapping):
+            return schedule(found)
+        return found if callable(found) else _number(name, found, below)
+
+    def _values(self, name: str, step: NDArray[np.float64], below: float = math.inf) -> Scalar:
+        """The hyper-parameter at these steps, counted from 1: one number, or one for each."""
+        return _series(name, getattr(self, name), int(step[0]) - 1, len(step), below)
+
+    def _all_rates(self, count: int) -> NDArray[np.float64]:
+        """The learning rates of the steps from the first on; only numbers and schedules are known that far back."""
+        if callable(self._learning_rate) and not isinstance(self._learning_rate, Schedule):
+            raise ValueError(
+                f"{type(self).__name__}, flavor {self.flavor!r}: the learning rate must be a number or a schedule. "
+                f"Received: {self._learning_rate!r}"
+            )
+        return np.ones(count) * _series("learning_rate", self._learning_rate, 0, count)
+
+    def _row_scalars(self, step: NDArray[np.float64], rate: NDArray[np.float64]) -> tuple[Scalar, ...]:
+        """The scalars of the row; `step` counts from 1."""
+        raise NotImplementedError(f"{type(self).__name__} does not define _row_scalars")
+
+    def _decay(self, rate: NDArray[np.float64]) -> Scalar:
+        """The part of a parameter that the decoupled weight decay takes in each step."""
+        return rate * (self.weight_decay or 0.0)
+
+    # ---------------------------------------------------------------------------------------------------- for everyone
+
+    @property
+    def row(self) -> str:
+        """The name of the row in the table of optimizers."""
+        return self._row
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next update; it can be set to a number, a schedule or a function of the step."""
+        if callable(self._learning_rate):
+            return _number("learning_rate", self._learning_rate(self.iterations))
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: LearningRate) -> None:
+        self._learning_rate: LearningRate = value if callable(value) else _number("learning_rate", value)
+
+    def slot_value(self, name: str, parameter: NDArray[Any]) -> ArrayLike:
+        """What the state called `name` of this parameter starts from."""
+        return 0.0
+
+    def exclude_from_weight_decay(
+        self, var_list: Iterable[Any] | None = None, var_names: Iterable[str] | None = None
+    ) -> None:
+        """Let some parameters not decay; it replaces what an earlier call said.
+
+        Parameters
+        ----------
+        var_list : iterable of parameters, optional
+            Such as `layer.bias`.
+        var_names : iterable of str, optional
+            Every parameter in whose name ("dense/bias") one of these regular expressions is found.
+
+        Raises
+        ------
+        ValueError
+            A name that is no regular expression.
+        """
+        patterns = list(var_names or ())
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except (re.error, TypeError) as error:
+                raise ValueError(f"var_names must hold regular expressions ({error}). Received: {pattern!r}") from None
+        self._undecayed, self._undecayed_names = list(var_list or ()), patterns
+
+    def decays(self, parameter: Any) -> bool:
+        """Whether the weight decay applies to this parameter."""
+        if not self._undecayed and not self._undecayed_names:
+            return True
+        if any(parameter is excluded for excluded in self._undecayed):
+            return False
+        return not any(re.search(pattern, parameter.name) for pattern in self._undecayed_names)
+
+    def scalars(self, first_step: int, count: int) -> NDArray[np.float64]:
+        """The scalars of the updates first_step, ..., first_step + count - 1, counted from 0.
+
+        Returns
+        -------
+        ndarray of float64, shape (count, 3 + n), contiguous and read-only
+            gradient_scale, l2, decay, then the n scalars of the row.
+        """
+        own = [getattr(self, name) for name in self._hyper_parameters]
+        if any(callable(value) and not isinstance(value, Schedule) for value in (self._learning_rate, *own)):
+            # Not computed ahead: nobody knows what a function will return later.
+            return self._compute(first_step, count)
+        key = (self.row, self._learning_rate, self.weight_decay, self.decoupled_weight_decay, *own)
+        start = first_step - self._first
+        if key != self._key or start < 0 or start + count > len(self._block):
+            self._block = self._compute(first_step, max(count, _BLOCK))
+            self._key, self._first, start = key, first_step, 0
+        return self._block[start : start + count]
+
+    def get_config(self) -> dict[str, Any]:
+        """The keyword arguments that build an equal optimizer, without its state.
+
+        Raises
+        ------
+        ValueError
+            If the learning rate or another hyper-parameter is a function, which no config can hold.
+        """
+        own = {name: _plain(name, getattr(self, name)) for name in self._hyper_parameters}
+        excluded = [*self._undecayed_names, *(f"^{re.escape(p.name)}$" for p in self._undecayed if hasattr(p, "name"))]
+        return {
+            "name": self.name, "learning_rate": _plain("learning_rate", self._learning_rate),
+            "weight_decay": self.weight_decay, "flavor": self.flavor,
+            "decoupled_weight_decay": self.decoupled_weight_decay,
+            **({"exclude_from_weight_decay": excluded} if excluded else {}),
+            **own,
+        }  # fmt: skip
+
+    @classmethod
+    def from_config(cls: type[Self], config: Mapping[str, Any]) -> Self:
+        """The optimizer that `get_config` described."""
+        return from_config(cls, config)
+
+    def __repr__(self) -> str:
+        own = "".join(f", {name}={getattr(self, name)!r}" for name in self._hyper_parameters)
+        flavor = "" if self.flavor == next(iter(self._flavors)) else f", flavor={self.flavor!r}"
+        return f"{type(self).__name__}(learning_rate={self._learning_rate!r}{own}{flavor})"
+
+    def _compute(self, first_step: int, count: int) -> NDArray[np.float64]:
+        rate = np.empty(count)
+        rate[:] = _series("learning_rate", self._learning_rate, first_step, count)
+        row = self._row_scalars(np.arange(first_step, first_step + count, dtype=np.float64) + 1.0, rate)
+        if self.decoupled_weight_decay:
+            block = formulas.with_common(row, count, decay=self._decay(rate))
+        else:
+            block = formulas.with_common(row, count, l2=self.weight_decay or 0.0)
+        block.flags.writeable = False
+        return block
+
+
+def schedule(config: Mapping[str, Any]) -> Any:
+    """The schedule that the config of an optimizer holds."""
+    from fastnn import schedules
+
+    return schedules.deserialize(config)
+
+
+def _series(name: str, value: Any, first_step: int, count: int, below: float = math.inf) -> Scalar:
+    """A number, or a schedule or function at the steps first_step, ..., counted from 0; checked."""
+    if not callable(value):
+        return float(value)
+    if not isinstance(value, Schedule):
+        return np.array([_number(name, value(step), below) for step in range(first_step, first_step + count)])
+    series = np.asarray(value.values(first_step, count), np.float64)
+    if series.shape != (count,):
+        raise ValueError(f"{name}: a schedule must give {count} values. Received: {series.shape}")
+    wrong = ~((series >= 0.0) & (series < below))
+    if wrong.any():
+        _number(f"{name} at step {first_step + int(np.argmax(wrong))}", float(series[wrong][0]), below)
+    return series
+
+
+def _plain(name: str, value: Any) -> Any:
+    """What JSON can hold."""
+    if not callable(value):
+        return value
+    if not hasattr(value, "get_config"):
+        raise ValueError(f"A function as {name.replace('_', ' ')} has no config. Received: {value!r}")
+    return {"class_name": type(value).__name__, "config": value.get_config()}
+
+
+def _number(name: str, value: object, below: float = math.inf) -> float:
+    """`value` as a float that is finite, at least 0 and less than `below`."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    number = float(value) if isinstance(value, numbers.Real) else math.nan
+    if not 0.0 <= number < below:
+        bounds = "a finite number that is at least 0" + ("" if below == math.inf else f" and less than {below:g}")
+        raise ValueError(f"{name} must be {bounds}. Received: {name}={value!r}")
+    return number
