@@ -69,8 +69,8 @@ def array_positions(arguments):
     return [i for i, value in enumerate(arguments.args) if is_real_array(value)]
 
 
-def assert_close(actual, expected, dtype, ulps=8):
-    """Equal up to a few roundings in dtype of the result or of the largest number in it."""
+def assert_close(actual, expected, dtype, ulps=8, least=0.0):
+    """Equal up to a few roundings in dtype of the result, of the largest number in it, or of `least`."""
     eps = np.finfo(dtype).eps
     for one, two in zip(actual, expected, strict=True):
         assert one.shape == two.shape
@@ -78,7 +78,7 @@ def assert_close(actual, expected, dtype, ulps=8):
         if one.dtype.kind != "f":
             np.testing.assert_array_equal(one, two)
             continue
-        largest = float(np.max(np.abs(two), initial=0))
+        largest = float(np.max(np.abs(two), initial=least))
         np.testing.assert_allclose(one, two, rtol=ulps * eps, atol=ulps * eps * largest / 4)
 
 

@@ -89,7 +89,9 @@ def test_native_is_the_reference(op, dtype, shape):
     native = run(op, arguments)
     with fastnn.use_backend("reference"):
         reference = run(op, arguments)
-    assert_close(native, reference, dtype)
+    # an update rounds what it starts from, which may be larger than what it ends with
+    start = max(float(np.abs(array).max()) for array in flatten(arguments.args[0])) if op.writes else 0.0
+    assert_close(native, reference, dtype, least=start)
 
 
 @parametrize([op for op in ELEMENTWISE if op.kind == "activation"])

@@ -147,6 +147,10 @@ def look_ahead_(p: NDArray[Any], v: NDArray[Any], mu: float = 0.9) -> None:
     mu : float
         Momentum; ``-mu`` takes the move back.
 
+    Returns
+    -------
+    None
+
     Raises
     ------
     TypeError
@@ -179,10 +183,18 @@ def look_ahead_many(p: Any, v: Any, mu: float = 0.9) -> None:
     mu : float
         As in `look_ahead_`.
 
+    Returns
+    -------
+    None
+
     Raises
     ------
     TypeError, ValueError
         As in `look_ahead_`, and if keys or lengths differ.
+
+    Notes
+    -----
+    Checked as a whole: nothing is moved if anything is wrong.
     """
     _many("look_ahead_many", "sgd", _shift("look_ahead_many", mu), p=p, v=v)
 
@@ -206,13 +218,15 @@ ValueError
     Shapes differ, an array is read-only or shares memory with another, or a scalar is out of its range."""
 
 
-def _sample(slots: Sequence[str], scalars: Sequence[str], many: bool) -> Callable[..., Arguments]:
+def _sample(slots: Sequence[str], scalars: Sequence[str], many: bool, **given: float) -> Callable[..., Arguments]:
     usual = {"t": 3, "b1": 0.9, "b2": 0.999, "a": 0.001, "s": 1.0, "eps": 1e-7, "power": 0.4}
 
     def sample(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
         arrays = [rng.normal(size=(2, *shape)), rng.normal(size=(2, *shape)), *rng.random((len(slots), 2, *shape))]
+        if slots:
+            arrays[2] += 1.0  # a mean square is not less than the square of a mean
         ready = [list(a.astype(dtype)) if many else a[0].astype(dtype) for a in arrays]
-        return Arguments((*ready, *(usual.get(name, 0.01) for name in scalars)), {})
+        return Arguments((*ready, *(usual.get(name, 0.01) for name in scalars)), dict(given))
 
     return sample
 
@@ -257,6 +271,7 @@ def _define(name: str, row: str, slots: Sequence[str], scalars: Callable[..., Sc
     names, text = _signature(scalars)
     position = [row for row, *_ in _native.tables()["optimizers"]].index(row)
     arrays = ["p", "g", *slots]
+    rate = {"lr": 0.1} if "lr" in names else {}
     for op, general, kind in ((f"{name}_", _one, "NDArray[Any]"), (f"{name}_many", _many, "Any")):
         typed = ", ".join(f"{array}: {kind if array != 'g' else 'Any'}" for array in arrays)
         function = _generate.define(
@@ -274,7 +289,7 @@ def _define(name: str, row: str, slots: Sequence[str], scalars: Callable[..., Sc
         )  # fmt: skip
         required = [n for n, p in inspect.signature(scalars).parameters.items() if p.default is p.empty and n != "op"]
         functions[op] = operation(
-            "optimizer", _sample(slots, required, general is _many), row=row,
+            "optimizer", _sample(slots, required, general is _many, **rate), row=row,
             reference=getattr(reference, row), writes=("p", *slots),
         )(function)  # fmt: skip
 
