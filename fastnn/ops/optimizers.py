@@ -224,7 +224,7 @@ def _sample(slots: Sequence[str], scalars: Sequence[str], many: bool, **given: f
     def sample(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
         arrays = [rng.normal(size=(2, *shape)), rng.normal(size=(2, *shape)), *rng.random((len(slots), 2, *shape))]
         if slots:
-            arrays[2] += 1.0  # a mean square is not less than the square of a mean
+            arrays[2] += 2.0  # a mean square is not less than the square of a mean
         ready = [list(a.astype(dtype)) if many else a[0].astype(dtype) for a in arrays]
         return Arguments((*ready, *(usual.get(name, 0.01) for name in scalars)), dict(given))
 
@@ -271,7 +271,7 @@ def _define(name: str, row: str, slots: Sequence[str], scalars: Callable[..., Sc
     names, text = _signature(scalars)
     position = [row for row, *_ in _native.tables()["optimizers"]].index(row)
     arrays = ["p", "g", *slots]
-    rate = {"lr": 0.1} if "lr" in names else {}
+    rate = {"lr": 0.5} if "lr" in names else {}
     for op, general, kind in ((f"{name}_", _one, "NDArray[Any]"), (f"{name}_many", _many, "Any")):
         typed = ", ".join(f"{array}: {kind if array != 'g' else 'Any'}" for array in arrays)
         function = _generate.define(
