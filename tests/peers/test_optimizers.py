@@ -293,15 +293,16 @@ variable, optimizer = keras.Variable(np.array(start), dtype="float64"), keras.op
 optimizer.build([variable])
 path = []
 for g in gradients:
-    optimizer.apply([np.array(g)], [variable])
+    optimizer.apply([keras.ops.convert_to_tensor(g, "float64")], [variable])
     path.append(np.array(variable.value).tolist())
 print(json.dumps(path))
 """
 
 
 def schedule_free_path(options):
-    """By Keras's NumPy backend: with PyTorch's, where assigning is in place, it overwrites what it still needs."""
-    environment = {**os.environ, "KERAS_BACKEND": "numpy"}
+    """By Keras on JAX: on PyTorch, where assigning is in place, it overwrites what it still needs."""
+    pytest.importorskip("jax")
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"}
     given = json.dumps([options, START.tolist(), GRADIENTS.tolist()])
     done = subprocess.run([sys.executable, "-c", SCRIPT], input=given, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
