@@ -174,6 +174,11 @@ def rmsprop_momentum(
     return p - step * b, v, b
 
 
+def _variance(v: Array, m: Array) -> Array:
+    """``v - m**2``, at least 0; infinite where v is infinite, even if m**2 is that as well."""
+    return np.maximum(v - np.minimum(m * m, np.finfo(v.dtype).max), 0)
+
+
 @np.errstate(all="ignore")
 def rmsprop_centered(
     p: Array, g: Array, v: Array, m: Array, rate: float, rho: float, one_minus_rho: float, eps_in: float, eps_out: float
@@ -211,7 +216,8 @@ def rmsprop_centered(
     """
     v = rho * v + one_minus_rho * g * g
     m = rho * m + one_minus_rho * g
-    return p - rate * g / (np.sqrt(np.maximum(v - m * m, 0) + eps_in) + eps_out), v, m
+    variance = _variance(v, m)
+    return p - rate * g / (np.sqrt(variance + eps_in) + eps_out), v, m
 
 
 @np.errstate(all="ignore")
@@ -267,7 +273,8 @@ def rmsprop_centered_momentum(
     """
     v = rho * v + one_minus_rho * g * g
     m = rho * m + one_minus_rho * g
-    b = mu * b + gain * g / (np.sqrt(np.maximum(v - m * m, 0) + eps_in) + eps_out)
+    variance = _variance(v, m)
+    b = mu * b + gain * g / (np.sqrt(variance + eps_in) + eps_out)
     return p - step * b, v, m, b
 
 
