@@ -5,13 +5,14 @@ That the flavors "keras" and "torch" are those libraries' rules is shown in test
 
 from __future__ import annotations
 
+import json
 import math
 import re
 
 import numpy as np
 import pytest
 
-from fastnn import _native, ops, optimizers
+from fastnn import _native, ops, optimizers, schedules
 from fastnn.backend import current, use_backend
 from fastnn.optimizers import Optimizer
 
@@ -381,23 +382,17 @@ def test_lr_is_learning_rate() -> None:
     )
 
 
-class Halving:
+class Halving(schedules.ExponentialDecay):
     """A schedule: known in advance."""
 
     asked = 0
 
     def __init__(self, first: float) -> None:
-        self.first = first
-
-    def __call__(self, step: float) -> float:
-        return self.first * 0.5**step
+        super().__init__(first, 1, 0.5)
 
     def values(self, first_step: int, count: int) -> np.ndarray:
         Halving.asked += 1
-        return self.first * 0.5 ** np.arange(first_step, first_step + count)
-
-    def get_config(self) -> dict:
-        return {"first": self.first}
+        return super().values(first_step, count)
 
 
 @pytest.mark.parametrize(
@@ -431,15 +426,19 @@ def test_schedules_and_functions(optimizer) -> None:
     assert Halving.asked == asked
     scheduled.iterations = 2
     assert scheduled.learning_rate == 0.125
-    config = scheduled.get_config()
-    assert config["learning_rate"] == {"class_name": "Halving", "config": {"first": 0.5}}
-    assert config[name]["config"] == {"first": 0.75}
+    own = optimizer(lambda first: schedules.ExponentialDecay(first, 1, 0.5))
+    config = own.get_config()
+    assert config["learning_rate"]["config"]["initial_learning_rate"] == 0.5
+    assert config[name]["class_name"] == "ExponentialDecay"
+    twin = optimizers.deserialize(json.loads(json.dumps(optimizers.serialize(own))))
+    assert twin.get_config() == config
+    np.testing.assert_array_equal(twin.scalars(3, 4), own.scalars(3, 4))
 
 
 def test_a_schedule_that_gives_nonsense_is_reported() -> None:
     class Wrong(Halving):
         def values(self, first_step: int, count: int) -> np.ndarray:
-            return np.where(np.arange(first_step, first_step + count) == 3, self.first, 0.1)
+            return np.where(np.arange(first_step, first_step + count) == 3, self.initial_learning_rate, 0.1)
 
     with pytest.raises(ValueError, match=r"learning_rate at step 3 must be .*Received: .*=-1.0"):
         optimizers.SGD(Wrong(-1.0)).scalars(0, 5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import Sequential, load_model, optimizers
+from fastnn import Sequential, load_model, optimizers, schedules
 from fastnn.layers import Dense, Input
 
 RNG = np.random.default_rng(3)
@@ -157,3 +157,24 @@ def test_a_changed_momentum_changes_the_row(backend):
     model.optimizer.momentum = 0.5
     model.train_on_batch(X, Y)
     assert list(model.optimizer_state) == ["v"]
+
+
+def test_schedules_on_rate_and_momentum_train_and_are_saved(tmp_path):
+    """One cycle: the momentum falls while the rate rises; a file in the middle changes nothing."""
+
+    def cycle():
+        rate = schedules.OneCycle(0.3, total_steps=60)
+        return optimizers.SGD(rate, momentum=schedules.OneCycleMomentum(total_steps=60), nesterov=True)
+
+    model = network(cycle())
+    first = fit(model, 5)
+    model.save(tmp_path / "m.fastnn")
+    again = load_model(tmp_path / "m.fastnn")
+    assert again.optimizer.get_config() == model.optimizer.get_config()
+    assert again.optimizer.learning_rate == model.optimizer.learning_rate
+    last = fit(model, 10)
+    assert fit(again, 10) == last
+    assert last[-1] < 0.5 * first[0]
+    rate, momentum = schedules.OneCycle(0.3, total_steps=60), schedules.OneCycleMomentum(total_steps=60)
+    by_hand = network(optimizers.SGD(lambda step: rate(step), lambda step: momentum(step), True))
+    np.testing.assert_allclose(fit(by_hand, 5), first, rtol=1e-12)

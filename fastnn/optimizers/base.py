@@ -7,7 +7,7 @@ import math
 import numbers
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,17 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn._errors import unknown
 from fastnn._registry import from_config
 from fastnn.ops import _optimizer_scalars as formulas
+from fastnn.schedules import LearningRateSchedule, deserialize, serialize
 
-
-@runtime_checkable
-class Schedule(Protocol):
-    """A function of the step that can be asked for many steps at once, such as those of fastnn.schedules."""
-
-    def __call__(self, step: int) -> float: ...
-    def values(self, first_step: int, count: int) -> NDArray[np.float64]: ...
-
-
-LearningRate: TypeAlias = "float | Schedule | Callable[[int], float]"
+LearningRate: TypeAlias = "float | LearningRateSchedule | Callable[[int], float]"
 Flavors: TypeAlias = "Mapping[str, Mapping[str, float]]"
 Scalar: TypeAlias = "float | NDArray[np.float64]"
 Self = TypeVar("Self", bound="Optimizer")
@@ -57,8 +49,8 @@ class Optimizer:
     Parameters
     ----------
     learning_rate : float, schedule or callable, optional
-        A callable is given the number of updates made so far (0, 1, ...) and returns the rate of the next one; a
-        schedule of fastnn.schedules is one that can be computed ahead. Default: that of the flavor.
+        A callable is given the number of updates made so far (0, 1, ...) and returns the rate of the next one. A
+        schedule of fastnn.schedules does the same, is computed ahead, and can be saved. Default: that of the flavor.
     weight_decay : float, optional
         Decoupled: p -= learning_rate * weight_decay * p in every step, before the update. Coupled: weight_decay * p is
         added to the gradient. See decoupled_weight_decay.
@@ -109,7 +101,7 @@ class Optimizer:
         given = learning_rate if lr is None else lr
         rate: Any = self._default("learning_rate") if given is None else given
         if isinstance(rate, Mapping):
-            rate = schedule(rate)
+            rate = deserialize(rate)
         if not callable(rate) and not isinstance(rate, float):
             raise ValueError(
                 "learning_rate must be a float, such as 0.001, a schedule, or a function of the step that returns one. "
@@ -155,7 +147,7 @@ class Optimizer:
         """A hyper-parameter that may change from step to step: as `_given`, or a schedule or callable."""
         found: Any = self._default(name) if value is None else value
         if isinstance(found, Mapping):
-            return schedule(found)
+            return deserialize(found)
         return found if callable(found) else _number(name, found, below)
 
     def _values(self, name: str, step: NDArray[np.float64], below: float = math.inf) -> Scalar:
@@ -164,7 +156,7 @@ class Optimizer:
 
     def _all_rates(self, count: int) -> NDArray[np.float64]:
         """The learning rates of the steps from the first on; only numbers and schedules are known that far back."""
-        if callable(self._learning_rate) and not isinstance(self._learning_rate, Schedule):
+        if callable(self._learning_rate) and not isinstance(self._learning_rate, LearningRateSchedule):
             raise ValueError(
                 f"{type(self).__name__}, flavor {self.flavor!r}: the learning rate must be a number or a schedule. "
                 f"Received: {self._learning_rate!r}"
@@ -243,7 +235,9 @@ class Optimizer:
             gradient_scale, l2, decay, then the n scalars of the row.
         """
         own = [getattr(self, name) for name in self._hyper_parameters]
-        if any(callable(value) and not isinstance(value, Schedule) for value in (self._learning_rate, *own)):
+        if any(
+            callable(value) and not isinstance(value, LearningRateSchedule) for value in (self._learning_rate, *own)
+        ):
             # Not computed ahead: nobody knows what a function will return later.
             return self._compute(first_step, count)
         key = (self.row, self._learning_rate, self.weight_decay, self.decoupled_weight_decay, *own)
@@ -293,18 +287,11 @@ class Optimizer:
         return block
 
 
-def schedule(config: Mapping[str, Any]) -> Any:
-    """The schedule that the config of an optimizer holds."""
-    from fastnn import schedules
-
-    return schedules.deserialize(config)
-
-
 def _series(name: str, value: Any, first_step: int, count: int, below: float = math.inf) -> Scalar:
     """A number, or a schedule or function at the steps first_step, ..., counted from 0; checked."""
     if not callable(value):
         return float(value)
-    if not isinstance(value, Schedule):
+    if not isinstance(value, LearningRateSchedule):
         return np.array([_number(name, value(step), below) for step in range(first_step, first_step + count)])
     series = np.asarray(value.values(first_step, count), np.float64)
     if series.shape != (count,):
@@ -317,11 +304,11 @@ def _series(name: str, value: Any, first_step: int, count: int, below: float = m
 
 def _plain(name: str, value: Any) -> Any:
     """What JSON can hold."""
-    if not callable(value):
-        return value
-    if not hasattr(value, "get_config"):
+    if isinstance(value, LearningRateSchedule):
+        return serialize(value)
+    if callable(value):
         raise ValueError(f"A function as {name.replace('_', ' ')} has no config. Received: {value!r}")
-    return {"class_name": type(value).__name__, "config": value.get_config()}
+    return value
 
 
 def _number(name: str, value: object, below: float = math.inf) -> float:
