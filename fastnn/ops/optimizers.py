@@ -32,6 +32,7 @@ Array = NDArray[Any]
 Scalars = tuple[float, ...]
 
 functions: dict[str, Callable[..., Any]] = {}
+SGD = [row for row, *_ in _native.tables()["optimizers"]].index("sgd")
 
 
 def _cached(function: Callable[..., Scalars]) -> Callable[..., Scalars]:
@@ -168,7 +169,9 @@ def look_ahead_(p: NDArray[Any], v: NDArray[Any], mu: float = 0.9) -> None:
     Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning", ICML
     2013.
     """
-    _one("look_ahead_", "sgd", _shift("look_ahead_", mu), p=p, v=v)
+    values = _shift("look_ahead_", mu)
+    if current() is not NATIVE or not _native.fast.update(SGD, values, (p, v)):
+        _one("look_ahead_", "sgd", values, p=p, v=v)
 
 
 def look_ahead_many(p: Any, v: Any, mu: float = 0.9) -> None:
@@ -196,7 +199,9 @@ def look_ahead_many(p: Any, v: Any, mu: float = 0.9) -> None:
     -----
     Checked as a whole: nothing is moved if anything is wrong.
     """
-    _many("look_ahead_many", "sgd", _shift("look_ahead_many", mu), p=p, v=v)
+    values = _shift("look_ahead_many", mu)
+    if current() is not NATIVE or not _native.fast.update_many(SGD, values, (p, v)):
+        _many("look_ahead_many", "sgd", values, p=p, v=v)
 
 
 # -------------------------------------------------------------------------------------------------------- generation
