@@ -13,17 +13,15 @@
 
 #define ACT(name, keeps, list, ...)                                                                                    \
     {#name, #keeps, #list, DTYPE(name##_forward), DTYPE(name##_backward), DTYPE(name##_derivative)},
-#define LOSS(name, list, ...) {#name, #list, DTYPE(name##_with_grad)},
+#define LOSS(name, reduce, list, ...) {#name, #reduce, #list, FASTNN_REDUCE_##reduce, DTYPE(name##_with_grad)},
+#define ROW_LOSS(name, target, inputs, list) {#name, #target, #inputs, #list, DTYPE(name)},
 #define OPT(name, slots, list, ...) {#name, #slots, #list, DTYPE(name##_update)},
 #define TABLE                                                                                                          \
     .bias_forward = DTYPE(bias_forward), .bias_backward = DTYPE(bias_backward), .column_sums = DTYPE(column_sums),     \
     .softmax = DTYPE(softmax), .log_softmax = DTYPE(log_softmax), .logsumexp = DTYPE(logsumexp),                       \
     .softmax_backward = DTYPE(softmax_backward), .log_softmax_backward = DTYPE(log_softmax_backward),                  \
-    .elementwise_loss = DTYPE(elementwise_loss), .softmax_cross_entropy = DTYPE(softmax_cross_entropy),                \
-    .softmax_cross_entropy_backward = DTYPE(softmax_cross_entropy_backward),                                           \
-    .categorical_cross_entropy = DTYPE(categorical_cross_entropy), .label_hits = DTYPE(label_hits),                    \
-    .argmax_hits = DTYPE(argmax_hits), .threshold_hits = DTYPE(threshold_hits), .dropout = DTYPE(dropout),             \
-    .masked_scale = DTYPE(masked_scale),                                                                               \
+    .elementwise_loss = DTYPE(elementwise_loss), .label_hits = DTYPE(label_hits), .argmax_hits = DTYPE(argmax_hits),   \
+    .threshold_hits = DTYPE(threshold_hits), .dropout = DTYPE(dropout), .masked_scale = DTYPE(masked_scale),           \
     .gather = {DTYPE(gather_f32), DTYPE(gather_f64), DTYPE(gather_u8), DTYPE(gather_i32), DTYPE(gather_i64)},          \
     .first_nonfinite = DTYPE(first_nonfinite), .sum_of_squares = DTYPE(sum_of_squares)
 
@@ -42,6 +40,10 @@ const fastnn_kernels FASTNN_ISA_TABLE = {
                     {
 #include "losses.def"
                     },
+                .row_loss =
+                    {
+#include "row_losses.def"
+                    },
                 .optimizer =
                     {
 #include "optimizers.def"
@@ -58,6 +60,10 @@ const fastnn_kernels FASTNN_ISA_TABLE = {
                 .loss =
                     {
 #include "losses.def"
+                    },
+                .row_loss =
+                    {
+#include "row_losses.def"
                     },
                 .optimizer =
                     {

@@ -17,10 +17,9 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     masked_scale     (dy, mask, dx)                 ints: n                         reals: scale
     elementwise_loss (pred, target, weight|-1, grad|-1, row_loss)        ints: rows, cols, divisor   row,
                                                                          reals: grad_scale, *params
-    softmax_cross_entropy (pred, target, weight|-1, grad|-1, probs|-1, row_loss)   ints: rows, cols, divisor, ignore
-                                                                         reals: grad_scale
-    categorical_cross_entropy (pred, target, weight|-1, grad|-1, row_loss)         ints: rows, cols, divisor, ignore
-                                                                         reals: grad_scale, eps
+    row_loss         (pred, target|-1, weight|-1, grad|-1, row_loss, probs|-1, class_weight|-1, scratch|-1)
+                                        ints: rows, cols, divisor, ignore, targets, inputs        row,
+                                                                         reals: grad_scale, smoothing, *params
     label_hits, argmax_hits (pred, target, hits)    ints: rows, cols
     threshold_hits   (pred, target, hits)           ints: rows, cols                reals: threshold
     score            (row_values, counted|-1)       ints: rows, slot, divisor, ignore   reals: factor
@@ -28,6 +27,9 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     update           ()                                                             row           one optimizer step
     call             (any)                          call: a Python function (step, *buffers as flat arrays) that
                                                     writes into some of them; takes the GIL; an exception ends the run
+
+The `inputs` of a row loss stand side by side in the columns of its predictions; `targets` counts the numbers of a
+target row, negative if they are labels (int32).
 
 `divisor` says what a loss is divided by: PLANNED, the number the plan states; WEIGHTS, the sum of the batch's weights;
 LABELS, the number of its labels that are not `ignore`d (nothing to count gives 0, not NaN).  `score` finds the weights
@@ -136,6 +138,10 @@ class Plan:
             value = parameter.value
             self._parameters[id(parameter)] = self._add(Buffer("parameter", value.size, value.dtype, value))
         return self._parameters[id(parameter)]
+
+    def constant(self, values: np.ndarray) -> int:
+        """The buffer of numbers that never change."""
+        return self._add(Buffer("parameter", values.size, values.dtype, values))
 
     def wants_gradient(self, parameter: Parameter) -> bool:
         """Whether the plan has a place for the parameter's gradient."""

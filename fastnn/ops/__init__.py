@@ -18,6 +18,7 @@ from fastnn.ops import activations as _activations
 from fastnn.ops import losses as _losses
 from fastnn.ops import optimizers as _optimizers
 from fastnn.ops import registry as registry
+from fastnn.ops import row_losses as _row_losses
 from fastnn.ops.classification import (
     cross_entropy,
     cross_entropy_backward,
@@ -27,6 +28,7 @@ from fastnn.ops.classification import (
     softmax_cross_entropy_with_grad,
 )
 from fastnn.ops.clipping import clip_by_global_norm_, clip_by_norm_, clip_by_value_, sumsq
+from fastnn.ops.ctc import ctc_loss, ctc_loss_backward, ctc_loss_with_grad
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
 from fastnn.ops.initializers import (
     glorot_normal,
@@ -42,7 +44,7 @@ from fastnn.ops.initializers import (
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 
-globals().update(_activations.functions | _losses.functions | _optimizers.functions)
+globals().update(_activations.functions | _losses.functions | _row_losses.functions | _optimizers.functions)
 
 __all__ = [
     "affine",
@@ -55,6 +57,9 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_backward",
     "cross_entropy_with_grad",
+    "ctc_loss",
+    "ctc_loss_backward",
+    "ctc_loss_with_grad",
     "dropout",
     "dropout_backward",
     "glorot_normal",
@@ -79,4 +84,4 @@ __all__ = [
     "truncated_normal",
     "variance_scaling",
 ]
-__all__ += [*_activations.functions, *_losses.functions, *_optimizers.functions]
+__all__ += [*_activations.functions, *_losses.functions, *_row_losses.functions, *_optimizers.functions]

@@ -13,19 +13,8 @@ from fastnn.ops.classification import (
     softmax_cross_entropy_backward,
     softmax_cross_entropy_with_grad,
 )
-from fastnn.ops.clipping import clip_by_global_norm_, clip_by_norm_, clip_by_value_, sumsq
+from fastnn.ops.ctc import ctc_loss, ctc_loss_backward, ctc_loss_with_grad
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
-from fastnn.ops.initializers import (
-    glorot_normal,
-    glorot_uniform,
-    he_normal,
-    he_uniform,
-    lecun_normal,
-    lecun_uniform,
-    orthogonal,
-    truncated_normal,
-    variance_scaling,
-)
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
 from fastnn.ops.optimizers import look_ahead_, look_ahead_many
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
@@ -56,42 +45,81 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "binary_cross_entropy_with_logits_backward",
     "binary_cross_entropy_with_logits_with_grad",
-    "clip_by_global_norm_",
-    "clip_by_norm_",
-    "clip_by_value_",
+    "binary_focal",
+    "binary_focal_backward",
+    "binary_focal_with_grad",
+    "binary_focal_with_logits",
+    "binary_focal_with_logits_backward",
+    "binary_focal_with_logits_with_grad",
+    "categorical_focal",
+    "categorical_focal_backward",
+    "categorical_focal_with_grad",
+    "categorical_focal_with_logits",
+    "categorical_focal_with_logits_backward",
+    "categorical_focal_with_logits_with_grad",
+    "categorical_hinge",
+    "categorical_hinge_backward",
+    "categorical_hinge_with_grad",
     "column_sums",
+    "cosine_embedding",
+    "cosine_embedding_backward",
+    "cosine_embedding_with_grad",
+    "cosine_similarity",
+    "cosine_similarity_backward",
+    "cosine_similarity_with_grad",
     "cross_entropy",
     "cross_entropy_backward",
     "cross_entropy_with_grad",
+    "ctc_loss",
+    "ctc_loss_backward",
+    "ctc_loss_with_grad",
+    "cut_binary_cross_entropy",
+    "cut_binary_cross_entropy_backward",
+    "cut_binary_cross_entropy_with_grad",
+    "dice",
+    "dice_backward",
+    "dice_with_grad",
     "dropout",
     "dropout_backward",
     "elu",
     "elu_backward",
     "elu_grad",
-    "ftrl_",
-    "ftrl_many",
-    "ftrl_power_",
-    "ftrl_power_many",
+    "gaussian_nll",
+    "gaussian_nll_backward",
+    "gaussian_nll_with_grad",
     "gelu",
     "gelu_backward",
     "gelu_grad",
     "gelu_tanh",
     "gelu_tanh_backward",
     "gelu_tanh_grad",
-    "glorot_normal",
-    "glorot_uniform",
-    "he_normal",
-    "he_uniform",
+    "generalized_cross_entropy",
+    "generalized_cross_entropy_backward",
+    "generalized_cross_entropy_with_grad",
+    "half_mse",
+    "half_mse_backward",
+    "half_mse_with_grad",
+    "half_sse",
+    "half_sse_backward",
+    "half_sse_with_grad",
+    "hinge",
+    "hinge_backward",
+    "hinge_with_grad",
+    "huber",
+    "huber_backward",
+    "huber_with_grad",
     "identity",
     "identity_backward",
     "identity_grad",
+    "kl_divergence",
+    "kl_divergence_backward",
+    "kl_divergence_with_grad",
     "leaky_relu",
     "leaky_relu_backward",
     "leaky_relu_grad",
-    "lecun_normal",
-    "lecun_uniform",
-    "lion_",
-    "lion_many",
+    "log_cosh",
+    "log_cosh_backward",
+    "log_cosh_with_grad",
     "log_softmax",
     "log_softmax_backward",
     "logsumexp",
@@ -100,19 +128,35 @@ __all__ = [
     "mae",
     "mae_backward",
     "mae_with_grad",
+    "mape",
+    "mape_backward",
+    "mape_with_grad",
+    "margin_ranking",
+    "margin_ranking_backward",
+    "margin_ranking_with_grad",
     "matmul",
     "momentum_",
     "momentum_many",
     "mse",
     "mse_backward",
     "mse_with_grad",
-    "nadam_",
-    "nadam_many",
+    "msle",
+    "msle_backward",
+    "msle_with_grad",
+    "multi_margin",
+    "multi_margin_backward",
+    "multi_margin_with_grad",
     "nesterov_",
     "nesterov_many",
-    "orthogonal",
-    "radam_",
-    "radam_many",
+    "nll",
+    "nll_backward",
+    "nll_with_grad",
+    "poisson",
+    "poisson_backward",
+    "poisson_nll",
+    "poisson_nll_backward",
+    "poisson_nll_with_grad",
+    "poisson_with_grad",
     "random_bits",
     "registry",
     "relu",
@@ -138,6 +182,12 @@ __all__ = [
     "silu",
     "silu_backward",
     "silu_grad",
+    "smooth_l1",
+    "smooth_l1_backward",
+    "smooth_l1_with_grad",
+    "soft_margin",
+    "soft_margin_backward",
+    "soft_margin_with_grad",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",
@@ -146,12 +196,24 @@ __all__ = [
     "softplus",
     "softplus_backward",
     "softplus_grad",
-    "sumsq",
+    "squared_hinge",
+    "squared_hinge_backward",
+    "squared_hinge_with_grad",
     "tanh",
     "tanh_backward",
     "tanh_grad",
-    "truncated_normal",
-    "variance_scaling",
+    "triplet_margin",
+    "triplet_margin_backward",
+    "triplet_margin_with_grad",
+    "tversky",
+    "tversky_backward",
+    "tversky_with_grad",
+    "weighted_binary_cross_entropy",
+    "weighted_binary_cross_entropy_backward",
+    "weighted_binary_cross_entropy_with_grad",
+    "weighted_binary_cross_entropy_with_logits",
+    "weighted_binary_cross_entropy_with_logits_backward",
+    "weighted_binary_cross_entropy_with_logits_with_grad",
 ]
 
 def identity(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
@@ -253,6 +315,28 @@ def mse_backward(p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out:
 def mse_with_grad(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None) -> Any:
     """Squared error of each element."""
 
+def half_mse(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """Half the squared error of each element; the loss of a sample is their mean."""
+
+def half_mse_backward(
+    p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `half_mse` with respect to the prediction."""
+
+def half_mse_with_grad(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None) -> Any:
+    """Half the squared error of each element; the loss of a sample is their mean."""
+
+def half_sse(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """Half the squared error of each element; the loss of a sample is their sum."""
+
+def half_sse_backward(
+    p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `half_sse` with respect to the prediction."""
+
+def half_sse_with_grad(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None) -> Any:
+    """Half the squared error of each element; the loss of a sample is their sum."""
+
 def mae(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
     """Absolute error of each element."""
 
@@ -261,6 +345,108 @@ def mae_backward(p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out:
 
 def mae_with_grad(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None) -> Any:
     """Absolute error of each element."""
+
+def mape(p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean") -> Any:
+    """Absolute error of each element in percent of its target."""
+
+def mape_backward(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `mape` with respect to the prediction."""
+
+def mape_with_grad(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Absolute error of each element in percent of its target."""
+
+def msle(p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean") -> Any:
+    """Squared error of the logarithms of each element plus 1."""
+
+def msle_backward(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `msle` with respect to the prediction."""
+
+def msle_with_grad(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Squared error of the logarithms of each element plus 1."""
+
+def log_cosh(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """Logarithm of the hyperbolic cosine of the error of each element."""
+
+def log_cosh_backward(
+    p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `log_cosh` with respect to the prediction."""
+
+def log_cosh_with_grad(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None) -> Any:
+    """Logarithm of the hyperbolic cosine of the error of each element."""
+
+def huber(p: ArrayLike, t: ArrayLike, delta: float = 1.0, *, reduction: str = "mean") -> Any:
+    """Squared error of each element near 0, absolute error far from it."""
+
+def huber_backward(
+    p: ArrayLike, t: ArrayLike, delta: float = 1.0, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `huber` with respect to the prediction."""
+
+def huber_with_grad(
+    p: ArrayLike, t: ArrayLike, delta: float = 1.0, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Squared error of each element near 0, absolute error far from it."""
+
+def smooth_l1(p: ArrayLike, t: ArrayLike, beta: float = 1.0, *, reduction: str = "mean") -> Any:
+    """Absolute error of each element, rounded off near 0."""
+
+def smooth_l1_backward(
+    p: ArrayLike, t: ArrayLike, beta: float = 1.0, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `smooth_l1` with respect to the prediction."""
+
+def smooth_l1_with_grad(
+    p: ArrayLike, t: ArrayLike, beta: float = 1.0, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Absolute error of each element, rounded off near 0."""
+
+def poisson(p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean") -> Any:
+    """Negative logarithm of the Poisson probability of a count, from its predicted mean."""
+
+def poisson_backward(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `poisson` with respect to the prediction."""
+
+def poisson_with_grad(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Negative logarithm of the Poisson probability of a count, from its predicted mean."""
+
+def poisson_nll(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """Negative logarithm of the Poisson probability of a count, from the predicted logarithm of its mean."""
+
+def poisson_nll_backward(
+    p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `poisson_nll` with respect to the prediction."""
+
+def poisson_nll_with_grad(
+    p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Negative logarithm of the Poisson probability of a count, from the predicted logarithm of its mean."""
+
+def kl_divergence(p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean") -> Any:
+    """Divergence of predicted from true probabilities; the loss of a sample is the sum over its elements."""
+
+def kl_divergence_backward(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `kl_divergence` with respect to the prediction."""
+
+def kl_divergence_with_grad(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Divergence of predicted from true probabilities; the loss of a sample is the sum over its elements."""
 
 def binary_cross_entropy(p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean") -> Any:
     """Cross-entropy of two classes, from a predicted probability."""
@@ -287,6 +473,645 @@ def binary_cross_entropy_with_logits_with_grad(
     p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None
 ) -> Any:
     """Cross-entropy of two classes, from the logit, that is, from the value before the sigmoid."""
+
+def weighted_binary_cross_entropy(
+    p: ArrayLike, t: ArrayLike, pos_weight: float = 1.0, eps: float = 1e-07, *, reduction: str = "mean"
+) -> Any:
+    """Cross-entropy of two classes of unlike importance, from a predicted probability."""
+
+def weighted_binary_cross_entropy_backward(
+    p: ArrayLike,
+    t: ArrayLike,
+    pos_weight: float = 1.0,
+    eps: float = 1e-07,
+    *,
+    scale: float | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `weighted_binary_cross_entropy` with respect to the prediction."""
+
+def weighted_binary_cross_entropy_with_grad(
+    p: ArrayLike,
+    t: ArrayLike,
+    pos_weight: float = 1.0,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Cross-entropy of two classes of unlike importance, from a predicted probability."""
+
+def weighted_binary_cross_entropy_with_logits(
+    p: ArrayLike, t: ArrayLike, pos_weight: float = 1.0, *, reduction: str = "mean"
+) -> Any:
+    """Cross-entropy of two classes of unlike importance, from the logit."""
+
+def weighted_binary_cross_entropy_with_logits_backward(
+    p: ArrayLike, t: ArrayLike, pos_weight: float = 1.0, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `weighted_binary_cross_entropy_with_logits` with respect to the logit."""
+
+def weighted_binary_cross_entropy_with_logits_with_grad(
+    p: ArrayLike, t: ArrayLike, pos_weight: float = 1.0, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Cross-entropy of two classes of unlike importance, from the logit."""
+
+def cut_binary_cross_entropy(p: ArrayLike, t: ArrayLike, most: float = 100.0, *, reduction: str = "mean") -> Any:
+    """Cross-entropy of two classes, from a predicted probability, with the logarithms cut off."""
+
+def cut_binary_cross_entropy_backward(
+    p: ArrayLike, t: ArrayLike, most: float = 100.0, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `cut_binary_cross_entropy` with respect to the prediction."""
+
+def cut_binary_cross_entropy_with_grad(
+    p: ArrayLike, t: ArrayLike, most: float = 100.0, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Cross-entropy of two classes, from a predicted probability, with the logarithms cut off."""
+
+def binary_focal(
+    p: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 2.0,
+    pos_weight: float = 1.0,
+    neg_weight: float = 1.0,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+) -> Any:
+    """Cross-entropy of two classes that plays down easy examples, from a predicted probability."""
+
+def binary_focal_backward(
+    p: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 2.0,
+    pos_weight: float = 1.0,
+    neg_weight: float = 1.0,
+    eps: float = 1e-07,
+    *,
+    scale: float | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `binary_focal` with respect to the prediction."""
+
+def binary_focal_with_grad(
+    p: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 2.0,
+    pos_weight: float = 1.0,
+    neg_weight: float = 1.0,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Cross-entropy of two classes that plays down easy examples, from a predicted probability."""
+
+def binary_focal_with_logits(
+    p: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 2.0,
+    pos_weight: float = 1.0,
+    neg_weight: float = 1.0,
+    *,
+    reduction: str = "mean",
+) -> Any:
+    """Cross-entropy of two classes that plays down easy examples, from the logit."""
+
+def binary_focal_with_logits_backward(
+    p: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 2.0,
+    pos_weight: float = 1.0,
+    neg_weight: float = 1.0,
+    *,
+    scale: float | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `binary_focal_with_logits` with respect to the logit."""
+
+def binary_focal_with_logits_with_grad(
+    p: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 2.0,
+    pos_weight: float = 1.0,
+    neg_weight: float = 1.0,
+    *,
+    reduction: str = "mean",
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Cross-entropy of two classes that plays down easy examples, from the logit."""
+
+def hinge(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """How far each prediction falls short of the margin on the side of its target."""
+
+def hinge_backward(p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `hinge` with respect to the prediction."""
+
+def hinge_with_grad(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None) -> Any:
+    """How far each prediction falls short of the margin on the side of its target."""
+
+def squared_hinge(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """Square of how far each prediction falls short of the margin on the side of its target."""
+
+def squared_hinge_backward(
+    p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `squared_hinge` with respect to the prediction."""
+
+def squared_hinge_with_grad(
+    p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Square of how far each prediction falls short of the margin on the side of its target."""
+
+def soft_margin(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """Logistic loss of each prediction against its target of -1 or 1."""
+
+def soft_margin_backward(
+    p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `soft_margin` with respect to the prediction."""
+
+def soft_margin_with_grad(
+    p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Logistic loss of each prediction against its target of -1 or 1."""
+
+def nll(
+    log_probs: ArrayLike,
+    targets: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+) -> Any:
+    """Negative log-likelihood of the target classes, from logarithms of probabilities."""
+
+def nll_backward(
+    log_probs: ArrayLike,
+    targets: ArrayLike,
+    *,
+    scale: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `nll` with respect to the predictions."""
+
+def nll_with_grad(
+    log_probs: ArrayLike,
+    targets: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Negative log-likelihood of the target classes, from logarithms of probabilities."""
+
+def categorical_focal(
+    probs: ArrayLike,
+    targets: ArrayLike,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+) -> Any:
+    """Cross-entropy that plays down easy examples, from predicted probabilities."""
+
+def categorical_focal_backward(
+    probs: ArrayLike,
+    targets: ArrayLike,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    eps: float = 1e-07,
+    *,
+    scale: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `categorical_focal` with respect to the predictions."""
+
+def categorical_focal_with_grad(
+    probs: ArrayLike,
+    targets: ArrayLike,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Cross-entropy that plays down easy examples, from predicted probabilities."""
+
+def categorical_focal_with_logits(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+) -> Any:
+    """Cross-entropy that plays down easy examples, from logits."""
+
+def categorical_focal_with_logits_backward(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    *,
+    scale: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `categorical_focal_with_logits` with respect to the logits."""
+
+def categorical_focal_with_logits_with_grad(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Cross-entropy that plays down easy examples, from logits."""
+
+def generalized_cross_entropy(
+    probs: ArrayLike,
+    targets: ArrayLike,
+    q: float = 0.5,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+) -> Any:
+    """Between the cross-entropy (q towards 0) and the absolute error (q = 1), for labels that are partly wrong."""
+
+def generalized_cross_entropy_backward(
+    probs: ArrayLike,
+    targets: ArrayLike,
+    q: float = 0.5,
+    *,
+    scale: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `generalized_cross_entropy` with respect to the predictions."""
+
+def generalized_cross_entropy_with_grad(
+    probs: ArrayLike,
+    targets: ArrayLike,
+    q: float = 0.5,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Between the cross-entropy (q towards 0) and the absolute error (q = 1), for labels that are partly wrong."""
+
+def categorical_hinge(
+    p: ArrayLike,
+    targets: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+) -> Any:
+    """How far the right class falls short of a margin of 1 above the best wrong one."""
+
+def categorical_hinge_backward(
+    p: ArrayLike,
+    targets: ArrayLike,
+    *,
+    scale: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `categorical_hinge` with respect to the predictions."""
+
+def categorical_hinge_with_grad(
+    p: ArrayLike,
+    targets: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """How far the right class falls short of a margin of 1 above the best wrong one."""
+
+def multi_margin(
+    p: ArrayLike,
+    targets: ArrayLike,
+    margin: float = 1.0,
+    power: float = 1.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+) -> Any:
+    """How far the right class falls short of a margin above each of the others."""
+
+def multi_margin_backward(
+    p: ArrayLike,
+    targets: ArrayLike,
+    margin: float = 1.0,
+    power: float = 1.0,
+    *,
+    scale: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `multi_margin` with respect to the scores."""
+
+def multi_margin_with_grad(
+    p: ArrayLike,
+    targets: ArrayLike,
+    margin: float = 1.0,
+    power: float = 1.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """How far the right class falls short of a margin above each of the others."""
+
+def cosine_similarity(
+    p: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Minus the cosine of the angle between prediction and target."""
+
+def cosine_similarity_backward(
+    p: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `cosine_similarity` with respect to the predictions."""
+
+def cosine_similarity_with_grad(
+    p: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Minus the cosine of the angle between prediction and target."""
+
+def dice(
+    p: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """One minus the overlap of two sets, given as the degrees to which each element belongs to them."""
+
+def dice_backward(
+    p: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `dice` with respect to the predictions."""
+
+def dice_with_grad(
+    p: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """One minus the overlap of two sets, given as the degrees to which each element belongs to them."""
+
+def tversky(
+    p: ArrayLike,
+    t: ArrayLike,
+    alpha: float = 0.5,
+    beta: float = 0.5,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """`dice` with factors for the two ways in which sets can differ."""
+
+def tversky_backward(
+    p: ArrayLike,
+    t: ArrayLike,
+    alpha: float = 0.5,
+    beta: float = 0.5,
+    eps: float = 1e-07,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `tversky` with respect to the predictions."""
+
+def tversky_with_grad(
+    p: ArrayLike,
+    t: ArrayLike,
+    alpha: float = 0.5,
+    beta: float = 0.5,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """`dice` with factors for the two ways in which sets can differ."""
+
+def gaussian_nll(
+    mean: ArrayLike, var: ArrayLike, t: ArrayLike, eps: float = 1e-06, full: float = 0.0, *, reduction: str = "mean"
+) -> Any:
+    """Negative logarithm of the normal density of the targets, from predicted means and variances."""
+
+def gaussian_nll_backward(
+    mean: ArrayLike, var: ArrayLike, t: ArrayLike, eps: float = 1e-06, full: float = 0.0, *, scale: float | None = None
+) -> Any:
+    """Derivatives of `gaussian_nll` with respect to the means and the variances."""
+
+def gaussian_nll_with_grad(
+    mean: ArrayLike, var: ArrayLike, t: ArrayLike, eps: float = 1e-06, full: float = 0.0, *, reduction: str = "mean"
+) -> Any:
+    """Negative logarithm of the normal density of the targets, from predicted means and variances."""
+
+def margin_ranking(x1: ArrayLike, x2: ArrayLike, t: ArrayLike, margin: float = 0.0, *, reduction: str = "mean") -> Any:
+    """How far the larger of two scores falls short of a margin above the other."""
+
+def margin_ranking_backward(
+    x1: ArrayLike, x2: ArrayLike, t: ArrayLike, margin: float = 0.0, *, scale: float | None = None
+) -> Any:
+    """Derivatives of `margin_ranking` with respect to both scores."""
+
+def margin_ranking_with_grad(
+    x1: ArrayLike, x2: ArrayLike, t: ArrayLike, margin: float = 0.0, *, reduction: str = "mean"
+) -> Any:
+    """How far the larger of two scores falls short of a margin above the other."""
+
+def cosine_embedding(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    t: ArrayLike,
+    margin: float = 0.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Pulls rows that belong together towards one direction, and the others apart."""
+
+def cosine_embedding_backward(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    t: ArrayLike,
+    margin: float = 0.0,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Derivatives of `cosine_embedding` with respect to both rows."""
+
+def cosine_embedding_with_grad(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    t: ArrayLike,
+    margin: float = 0.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Pulls rows that belong together towards one direction, and the others apart."""
+
+def triplet_margin(
+    anchor: ArrayLike,
+    positive: ArrayLike,
+    negative: ArrayLike,
+    margin: float = 1.0,
+    power: float = 2.0,
+    eps: float = 1e-06,
+    swap: float = 0.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Pulls an anchor towards a row of its kind, until a row of another kind is further away by a margin."""
+
+def triplet_margin_backward(
+    anchor: ArrayLike,
+    positive: ArrayLike,
+    negative: ArrayLike,
+    margin: float = 1.0,
+    power: float = 2.0,
+    eps: float = 1e-06,
+    swap: float = 0.0,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Derivatives of `triplet_margin` with respect to the three rows."""
+
+def triplet_margin_with_grad(
+    anchor: ArrayLike,
+    positive: ArrayLike,
+    negative: ArrayLike,
+    margin: float = 1.0,
+    power: float = 2.0,
+    eps: float = 1e-06,
+    swap: float = 0.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Pulls an anchor towards a row of its kind, until a row of another kind is further away by a margin."""
 
 def sgd_(p: NDArray[Any], g: Any, lr: float = 0.01, weight_decay: float = 0.0, decoupled: bool = False) -> None:
     """Stochastic gradient descent."""
