@@ -12,7 +12,8 @@ tables and both dtypes, in the code that one call can run more than once:
   - nothing is called but memcpy and memset (the padded last block): no libm, no function that was not inlined.
 
 Scalar work ahead of the loop, such as preparing a parameter, is allowed. Needs GNU binutils and ELF objects (Linux).
-The loops that know rows and columns (rows.h, row_losses.h and their neighbours) are not looked at: they may end in a scalar remainder.
+The loops that know rows and columns (rows.h, row_losses.h and their neighbours) are not looked at: they may end in a
+scalar remainder.
 """
 
 from __future__ import annotations

@@ -184,8 +184,8 @@ def _loss(plan: Plan, o: Objective, x: int, target: int, weight: int, grad: int)
         predictions = plan.buffer(o.size)
         if o.loss.row == "softmax_cross_entropy":
             probs = predictions  # that loss has them anyway
-        elif o.final.row == "softmax":
-            plan.step("softmax", (x, predictions), ints=(rows, cols))
+        elif not o.final.row:
+            plan.step(o.final.name, (x, predictions), ints=(rows, cols))
         else:
             plan.step("activation", (x, predictions), row=o.final.row, ints=(rows * cols,), reals=o.final.params)
     buffers = (x, target, weight, grad, row_loss)
@@ -222,6 +222,14 @@ def _metric(plan: Plan, o: Objective, metric: Any, predictions: int, target: int
             row=metric.row,
             ints=(rows, o.cols, PLANNED),
             reals=(1.0, *metric.params),
+        )
+    elif metric.op == "row_loss":
+        plan.step(
+            metric.op,
+            (predictions, target, ABSENT, ABSENT, values, ABSENT, ABSENT, ABSENT),
+            row=metric.row,
+            ints=(rows, o.cols, PLANNED, 0, o.cols, 1),
+            reals=(1.0, 0.0, *metric.params),
         )
     else:
         plan.step(metric.op, (predictions, target, values), ints=(rows, o.cols), reals=metric.params)

@@ -128,6 +128,7 @@ class Compiled:
                 f"weights; give it an axis. Received: weights"
             )
         loss.check_rank(len(output_shape))
+        losses.base.weights_for(kernel, output[-1], np.dtype(np.float64))
         losses.base.loss_shape(kernel, (1, *output), f"{where}: {loss.name}")
         objective = Objective(
             loss=kernel,

@@ -86,16 +86,6 @@ def _start(op: str, name: str, predictions: Any, targets: Any, reduction: str, d
     return case, case.scale(reduction, denom, op)
 
 
-def _is_zero(value: object) -> bool:
-    """A float for which a short cut needs no further look; the general path reports what is no number."""
-    return type(value) is float and value == 0
-
-
-def _is_limit(eps: object) -> bool:
-    """A float that `_clip` accepts as it is."""
-    return type(eps) is float and 0 <= eps < 0.5
-
-
 def _sample_probs(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
     probs = rng.dirichlet(np.full(shape[-1], 2.0), shape[:-1])
     return Arguments((probs.astype(dtype), rng.integers(0, shape[-1], shape[:-1])), {})
@@ -103,6 +93,16 @@ def _sample_probs(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.G
 
 def _sample_logits(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
     return Arguments((rng.normal(size=shape).astype(dtype), rng.integers(0, shape[-1], shape[:-1])), {})
+
+
+def _is_zero(value: object) -> bool:
+    """A float for which a short cut needs no further look; the general path reports what is no number."""
+    return type(value) is float and value == 0
+
+
+def _is_limit(eps: object) -> bool:
+    """A float that is a valid eps as it is."""
+    return type(eps) is float and 0 <= eps < 0.5
 
 
 # ------------------------------------------------------------------------------------------------- what they share
@@ -192,7 +192,7 @@ def softmax_cross_entropy(
     return reduced(losses, reduction, scale, case), probs.reshape(case.shape)
 
 
-@operation("loss", _sample_probs, reference=reference.softmax_cross_entropy_backward)
+@operation("loss", _sample_probs, reference=reference.softmax_cross_entropy_grad)
 def softmax_cross_entropy_backward(
     probs: ArrayLike,
     targets: ArrayLike,
@@ -204,7 +204,8 @@ def softmax_cross_entropy_backward(
     label_smoothing: float = 0.0,
     out: Array | None = None,
 ) -> Any:
-    if ignore_index is mask is class_weight is None and _is_zero(label_smoothing) and current() is NATIVE:
+    plain = ignore_index is mask is class_weight is None and _is_zero(label_smoothing)
+    if plain and current() is NATIVE:
         result = fast.softmax_cross_entropy_backward(probs, targets, scale, out)
         if result is not None:
             return result
@@ -252,7 +253,7 @@ _describe(
     returns=f"(loss, dlogits)\n    {LOSS}; and the gradient of the reduced loss (for \"none\": of each sample's own)",
 )  # fmt: skip
 _describe(
-    softmax_cross_entropy_backward, reference.softmax_cross_entropy_backward, PROBS, SCALE, COUNTING, OUT,
+    softmax_cross_entropy_backward, reference.softmax_cross_entropy_grad, PROBS, SCALE, COUNTING, OUT,
     returns="array, shape and dtype of probs\n    Gradient with respect to the logits.",
 )  # fmt: skip
 

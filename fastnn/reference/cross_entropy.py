@@ -54,9 +54,17 @@ def target_rows(target: Labels | Array, shape: tuple[int, ...], ignore: int | No
 
 
 def of_classes(formula: Callable[..., Array]) -> Callable[..., Array]:
-    """Decorator of formulas ``(predictions, target rows, ...)``, which compute in float64; see the top of this module.
+    """Decorator of formulas that know target rows only; see the top of this module.
 
-    What has the shape of the predictions is a gradient: it gets their dtype.
+    Parameters
+    ----------
+    formula : function of (predictions, target rows, parameters ...), all of float64
+
+    Returns
+    -------
+    function
+        The same for targets in any form, with ``ignore``, ``smoothing`` and ``class_weight``.  What has the shape of the
+        predictions is a gradient: it gets their dtype.
     """
 
     @functools.wraps(formula)

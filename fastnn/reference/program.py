@@ -216,7 +216,7 @@ def row_loss(
         weight,
         scale,
         written,
-        row_loss,
+        row_loss[:rows],
         params,
         ignore,
         class_weight,
@@ -249,9 +249,9 @@ def threshold_hits(program: Program, step: Any, pred: Any, target: Any, hits: An
 
 @operation
 def score(program: Program, step: Any, values: Any, counted: Any) -> None:
-    _, slot, divisor, ignore = step.ints
+    rows, slot, divisor, ignore = step.ints
     factor = program.plan.batch * divide_by(divisor, counted, ignore) if divisor else step.reals[0]
-    program.totals[slot] += factor * values.sum()
+    program.totals[slot] += factor * values[:rows].sum()
 
 
 @operation
