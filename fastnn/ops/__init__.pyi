@@ -15,6 +15,17 @@ from fastnn.ops.classification import (
 )
 from fastnn.ops.ctc import ctc_loss, ctc_loss_backward, ctc_loss_with_grad
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
+from fastnn.ops.initializers import (
+    glorot_normal,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    lecun_normal,
+    lecun_uniform,
+    orthogonal,
+    truncated_normal,
+    variance_scaling,
+)
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
 from fastnn.ops.optimizers import look_ahead_, look_ahead_many
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
@@ -96,12 +107,16 @@ __all__ = [
     "generalized_cross_entropy",
     "generalized_cross_entropy_backward",
     "generalized_cross_entropy_with_grad",
+    "glorot_normal",
+    "glorot_uniform",
     "half_mse",
     "half_mse_backward",
     "half_mse_with_grad",
     "half_sse",
     "half_sse_backward",
     "half_sse_with_grad",
+    "he_normal",
+    "he_uniform",
     "hinge",
     "hinge_backward",
     "hinge_with_grad",
@@ -117,6 +132,8 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_backward",
     "leaky_relu_grad",
+    "lecun_normal",
+    "lecun_uniform",
     "log_cosh",
     "log_cosh_backward",
     "log_cosh_with_grad",
@@ -151,6 +168,7 @@ __all__ = [
     "nll",
     "nll_backward",
     "nll_with_grad",
+    "orthogonal",
     "poisson",
     "poisson_backward",
     "poisson_nll",
@@ -205,9 +223,11 @@ __all__ = [
     "triplet_margin",
     "triplet_margin_backward",
     "triplet_margin_with_grad",
+    "truncated_normal",
     "tversky",
     "tversky_backward",
     "tversky_with_grad",
+    "variance_scaling",
     "weighted_binary_cross_entropy",
     "weighted_binary_cross_entropy_backward",
     "weighted_binary_cross_entropy_with_grad",

@@ -63,8 +63,8 @@ def of_classes(formula: Callable[..., Array]) -> Callable[..., Array]:
     Returns
     -------
     function
-        The same for targets in any form, with ``ignore``, ``smoothing`` and ``class_weight``.  What has the shape of the
-        predictions is a gradient: it gets their dtype.
+        The same for targets in any form, with ``ignore``, ``smoothing`` and ``class_weight``.  What has the shape of
+        the predictions is a gradient: it gets their dtype.
     """
 
     @functools.wraps(formula)
