@@ -299,6 +299,7 @@ def run_kernel(kernel: LossKernel, pred: Array, target: Array | None, classes: i
     """
     losses = np.empty(pred.shape[0])
     if kernel.op == "elementwise_loss":
+        assert target is not None
         current().elementwise_loss(kernel.row, pred, target, None, 1.0, None, losses, kernel.params)
         return losses
     current().row_loss(

@@ -89,7 +89,7 @@ def exactly(formula: Callable[P, Any]) -> Callable[P, Any]:
             result = formula(*exact, **kwargs)  # type: ignore[arg-type]
             if isinstance(result, tuple):
                 return tuple(part.astype(dtype) for part in result)
-            return result.astype(dtype) if np.shape(result) == np.shape(args[0]) else result
+            return result.astype(dtype) if result.ndim == np.asarray(exact[0]).ndim else result
 
     return function
 

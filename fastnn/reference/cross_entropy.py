@@ -77,7 +77,8 @@ def of_classes(formula: Callable[..., Array]) -> Callable[..., Array]:
         class_weight: Array | None = None,
         **named: Any,
     ) -> Array:
-        predictions, given = np.asarray(p), np.asarray(target)
+        predictions = np.asarray(p)
+        given: NDArray[Any] = np.asarray(target)
         t = target_rows(given, predictions.shape, ignore)
         t = t * (1 - smoothing) + smoothing / t.shape[-1] if smoothing else t
         t = t if class_weight is None else t * class_weight
