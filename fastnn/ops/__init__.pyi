@@ -13,6 +13,7 @@ from fastnn.ops.classification import (
     softmax_cross_entropy_backward,
     softmax_cross_entropy_with_grad,
 )
+from fastnn.ops.clipping import clip_by_global_norm_, clip_by_norm_, clip_by_value_, sumsq
 from fastnn.ops.ctc import ctc_loss, ctc_loss_backward, ctc_loss_with_grad
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
 from fastnn.ops.initializers import (
@@ -71,6 +72,9 @@ __all__ = [
     "categorical_hinge",
     "categorical_hinge_backward",
     "categorical_hinge_with_grad",
+    "clip_by_global_norm_",
+    "clip_by_norm_",
+    "clip_by_value_",
     "column_sums",
     "cosine_embedding",
     "cosine_embedding_backward",
@@ -95,6 +99,10 @@ __all__ = [
     "elu",
     "elu_backward",
     "elu_grad",
+    "ftrl_",
+    "ftrl_many",
+    "ftrl_power_",
+    "ftrl_power_many",
     "gaussian_nll",
     "gaussian_nll_backward",
     "gaussian_nll_with_grad",
@@ -134,6 +142,8 @@ __all__ = [
     "leaky_relu_grad",
     "lecun_normal",
     "lecun_uniform",
+    "lion_",
+    "lion_many",
     "log_cosh",
     "log_cosh_backward",
     "log_cosh_with_grad",
@@ -163,6 +173,8 @@ __all__ = [
     "multi_margin",
     "multi_margin_backward",
     "multi_margin_with_grad",
+    "nadam_",
+    "nadam_many",
     "nesterov_",
     "nesterov_many",
     "nll",
@@ -175,6 +187,8 @@ __all__ = [
     "poisson_nll_backward",
     "poisson_nll_with_grad",
     "poisson_with_grad",
+    "radam_",
+    "radam_many",
     "random_bits",
     "registry",
     "relu",
@@ -217,6 +231,7 @@ __all__ = [
     "squared_hinge",
     "squared_hinge_backward",
     "squared_hinge_with_grad",
+    "sumsq",
     "tanh",
     "tanh_backward",
     "tanh_grad",
