@@ -91,8 +91,8 @@ def test_native_is_the_reference(op, dtype, shape):
         reference = run(op, arguments)
     # an update rounds what it starts from, which may be larger than what it ends with
     start = max(float(np.abs(array).max()) for array in flatten(arguments.args[0])) if op.writes else 0.0
-    # and the paths of ctc are added up in logarithms, each of which rounds
-    assert_close(native, reference, dtype, ulps=64 if op.row == "ctc" else 8, least=start)
+    # and exp magnifies the rounding of the logarithms, up to a hundred, in which ctc adds up its paths
+    assert_close(native, reference, dtype, ulps=1024 if op.row == "ctc" else 8, least=start)
 
 
 @parametrize([op for op in ELEMENTWISE if op.kind == "activation"])

@@ -212,7 +212,8 @@ def softmax_cross_entropy(logits, targets, reduction):
         return None
     probs = fresh_or(None, <cnp.ndarray>logits, None)
     a.grad, a.probs, a.grad_scale, a.params = NULL, data_of(probs), 1, NULL
-    if not run_loss(0, row_loss_of(logits, FASTNN_ROW_LOSS_softmax_cross_entropy), &a, <cnp.ndarray>logits, targets, &sum):
+    if not run_loss(0, row_loss_of(logits, FASTNN_ROW_LOSS_softmax_cross_entropy), &a, <cnp.ndarray>logits, targets,
+                    &sum):
         return None
     return sum * row_factor(<cnp.ndarray>logits, mean), probs
 
@@ -229,7 +230,8 @@ def softmax_cross_entropy_with_grad(logits, targets, reduction, out):
         return None
     a.grad, a.probs, a.params = data_of(grad), NULL, NULL
     a.grad_scale = row_factor(<cnp.ndarray>logits, mean)
-    if not run_loss(0, row_loss_of(logits, FASTNN_ROW_LOSS_softmax_cross_entropy), &a, <cnp.ndarray>logits, targets, &sum):
+    if not run_loss(0, row_loss_of(logits, FASTNN_ROW_LOSS_softmax_cross_entropy), &a, <cnp.ndarray>logits, targets,
+                    &sum):
         return None
     return sum * a.grad_scale, grad
 
@@ -256,7 +258,8 @@ def cross_entropy(probs, targets, double eps, reduction):
     if mean < 0 or not is_simple(probs):
         return None
     a.grad, a.probs, a.grad_scale, a.params = NULL, NULL, 1, &eps
-    if not run_loss(0, row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets, &sum):
+    if not run_loss(0, row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets,
+                    &sum):
         return None
     return sum * row_factor(<cnp.ndarray>probs, mean)
 
@@ -270,7 +273,8 @@ def cross_entropy_backward(probs, targets, double eps, scale, out):
         return None
     a.grad, a.probs, a.params = data_of(grad), NULL, &eps
     a.grad_scale = row_factor(<cnp.ndarray>probs, True) if scale is None else <double>scale
-    if not run_loss(0, row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets, NULL):
+    if not run_loss(0, row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets,
+                    NULL):
         return None
     return grad
 
@@ -287,6 +291,7 @@ def cross_entropy_with_grad(probs, targets, double eps, reduction, out):
         return None
     a.grad, a.probs, a.params = data_of(grad), NULL, &eps
     a.grad_scale = row_factor(<cnp.ndarray>probs, mean)
-    if not run_loss(0, row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets, &sum):
+    if not run_loss(0, row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets,
+                    &sum):
         return None
     return sum * a.grad_scale, grad

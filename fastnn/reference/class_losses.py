@@ -12,11 +12,17 @@ from fastnn.reference.cross_entropy import of_classes, target_rows
 from fastnn.reference.rows import log_softmax
 
 
-def _focal(q: Array, t: Array, gamma: float, log_q: Array) -> tuple[Array, Array]:
-    """``-t (1 - q)^gamma log(q)`` of every class, and its derivative with respect to ``log q``."""
-    part, known = t * (1 - q) ** gamma, np.where(t == 0, 0, log_q)
-    steepness = gamma * np.where(q == 1, 0, q / (1 - q)) * known
+def _focal(q: Array, rest: Array, t: Array, gamma: float, log_q: Array) -> tuple[Array, Array]:
+    """``-t (1 - q)^gamma log(q)`` of every class, and its derivative with respect to ``log q``; ``rest`` is 1 - q."""
+    part, known = t * rest**gamma, np.where(t == 0, 0, log_q)
+    steepness = gamma * np.where(rest == 0, 0, q / rest) * known
     return -part * known, part * (steepness - 1)
+
+
+def _clipped(q: Array, eps: float) -> tuple[Array, Array, Array]:
+    """q between eps and 1 - eps, 1 - q and log(q), which keep their digits where q is close to 1."""
+    clipped, rest = np.clip(q, eps, 1 - eps), np.clip(1 - q, eps, 1 - eps)
+    return clipped, rest, np.where(clipped > 0.5, np.log1p(-rest), np.log(clipped))
 
 
 @of_classes
@@ -54,8 +60,8 @@ def categorical_focal(
     ----------
     Lin et al., "Focal loss for dense object detection", ICCV 2017.
     """
-    q = np.clip(probs / np.sum(probs, axis=-1, keepdims=True), eps, 1 - eps)
-    losses: Array = alpha * np.sum(_focal(q, t, gamma, np.log(q))[0], axis=-1)
+    q, rest, log_q = _clipped(probs / np.sum(probs, axis=-1, keepdims=True), eps)
+    losses: Array = alpha * np.sum(_focal(q, rest, t, gamma, log_q)[0], axis=-1)
     return losses
 
 
@@ -86,8 +92,8 @@ def categorical_focal_grad(
     """
     total = np.sum(probs, axis=-1, keepdims=True)
     q = probs / total
-    clipped = np.clip(q, eps, 1 - eps)
-    slopes = np.where(q == clipped, _focal(clipped, t, gamma, np.log(clipped))[1], 0)
+    clipped, rest, log_q = _clipped(q, eps)
+    slopes = np.where(q == clipped, _focal(clipped, rest, t, gamma, log_q)[1], 0)
     share = np.where(slopes == 0, 0, slopes / clipped)
     gradient: Array = alpha * (share - np.sum(slopes, axis=-1, keepdims=True)) / total
     return gradient
@@ -126,7 +132,7 @@ def categorical_focal_with_logits(
     Lin et al., "Focal loss for dense object detection", ICCV 2017.
     """
     log_q = log_softmax(logits)
-    losses: Array = alpha * np.sum(_focal(np.exp(log_q), t, gamma, log_q)[0], axis=-1)
+    losses: Array = alpha * np.sum(_focal(np.exp(log_q), -np.expm1(log_q), t, gamma, log_q)[0], axis=-1)
     return losses
 
 
@@ -154,7 +160,7 @@ def categorical_focal_with_logits_grad(
     """
     log_q = log_softmax(logits)
     q = np.exp(log_q)
-    slopes = _focal(q, t, gamma, log_q)[1]
+    slopes = _focal(q, -np.expm1(log_q), t, gamma, log_q)[1]
     gradient: Array = alpha * (slopes - q * np.sum(slopes, axis=-1, keepdims=True))
     return gradient
 
