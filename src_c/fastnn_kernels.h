@@ -109,6 +109,10 @@ typedef struct {
     void (*gather[FASTNN_SOURCES])(size_t rows, size_t cols, const void *source, const int64_t *index, void *out);
     size_t (*first_nonfinite)(size_t n, const void *x); /* n if all are finite */
     double (*sum_of_squares)(size_t n, const void *x);
+
+    /* C (m, n, ldc) = op(A) op(B), row-major; every element one sum in the order of k, however the product is cut */
+    void (*small_gemm)(int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const void *a, size_t lda,
+                       const void *b, size_t ldb, void *c, size_t ldc);
 } fastnn_dtype_kernels;
 
 typedef struct {
@@ -116,6 +120,8 @@ typedef struct {
     fastnn_dtype_kernels dtype[FASTNN_DTYPES];
     /* Philox4x32-10: word i of the stream (seed, stream, step); first is a multiple of 4 */
     void (*random_bits)(size_t n, uint32_t *out, uint64_t seed, uint32_t stream, uint32_t step, uint64_t first);
+    /* copy past the caches: for results that are larger than they are */
+    void (*stream)(size_t size, const void *from, void *to);
 } fastnn_kernels;
 
 #endif

@@ -77,11 +77,14 @@ cdef extern from "fastnn_kernels.h" nogil:
         void (**gather)(size_t, size_t, const void *, const int64_t *, void *) noexcept nogil
         size_t (*first_nonfinite)(size_t, const void *) noexcept nogil
         double (*sum_of_squares)(size_t, const void *) noexcept nogil
+        void (*small_gemm)(int, int, size_t, size_t, size_t, const void *, size_t, const void *, size_t, void *,
+                           size_t) noexcept nogil
 
     ctypedef struct fastnn_kernels:
         const char *isa
         fastnn_dtype_kernels *dtype
         void (*random_bits)(size_t, uint32_t *, uint64_t, uint32_t, uint32_t, uint64_t) noexcept nogil
+        void (*stream)(size_t, const void *, void *) noexcept nogil
 
 cdef extern from "team.h" nogil:
     ctypedef struct fastnn_ticket:
@@ -106,6 +109,7 @@ ctypedef struct gemm_task:
     const char *a
     const char *b
     char *c
+    bint own                 # by our kernel, not by BLAS
     bint by_rows
     int block_size
     int blocks
