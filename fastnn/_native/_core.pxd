@@ -11,6 +11,7 @@ cdef extern from "fastnn_kernels.h" nogil:
         FASTNN_ACTIVATIONS
         FASTNN_LOSSES
         FASTNN_OPTIMIZERS
+        FASTNN_LEARNED
         FASTNN_ACT_identity
         FASTNN_SOURCES
 
@@ -37,6 +38,12 @@ cdef extern from "fastnn_kernels.h" nogil:
         const char *scalars
         void (*update)(size_t, void *, const void *, void *const *, const double *) noexcept nogil
 
+    ctypedef struct fastnn_learned:
+        const char *name
+        const char *params
+        size_t count
+        int sum
+
     ctypedef struct fastnn_loss_args:
         size_t rows
         size_t cols
@@ -55,6 +62,7 @@ cdef extern from "fastnn_kernels.h" nogil:
         fastnn_activation *activation
         fastnn_loss *loss
         fastnn_optimizer *optimizer
+        const fastnn_learned *learned
         void (*bias_forward)(int, size_t, size_t, size_t, const void *, void *, void *, const double *) noexcept nogil
         void (*bias_backward)(int, size_t, size_t, size_t, const void *, const void *, void *, void *,
                               const double *) noexcept nogil
@@ -64,6 +72,19 @@ cdef extern from "fastnn_kernels.h" nogil:
         rows_fn logsumexp
         rows_backward_fn softmax_backward
         rows_backward_fn log_softmax_backward
+        void (*learned_forward)(int, size_t, size_t, const void *, const void *, size_t, size_t, void *) noexcept nogil
+        void (*learned_backward)(int, size_t, size_t, size_t, const void *, const void *, const void *, size_t, size_t,
+                                 void *, double *) noexcept nogil
+        void (*expand)(size_t, size_t, const void *, const int32_t *, void *) noexcept nogil
+        void (*fold)(size_t, size_t, const double *, const int32_t *, void *) noexcept nogil
+        rows_fn softmin
+        rows_fn sparsemax
+        rows_backward_fn softmin_backward
+        rows_backward_fn sparsemax_backward
+        void (*gated_forward)(int, size_t, size_t, const void *, void *, const double *) noexcept nogil
+        void (*gated_backward)(int, size_t, size_t, const void *, const void *, void *, const double *) noexcept nogil
+        void (*maxout)(size_t, size_t, size_t, const void *, void *) noexcept nogil
+        void (*maxout_backward)(size_t, size_t, size_t, const void *, const void *, void *) noexcept nogil
         void (*elementwise_loss)(int, const fastnn_loss_args *) noexcept nogil
         void (*softmax_cross_entropy)(const fastnn_loss_args *) noexcept nogil
         void (*softmax_cross_entropy_backward)(const fastnn_loss_args *) noexcept nogil
@@ -74,6 +95,9 @@ cdef extern from "fastnn_kernels.h" nogil:
         void (*dropout)(size_t, const void *, void *, uint8_t *, uint64_t, uint32_t, uint32_t, uint64_t, double,
                         double) noexcept nogil
         void (*masked_scale)(size_t, const void *, const uint8_t *, void *, double) noexcept nogil
+        void (*rrelu)(size_t, const void *, void *, void *, uint64_t, uint32_t, uint32_t, uint64_t, double,
+                      double) noexcept nogil
+        void (*multiply)(size_t, const void *, const void *, void *) noexcept nogil
         void (**gather)(size_t, size_t, const void *, const int64_t *, void *) noexcept nogil
         size_t (*first_nonfinite)(size_t, const void *) noexcept nogil
         double (*sum_of_squares)(size_t, const void *) noexcept nogil

@@ -71,7 +71,7 @@ def _names(const char *row_list):
 
 
 def tables():
-    """The rows of src_c/*.def, in order: names, what they keep, parameters, slots and scalars."""
+    """The rows of src_c/*.def, in order: names, what they keep, parameters, slots and scalars, sums of pieces."""
     cdef int i
     cdef const fastnn_dtype_kernels *k = &_table.dtype[FASTNN_F32]
     return {
@@ -83,6 +83,10 @@ def tables():
         "optimizers": [
             (k.optimizer[i].name.decode(), _names(k.optimizer[i].slots), _names(k.optimizer[i].scalars))
             for i in range(FASTNN_OPTIMIZERS)
+        ],
+        "learned": [
+            (k.learned[i].name.decode(), _names(k.learned[i].params), bool(k.learned[i].sum))
+            for i in range(FASTNN_LEARNED)
         ],
     }
 

@@ -11,10 +11,14 @@ module                 contents
 ``losses``             element-wise losses and their derivatives
 ``cross_entropy``      losses of rows of class predictions, from logits and from probabilities
 ``rows``               softmax, log-softmax, log-sum-exp
+``simplex``            softmin, sparsemax, gumbel-softmax
+``learned``            activations with learned parameters: prelu, srelu, apl ...
+``gates``              the gated linear units, maxout
 ``affine``             matrix product, bias, column sums
 ``optimizers``         one step of sgd, momentum, adam ...
 ``clipping``           gradients limited by value and by norm
 ``random``             Philox random bits, dropout
+``random_relu``        ReLU with random slopes
 ``kernels``            all of it behind the interface of the compiled kernels (the "reference" backend)
 =====================  ==============================================================================
 
