@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 from fastnn import ops
 from fastnn._errors import unknown
 from fastnn.ops.activations import ROWS
+from fastnn.ops.gates import GATES
 
 
 class ActivationSpec(NamedTuple):
     """What a layer has to know of an activation; called with an array, it computes.
 
-    name: the public name.  row: the table row, or "" for the row-wise `softmax` and `log_softmax`.
+    name: the public name.  row: the table row, or "" for those of ROW_WISE, which work along the last axis.
     keeps: "x" or "y", what the backward pass needs.  params: the row's parameters.
     """
 
@@ -33,7 +34,7 @@ class ActivationSpec(NamedTuple):
 
 ALIASES = {"linear": "identity", "swish": "silu"}
 KERAS_DEFAULTS: dict[str, tuple[float, ...]] = {"leaky_relu": (0.2,)}
-ROW_WISE = ("softmax", "log_softmax")
+ROW_WISE = ("softmax", "log_softmax", "softmin", "sparsemax", *GATES)  # gates halve the last axis
 
 LINEAR = ActivationSpec("identity", "identity", "y")
 

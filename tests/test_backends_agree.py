@@ -12,7 +12,7 @@ from fastnn import Sequential, losses, optimizers
 from fastnn.layers import Activation, Dense, Dropout, Flatten, Input
 
 ACTIVATIONS = ["linear", "relu", "leaky_relu", "elu", "sigmoid", "tanh", "softplus", "silu", "gelu", "gelu_tanh"]
-ACTIVATIONS += ["softmax", "log_softmax"]
+ACTIVATIONS += ["softmax", "log_softmax", "softmin", "sparsemax"]
 OPTIMIZERS = [
     lambda: optimizers.SGD(0.05),
     lambda: optimizers.SGD(0.02, momentum=0.5),

@@ -25,6 +25,7 @@ FORMULAS = {
     "gelu": lambda x: x * (1 + np.vectorize(math.erf)(x / np.sqrt(2))) / 2,
     "gelu_tanh": lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
     "softmax": lambda x: np.exp(x) / np.exp(x).sum(-1, keepdims=True),
+    "softmin": lambda x: np.exp(-x) / np.exp(-x).sum(-1, keepdims=True),
     "log_softmax": lambda x: x - np.log(np.exp(x).sum(-1, keepdims=True)),
 }
 
