@@ -27,9 +27,13 @@ from contract import (
 
 import fastnn
 from fastnn import _native, ops
+from fastnn.ops import gates, learned
 from fastnn.ops.registry import sample_arguments
 
-FAST = [op for op in OPERATIONS if op.name != "random_bits"]
+# These have no short cuts: learned parameters, groups of columns, random slopes.
+GENERAL = {"random_bits", *learned.functions, *gates.functions, "maxout", "rrelu", "softmin", "sparsemax"}
+GENERAL |= {"gumbel_softmax"} | {f"{name}_backward" for name in GENERAL | {"gumbel_softmax"}}
+FAST = [op for op in OPERATIONS if op.name not in GENERAL]
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ cimport numpy as cnp
 from libc.stdint cimport uint32_t, uint64_t
 
 from fastnn._native._core cimport (
-    FASTNN_F32, FASTNN_F64, FASTNN_MAX_PARAMS, fastnn_dtype_kernels, kernels, parallel_for, rows_backward_fn, rows_fn,
-    thread_limit,
+    FASTNN_MAX_PARAMS, fastnn_dtype_kernels, parallel_for, rows_backward_fn, rows_fn, thread_limit,
 )
+from fastnn._native._ops cimport CHUNK, PARALLEL, data_of, read_params, table_of
 from fastnn._native import _core
 
 cnp.import_array()
@@ -19,17 +19,11 @@ cdef dict ACTIVATION_ROW = {row[0]: i for i, row in enumerate(_core.tables()["ac
 cdef dict LEARNED_ROW = {row[0]: i for i, row in enumerate(_core.tables()["learned"])}
 
 cdef enum:
-    CHUNK = 16384            # elements per block
     COLUMNS = 128            # columns per block, where blocks are of columns
-    PARALLEL = 131072        # elements from which threads pay for waking them
 
 
-cdef inline const fastnn_dtype_kernels *table_of(cnp.ndarray x) noexcept:
-    return &kernels().dtype[FASTNN_F64 if cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE else FASTNN_F32]
-
-
-cdef inline char *data_of(object x) noexcept:
-    return NULL if x is None else <char *>cnp.PyArray_DATA(<cnp.ndarray>x)
+cdef inline char *bytes_of(object x) noexcept:
+    return <char *>data_of(x)
 
 
 # What a block needs; which members count depends on the function.
@@ -62,7 +56,7 @@ cdef void describe(group_task *t, cnp.ndarray x, cnp.ndarray narrow) noexcept:
     t.k = table_of(x)
     t.rows, t.wide, t.cols = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(narrow, 1)
     t.item = cnp.PyArray_ITEMSIZE(x)
-    t.x = data_of(x)
+    t.x = bytes_of(x)
 
 
 cdef int run(group_task *t, group_fn block, ssize_t units, ssize_t per_block) except -1:
@@ -100,21 +94,21 @@ cdef void learned_backward_block(void *task, ssize_t block) noexcept nogil:
 cdef void describe_learned(group_task *t, row, cnp.ndarray x, cnp.ndarray params) except *:
     describe(t, x, x)
     t.row = LEARNED_ROW[row]
-    t.params = data_of(params)
+    t.params = bytes_of(params)
     t.pieces = cnp.PyArray_DIM(params, 0) // <ssize_t>t.k.learned[t.row].count
 
 
 def learned_forward(row, cnp.ndarray x, cnp.ndarray params, cnp.ndarray y):
     cdef group_task t
     describe_learned(&t, row, x, params)
-    t.y = data_of(y)
+    t.y = bytes_of(y)
     run_over_rows(&t, learned_block)
 
 
 def learned_backward(row, cnp.ndarray dy, cnp.ndarray x, cnp.ndarray params, dx, sums):
     cdef group_task t
     describe_learned(&t, row, x, params)
-    t.dy, t.y, t.sums = data_of(dy), data_of(dx), <double *>data_of(sums)
+    t.dy, t.y, t.sums = bytes_of(dy), bytes_of(dx), <double *>data_of(sums)
     run(&t, learned_backward_block, t.cols, COLUMNS if t.rows * t.cols >= CHUNK else t.cols)
 
 
@@ -132,7 +126,7 @@ cdef void rows_block(void *task, ssize_t block) noexcept nogil:
 cdef int run_rows(rows_fn one, rows_backward_fn two, object dy, cnp.ndarray x, cnp.ndarray y) except -1:
     cdef group_task t
     describe(&t, x, x)
-    t.one, t.two, t.dy, t.y = one, two, data_of(dy), data_of(y)
+    t.one, t.two, t.dy, t.y = one, two, bytes_of(dy), bytes_of(y)
     return run_over_rows(&t, rows_block)
 
 
@@ -164,12 +158,9 @@ cdef void gated_block(void *task, ssize_t block) noexcept nogil:
 
 cdef int run_gated(row, object dy, cnp.ndarray x, cnp.ndarray narrow, cnp.ndarray out, tuple params) except -1:
     cdef group_task t
-    cdef int i = 0
     describe(&t, x, narrow)
-    t.row, t.dy, t.y = ACTIVATION_ROW[row], data_of(dy), data_of(out)
-    for value in params[:FASTNN_MAX_PARAMS]:
-        t.numbers[i] = value
-        i += 1
+    read_params(params, t.numbers)
+    t.row, t.dy, t.y = ACTIVATION_ROW[row], bytes_of(dy), bytes_of(out)
     return run_over_rows(&t, gated_block)
 
 
@@ -194,7 +185,7 @@ cdef void maxout_block(void *task, ssize_t block) noexcept nogil:
 cdef int run_maxout(object dy, cnp.ndarray x, cnp.ndarray narrow, cnp.ndarray out) except -1:
     cdef group_task t
     describe(&t, x, narrow)
-    t.dy, t.y, t.pieces = data_of(dy), data_of(out), t.wide // max(<ssize_t>1, t.cols)
+    t.dy, t.y, t.pieces = bytes_of(dy), bytes_of(out), t.wide // max(<ssize_t>1, t.cols)
     return run_over_rows(&t, maxout_block)
 
 
@@ -222,7 +213,7 @@ cdef void multiply_block(void *task, ssize_t block) noexcept nogil:
 
 
 cdef int run_elements(group_task *t, cnp.ndarray x, cnp.ndarray y, group_fn block) except -1:
-    t.k, t.x, t.y = table_of(x), data_of(x), data_of(y)
+    t.k, t.x, t.y = table_of(x), bytes_of(x), bytes_of(y)
     t.rows, t.wide, t.item = 1, cnp.PyArray_SIZE(x), cnp.PyArray_ITEMSIZE(x)
     return run(t, block, t.wide, CHUNK)
 
@@ -230,12 +221,12 @@ cdef int run_elements(group_task *t, cnp.ndarray x, cnp.ndarray y, group_fn bloc
 def rrelu(cnp.ndarray x, cnp.ndarray y, cnp.ndarray slopes, uint64_t seed, uint32_t stream, uint32_t step,
           double lower, double upper):
     cdef group_task t
-    t.params, t.seed, t.stream, t.step = data_of(slopes), seed, stream, step
+    t.params, t.seed, t.stream, t.step = bytes_of(slopes), seed, stream, step
     t.numbers[0], t.numbers[1] = lower, upper
     run_elements(&t, x, y, rrelu_block)
 
 
 def multiply(cnp.ndarray a, cnp.ndarray b, cnp.ndarray y):
     cdef group_task t
-    t.dy = data_of(b)
+    t.dy = bytes_of(b)
     run_elements(&t, a, y, multiply_block)
