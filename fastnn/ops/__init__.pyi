@@ -28,6 +28,7 @@ from fastnn.ops.initializers import (
     variance_scaling,
 )
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
+from fastnn.ops.optimizers import look_ahead_, look_ahead_many
 from fastnn.ops.random_relu import rrelu, rrelu_backward
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 from fastnn.ops.simplex import (
@@ -40,14 +41,26 @@ from fastnn.ops.simplex import (
 )
 
 __all__ = [
+    "adadelta_",
+    "adadelta_many",
+    "adagrad_",
+    "adagrad_many",
     "adam_",
     "adam_many",
     "adam_raw_",
     "adam_raw_many",
+    "adamax_",
+    "adamax_many",
+    "adamw_",
+    "adamw_many",
     "affine",
     "affine_backward",
+    "amsgrad_",
+    "amsgrad_many",
     "apl",
     "apl_backward",
+    "asgd_",
+    "asgd_many",
     "bias_add",
     "bilinear",
     "bilinear_backward",
@@ -69,6 +82,10 @@ __all__ = [
     "elu",
     "elu_backward",
     "elu_grad",
+    "ftrl_",
+    "ftrl_many",
+    "ftrl_power_",
+    "ftrl_power_many",
     "geglu",
     "geglu_backward",
     "gelu",
@@ -97,9 +114,13 @@ __all__ = [
     "learned_swish_backward",
     "lecun_normal",
     "lecun_uniform",
+    "lion_",
+    "lion_many",
     "log_softmax",
     "log_softmax_backward",
     "logsumexp",
+    "look_ahead_",
+    "look_ahead_many",
     "mae",
     "mae_backward",
     "mae_with_grad",
@@ -111,11 +132,15 @@ __all__ = [
     "mse",
     "mse_backward",
     "mse_with_grad",
+    "nadam_",
+    "nadam_many",
     "nesterov_",
     "nesterov_many",
     "orthogonal",
     "prelu",
     "prelu_backward",
+    "radam_",
+    "radam_many",
     "random_bits",
     "registry",
     "reglu",
@@ -124,9 +149,19 @@ __all__ = [
     "relu_backward",
     "relu_grad",
     "rmsprop_",
+    "rmsprop_centered_",
+    "rmsprop_centered_many",
+    "rmsprop_centered_momentum_",
+    "rmsprop_centered_momentum_many",
     "rmsprop_many",
+    "rmsprop_momentum_",
+    "rmsprop_momentum_many",
+    "rprop_",
+    "rprop_many",
     "rrelu",
     "rrelu_backward",
+    "schedule_free_adamw_",
+    "schedule_free_adamw_many",
     "sgd_",
     "sgd_many",
     "sigmoid",
@@ -388,11 +423,23 @@ def momentum_(
     mu: float = 0.9,
     weight_decay: float = 0.0,
     decoupled: bool = False,
+    form: str = "inside",
+    dampening: float = 0.0,
+    first: bool = False,
 ) -> None:
     """Gradient descent with momentum: the parameter rolls on with a velocity."""
 
 def momentum_many(
-    p: Any, g: Any, v: Any, lr: float = 0.01, mu: float = 0.9, weight_decay: float = 0.0, decoupled: bool = False
+    p: Any,
+    g: Any,
+    v: Any,
+    lr: float = 0.01,
+    mu: float = 0.9,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+    form: str = "inside",
+    dampening: float = 0.0,
+    first: bool = False,
 ) -> None:
     """`momentum_` for many parameters in one call."""
 
@@ -404,13 +451,285 @@ def nesterov_(
     mu: float = 0.9,
     weight_decay: float = 0.0,
     decoupled: bool = False,
+    form: str = "inside",
+    dampening: float = 0.0,
+    first: bool = False,
 ) -> None:
     """Gradient descent with Nesterov's momentum: the gradient is taken where the velocity leads."""
 
 def nesterov_many(
-    p: Any, g: Any, v: Any, lr: float = 0.01, mu: float = 0.9, weight_decay: float = 0.0, decoupled: bool = False
+    p: Any,
+    g: Any,
+    v: Any,
+    lr: float = 0.01,
+    mu: float = 0.9,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+    form: str = "inside",
+    dampening: float = 0.0,
+    first: bool = False,
 ) -> None:
     """`nesterov_` for many parameters in one call."""
+
+def asgd_(
+    p: NDArray[Any],
+    g: Any,
+    average: NDArray[Any],
+    t: int,
+    lr: float = 0.01,
+    lambd: float = 0.0001,
+    alpha: float = 0.75,
+    t0: float = 1000000.0,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """Averaged stochastic gradient descent: beside the parameter walks the mean of its path."""
+
+def asgd_many(
+    p: Any,
+    g: Any,
+    average: Any,
+    t: int,
+    lr: float = 0.01,
+    lambd: float = 0.0001,
+    alpha: float = 0.75,
+    t0: float = 1000000.0,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """`asgd_` for many parameters in one call."""
+
+def adagrad_(
+    p: NDArray[Any],
+    g: Any,
+    a: NDArray[Any],
+    lr: float = 0.001,
+    eps: float = 1e-07,
+    eps_inside: bool = True,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """AdaGrad: steps scaled by the root of the sum of all squared gradients."""
+
+def adagrad_many(
+    p: Any,
+    g: Any,
+    a: Any,
+    lr: float = 0.001,
+    eps: float = 1e-07,
+    eps_inside: bool = True,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """`adagrad_` for many parameters in one call."""
+
+def adadelta_(
+    p: NDArray[Any],
+    g: Any,
+    a: NDArray[Any],
+    d: NDArray[Any],
+    lr: float = 0.001,
+    rho: float = 0.95,
+    eps: float = 1e-07,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """AdaDelta: steps of the size of the last steps, relative to the size of the last gradients."""
+
+def adadelta_many(
+    p: Any,
+    g: Any,
+    a: Any,
+    d: Any,
+    lr: float = 0.001,
+    rho: float = 0.95,
+    eps: float = 1e-07,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """`adadelta_` for many parameters in one call."""
+
+def rmsprop_(
+    p: NDArray[Any],
+    g: Any,
+    v: NDArray[Any],
+    lr: float = 0.001,
+    rho: float = 0.9,
+    eps: float = 1e-07,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+    eps_inside: bool = True,
+) -> None:
+    """RMSprop: steps scaled by a running root mean square of the gradient."""
+
+def rmsprop_many(
+    p: Any,
+    g: Any,
+    v: Any,
+    lr: float = 0.001,
+    rho: float = 0.9,
+    eps: float = 1e-07,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+    eps_inside: bool = True,
+) -> None:
+    """`rmsprop_` for many parameters in one call."""
+
+def rmsprop_momentum_(
+    p: NDArray[Any],
+    g: Any,
+    v: NDArray[Any],
+    b: NDArray[Any],
+    lr: float = 0.001,
+    mu: float = 0.9,
+    rho: float = 0.9,
+    eps: float = 1e-07,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+    eps_inside: bool = True,
+    form: str = "inside",
+) -> None:
+    """RMSprop with momentum on the scaled gradient."""
+
+def rmsprop_momentum_many(
+    p: Any,
+    g: Any,
+    v: Any,
+    b: Any,
+    lr: float = 0.001,
+    mu: float = 0.9,
+    rho: float = 0.9,
+    eps: float = 1e-07,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+    eps_inside: bool = True,
+    form: str = "inside",
+) -> None:
+    """`rmsprop_momentum_` for many parameters in one call."""
+
+def rmsprop_centered_(
+    p: NDArray[Any],
+    g: Any,
+    v: NDArray[Any],
+    m: NDArray[Any],
+    lr: float = 0.001,
+    rho: float = 0.9,
+    eps: float = 1e-07,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+    eps_inside: bool = True,
+) -> None:
+    """RMSprop scaled by a running standard deviation of the gradient."""
+
+def rmsprop_centered_many(
+    p: Any,
+    g: Any,
+    v: Any,
+    m: Any,
+    lr: float = 0.001,
+    rho: float = 0.9,
+    eps: float = 1e-07,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+    eps_inside: bool = True,
+) -> None:
+    """`rmsprop_centered_` for many parameters in one call."""
+
+def rmsprop_centered_momentum_(
+    p: NDArray[Any],
+    g: Any,
+    v: NDArray[Any],
+    m: NDArray[Any],
+    b: NDArray[Any],
+    lr: float = 0.001,
+    mu: float = 0.9,
+    rho: float = 0.9,
+    eps: float = 1e-07,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+    eps_inside: bool = True,
+    form: str = "inside",
+) -> None:
+    """RMSprop scaled by a running standard deviation, with momentum on the scaled gradient."""
+
+def rmsprop_centered_momentum_many(
+    p: Any,
+    g: Any,
+    v: Any,
+    m: Any,
+    b: Any,
+    lr: float = 0.001,
+    mu: float = 0.9,
+    rho: float = 0.9,
+    eps: float = 1e-07,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+    eps_inside: bool = True,
+    form: str = "inside",
+) -> None:
+    """`rmsprop_centered_momentum_` for many parameters in one call."""
+
+def ftrl_(
+    p: NDArray[Any],
+    g: Any,
+    a: NDArray[Any],
+    z: NDArray[Any],
+    lr: float = 0.001,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    l2_shrinkage: float = 0.0,
+    beta: float = 0.0,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """Follow the regularized leader: AdaGrad's rates with an L1 penalty that makes parameters exactly 0."""
+
+def ftrl_many(
+    p: Any,
+    g: Any,
+    a: Any,
+    z: Any,
+    lr: float = 0.001,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    l2_shrinkage: float = 0.0,
+    beta: float = 0.0,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """`ftrl_` for many parameters in one call."""
+
+def ftrl_power_(
+    p: NDArray[Any],
+    g: Any,
+    a: NDArray[Any],
+    z: NDArray[Any],
+    power: float,
+    lr: float = 0.001,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    l2_shrinkage: float = 0.0,
+    beta: float = 0.0,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """Follow the regularized leader with rates that fall with another power of the sum of squares."""
+
+def ftrl_power_many(
+    p: Any,
+    g: Any,
+    a: Any,
+    z: Any,
+    power: float,
+    lr: float = 0.001,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    l2_shrinkage: float = 0.0,
+    beta: float = 0.0,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """`ftrl_power_` for many parameters in one call."""
 
 def adam_(
     p: NDArray[Any],
@@ -444,29 +763,217 @@ def adam_many(
 ) -> None:
     """`adam_` for many parameters in one call."""
 
-def rmsprop_(
+def amsgrad_(
     p: NDArray[Any],
     g: Any,
+    m: NDArray[Any],
     v: NDArray[Any],
+    largest: NDArray[Any],
+    t: int,
     lr: float = 0.001,
-    rho: float = 0.9,
+    b1: float = 0.9,
+    b2: float = 0.999,
     eps: float = 1e-07,
+    form: str = "folded",
     weight_decay: float = 0.0,
     decoupled: bool = False,
 ) -> None:
-    """RMSprop: steps scaled by a running root mean square of the gradient."""
+    """AMSGrad: Adam whose running mean square counts with its largest value so far."""
 
-def rmsprop_many(
+def amsgrad_many(
     p: Any,
     g: Any,
+    m: Any,
     v: Any,
+    largest: Any,
+    t: int,
     lr: float = 0.001,
-    rho: float = 0.9,
+    b1: float = 0.9,
+    b2: float = 0.999,
     eps: float = 1e-07,
+    form: str = "folded",
     weight_decay: float = 0.0,
     decoupled: bool = False,
 ) -> None:
-    """`rmsprop_` for many parameters in one call."""
+    """`amsgrad_` for many parameters in one call."""
+
+def adamax_(
+    p: NDArray[Any],
+    g: Any,
+    m: NDArray[Any],
+    u: NDArray[Any],
+    t: int,
+    lr: float = 0.001,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-07,
+    eps_inside: bool = False,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """Adamax: Adam with a running maximum in the place of the root mean square."""
+
+def adamax_many(
+    p: Any,
+    g: Any,
+    m: Any,
+    u: Any,
+    t: int,
+    lr: float = 0.001,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-07,
+    eps_inside: bool = False,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """`adamax_` for many parameters in one call."""
+
+def nadam_(
+    p: NDArray[Any],
+    g: Any,
+    m: NDArray[Any],
+    v: NDArray[Any],
+    t: int,
+    lr: float = 0.001,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-07,
+    momentum_decay: float = 1.0,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """Nadam: Adam with Nesterov's momentum."""
+
+def nadam_many(
+    p: Any,
+    g: Any,
+    m: Any,
+    v: Any,
+    t: int,
+    lr: float = 0.001,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-07,
+    momentum_decay: float = 1.0,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """`nadam_` for many parameters in one call."""
+
+def radam_(
+    p: NDArray[Any],
+    g: Any,
+    m: NDArray[Any],
+    v: NDArray[Any],
+    t: int,
+    lr: float = 0.001,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-07,
+    threshold: float = 5.0,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """Rectified Adam: Adam once enough gradients are known for its root mean square to mean something."""
+
+def radam_many(
+    p: Any,
+    g: Any,
+    m: Any,
+    v: Any,
+    t: int,
+    lr: float = 0.001,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-07,
+    threshold: float = 5.0,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """`radam_` for many parameters in one call."""
+
+def schedule_free_adamw_(
+    p: NDArray[Any],
+    g: Any,
+    z: NDArray[Any],
+    v: NDArray[Any],
+    t: int,
+    lr: float = 0.0025,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-08,
+    weight: float | None = None,
+    weight_decay: float = 0.0,
+    decoupled: bool = True,
+) -> None:
+    """Schedule-free AdamW: the gradient is taken between a walker and the mean of its path."""
+
+def schedule_free_adamw_many(
+    p: Any,
+    g: Any,
+    z: Any,
+    v: Any,
+    t: int,
+    lr: float = 0.0025,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-08,
+    weight: float | None = None,
+    weight_decay: float = 0.0,
+    decoupled: bool = True,
+) -> None:
+    """`schedule_free_adamw_` for many parameters in one call."""
+
+def lion_(
+    p: NDArray[Any],
+    g: Any,
+    m: NDArray[Any],
+    lr: float = 0.001,
+    b1: float = 0.9,
+    b2: float = 0.99,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """Lion: steps of one size, in the direction of a running mean of the gradient."""
+
+def lion_many(
+    p: Any,
+    g: Any,
+    m: Any,
+    lr: float = 0.001,
+    b1: float = 0.9,
+    b2: float = 0.99,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """`lion_` for many parameters in one call."""
+
+def rprop_(
+    p: NDArray[Any],
+    g: Any,
+    last: NDArray[Any],
+    size: NDArray[Any],
+    shrink: float = 0.5,
+    grow: float = 1.2,
+    smallest: float = 1e-06,
+    largest: float = 50.0,
+    take_back: bool = False,
+) -> None:
+    """Resilient backpropagation: every parameter has a step size, which grows until its gradient turns."""
+
+def rprop_many(
+    p: Any,
+    g: Any,
+    last: Any,
+    size: Any,
+    shrink: float = 0.5,
+    grow: float = 1.2,
+    smallest: float = 1e-06,
+    largest: float = 50.0,
+    take_back: bool = False,
+) -> None:
+    """`rprop_` for many parameters in one call."""
 
 def adam_raw_(
     p: NDArray[Any], g: Any, m: NDArray[Any], v: NDArray[Any], b1: float, b2: float, a: float, s: float, eps: float
@@ -475,3 +982,35 @@ def adam_raw_(
 
 def adam_raw_many(p: Any, g: Any, m: Any, v: Any, b1: float, b2: float, a: float, s: float, eps: float) -> None:
     """`adam_raw_` for many parameters in one call."""
+
+def adamw_(
+    p: NDArray[Any],
+    g: Any,
+    m: NDArray[Any],
+    v: NDArray[Any],
+    t: int,
+    lr: float = 0.001,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-07,
+    form: str = "folded",
+    weight_decay: float = 0.004,
+    decoupled: bool = True,
+) -> None:
+    """Adam: steps scaled by running means of the gradient and of its square."""
+
+def adamw_many(
+    p: Any,
+    g: Any,
+    m: Any,
+    v: Any,
+    t: int,
+    lr: float = 0.001,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-07,
+    form: str = "folded",
+    weight_decay: float = 0.004,
+    decoupled: bool = True,
+) -> None:
+    """`adamw_` for many parameters in one call."""
