@@ -7,7 +7,7 @@ oracle, the benchmark's baseline and the source of the public documentation at o
 =====================  ==============================================================================
 module                 contents
 =====================  ==============================================================================
-``activations``        relu, sigmoid, gelu ..., forward and backward
+``activations``        relu, sigmoid, gelu ..., forward and backward, one module for each family
 ``losses``             element-wise losses and their derivatives
 ``cross_entropy``      losses of rows of class predictions, from logits and from probabilities
 ``rows``               softmax, log-softmax, log-sum-exp

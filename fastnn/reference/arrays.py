@@ -21,6 +21,7 @@ Labels: TypeAlias = NDArray[np.integer[Any]]
 
 # Parameters: what follows the type says which values the public functions accept.
 NonNegative = Annotated[float, ">= 0"]
+Positive = Annotated[float, "> 0"]
 BelowHalf = Annotated[float, ">= 0 and < 0.5"]
 
 P = ParamSpec("P")
