@@ -35,7 +35,7 @@ def soft_exponential(x, alpha=0.5):
 
 
 def gelu_tanh(x):
-    return x / 2 * (1 + mpmath.tanh(mpmath.sqrt(2 / mpmath.pi) * (x + mpf("0.044715") * x**3)))
+    return x * sigmoid(2 * mpmath.sqrt(2 / mpmath.pi) * (x + mpf("0.044715") * x**3))  # (1 + tanh(u)) / 2
 
 
 def selu(x):
