@@ -112,6 +112,8 @@ def _signature(spec: ActivationSpec) -> dict[str, Any]:
 
 def _with(spec: ActivationSpec, given: Mapping[str, Any]) -> ActivationSpec:
     """The activation with the parameters given by Keras's names, or those of fastnn.ops."""
+    if not given:
+        return spec
     known = _signature(spec)
     own = {keras: name for name, keras in KERAS_NAMES.get(spec.name, {}).items()}
     for name in given:
@@ -119,7 +121,7 @@ def _with(spec: ActivationSpec, given: Mapping[str, Any]) -> ActivationSpec:
             raise unknown(f"parameter of {spec.name}", name, known)
     if spec == _named(spec.name) and spec.name in _FORMS:
         return _FORMS[spec.name](**given)
-    values = dict(zip(ROWS[spec.row].params, spec.params)) if spec.row else {}
+    values = dict(zip(ROWS[spec.row].params, spec.params))
     for name, value in given.items():
         parameter = own.get(name, name)
         values[parameter] = math.inf if value is None and _taken(spec.row)[parameter].default == math.inf else value

@@ -1,4 +1,5 @@
-/* The activations that take more than a line; included by real_math.h, once per dtype, under its rules.
+/* The activations that take more than a line; included by real_math.h, once per dtype, under its rules;
+ * its bounds ("ULP a / b") are of every 37th float32 and of one million float64.
  *
  * Each is arranged so that nothing cancels and nothing overflows on the way, over the whole range.
  */
@@ -45,7 +46,7 @@ INLINE real FN(hypotenuse)(real m, real b) {
     return FN(at_least)(m, fsqrt(c * c + b));
 }
 
-/* (x + sqrt(x^2 + b)) / 2, all x, b >= 0.  For x < 0 the conjugate, (b/2) / (|x| + sqrt(x^2 + b)).  ULP @squareplus@ */
+/* (x + sqrt(x^2 + b)) / 2, all x, b >= 0.  For x < 0 the conjugate, (b/2) / (|x| + sqrt(x^2 + b)).  ULP 2.75 / 2.73 */
 INLINE real FN(squareplus_)(real x, real b) {
     const real m = fabs_(x), half = K(0.5) * m + K(0.5) * FN(hypotenuse)(m, b);
     return select(x < K(0), K(0.25) * b / FN(at_least)(REAL_MIN, half), half);
@@ -61,7 +62,7 @@ INLINE real FN(sqrt_gate_)(real x, real b) {
 }
 
 /* x (1 + x / r) / 2 with r = sqrt(x^2 + 1), all x; -0 at -inf.  For x < 0 it is x / (2 (x^2 + 1 + |x| r)), where
- * nothing cancels, and from 2^60 on 1 / (4 x).  ULP @dish@ */
+ * nothing cancels, and from 2^60 on 1 / (4 x).  ULP 3.15 / 2.89 */
 INLINE real FN(dish_)(real x) {
     const real m = fabs_(x), square = m * m + K(1), root = fsqrt(square);
     const int far = m > K(0x1p60), left = x < K(0);
@@ -77,7 +78,7 @@ INLINE real FN(dish_slope_)(real x) {
     return fsqrt_gate(x, K(1)) * (K(1) + s * (K(1) - s));
 }
 
-/* x + (sqrt(x^2 + 1) - 1) / 2 = x (1 + x / (2 + 2 sqrt(x^2 + 1))), all x.  ULP @bent_identity@ */
+/* x + (sqrt(x^2 + 1) - 1) / 2 = x (1 + x / (2 + 2 sqrt(x^2 + 1))), all x.  ULP 3.44 / 2.73 */
 INLINE real FN(bent_identity_)(real x) {
     const real c = fclamp(x, K(-0x1p60), K(0x1p60));
     return x * (K(1) + K(0.5) * c / (K(1) + fsqrt(c * c + K(1))));
@@ -90,7 +91,7 @@ INLINE real FN(bent_identity_slope_)(real x) {
 }
 
 /* x / sqrt(1 + alpha x^2), all x, alpha >= 0.  From |x| = 1 on 1 / sqrt(1/x^2 + alpha), so that nothing overflows.  ULP
- * @isru@ */
+ * 1.99 / 1.94 */
 INLINE real FN(isru_)(real x, real alpha) {
     const real m = fabs_(x);
     const int small = m <= K(1);
@@ -111,14 +112,14 @@ INLINE real FN(isru_root_)(real x, real alpha) {
 /* ---- made of exponentials and logarithms ---------------------------------------------------------------------------
  */
 
-/* x - tanh(x), all x.  x^3 P(x^2) for |x| < 1.2, where the difference cancels.  ULP @tanh_shrink@ */
+/* x - tanh(x), all x.  x^3 P(x^2) for |x| < 1.2, where the difference cancels.  ULP 3.24 / 3.37 */
 INLINE real FN(tanh_shrink_)(real x) {
     const real magnitude = fabs_(x), square = FN(at_most)(K(1.44), x * x);
     const real near = magnitude * (square * FN(tanh_shrink_small)(square));
     return FN(odd)(select(magnitude < K(1.2), near, magnitude - ftanh(magnitude)), x);
 }
 
-/* exp(-x^2), all x.  The square is taken to double length, as in normpdf.  ULP @gaussian@ */
+/* exp(-x^2), all x.  The square is taken to double length, as in normpdf.  ULP 1.70 / 1.13 */
 INLINE real FN(gaussian_)(real x) {
     real low, scale;
     const real z = FN(at_most)(FN(gaussian_highest), fabs_(x)), square = two_prod(z, z, &low);
@@ -126,7 +127,7 @@ INLINE real FN(gaussian_)(real x) {
     return FN(exp_value)(q, scale);
 }
 
-/* x / (1 + exp(-1.702 x)), all x; -0 at -inf.  As silu, with the product to double length.  ULP @quick_gelu@ */
+/* x / (1 + exp(-1.702 x)), all x; -0 at -inf.  As silu, with the product to double length.  ULP 3.54 / 2.29 */
 INLINE real FN(quick_gelu_)(real x) {
     real low, scale;
     const real z = FN(at_most)(FN(quick_gelu_highest), fabs_(x)), argument = two_prod(z, K(QUICK_HI), &low);
@@ -178,7 +179,7 @@ INLINE real FN(soft_exponential_slope_)(real x, real alpha) {
 
 /* ln((1 + exp(alpha x)) / (1 + exp(alpha (x - 1)))) / alpha, all x, alpha > 0.  With s = min(x, 1 - x) one logarithm
  * of 1 + t, t = (1 - exp(-alpha)) exp(alpha s) / (1 + exp(alpha (s - 1))); the other half by f(x) = 1 - f(1 - x).
- * Where t is so large that its logarithm is alpha s, that.  ULP @soft_clipping@ */
+ * Where t is so large that its logarithm is alpha s, that.  ULP 3.65 / 3.42 */
 INLINE real FN(soft_clipping_)(real x, real alpha) {
     real low, scale;
     const int upper = x > K(0.5);

@@ -1,4 +1,5 @@
-/* Sine, cosine and arc tangent; included by real_math.h, once per dtype, under its rules.
+/* Sine, cosine and arc tangent; included by real_math.h, once per dtype, under its rules;
+ * its bounds ("ULP a / b") are of every 37th float32 and of one million float64.
  *
  * Sine and cosine keep their bound for |x| <= 2^17 in float32 and 2^46 in float64, which is where the argument can be
  * reduced with three numbers for pi/2; beyond, they stay at the value of that limit, since neighbouring numbers then
@@ -35,7 +36,7 @@
 /* ---- arc tangent ----------------------------------------------------------------------------------------------- */
 
 /* atan(x), all x.  Of t = x, (x - 1)/(x + 1) or -1/x, added to 0, pi/4 or pi/2, so that |t| <= 1/2 (as in fdlibm, with
- * fewer cases).  ULP @atan@ */
+ * fewer cases).  ULP 1.39 / 1.22 */
 INLINE real FN(atan_)(real x) {
     const real m = fabs_(x);
     const int middle = m > K(0.5), upper = m > K(2);
@@ -80,13 +81,13 @@ INLINE real FN(sine)(real x, real_int quarters) {
     return FN(from_bits)(FN(bits)(value) ^ sign) + (x - x);
 }
 
-/* sin(x).  ULP @sin@ */
+/* sin(x).  ULP 0.91 / 0.88 */
 INLINE real FN(sin_)(real x) { return select(x == K(0), x, FN(sine)(x, 0)); }
 
-/* cos(x).  ULP @cos@ */
+/* cos(x).  ULP 0.91 / 0.91 */
 INLINE real FN(cos_)(real x) { return FN(sine)(x, 1); }
 
-/* sin(x) / x; 1 at 0, 0 at infinities.  ULP @sinc@ */
+/* sin(x) / x; 1 at 0, 0 at infinities.  ULP 1.70 / 1.72 */
 INLINE real FN(sinc_)(real x) {
     const real inside = select(x == K(0), K(1), FN(sine)(x, 0) / x);
     return select(fabs_(x) > REAL_MAX, K(0), inside);
