@@ -15,6 +15,7 @@ from fastnn.ops.classification import (
 )
 from fastnn.ops.clipping import clip_by_global_norm_, clip_by_norm_, clip_by_value_, sumsq
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
+from fastnn.ops.gates import maxout, maxout_backward
 from fastnn.ops.initializers import (
     glorot_normal,
     glorot_uniform,
@@ -28,7 +29,16 @@ from fastnn.ops.initializers import (
 )
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
 from fastnn.ops.optimizers import look_ahead_, look_ahead_many
+from fastnn.ops.random_relu import rrelu, rrelu_backward
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
+from fastnn.ops.simplex import (
+    gumbel_softmax,
+    gumbel_softmax_backward,
+    softmin,
+    softmin_backward,
+    sparsemax,
+    sparsemax_backward,
+)
 
 __all__ = [
     "adadelta_",
@@ -47,6 +57,8 @@ __all__ = [
     "affine_backward",
     "amsgrad_",
     "amsgrad_many",
+    "apl",
+    "apl_backward",
     "arctan",
     "arctan_backward",
     "arctan_grad",
@@ -56,6 +68,8 @@ __all__ = [
     "bent_identity_backward",
     "bent_identity_grad",
     "bias_add",
+    "bilinear",
+    "bilinear_backward",
     "binary_cross_entropy",
     "binary_cross_entropy_backward",
     "binary_cross_entropy_with_grad",
@@ -96,6 +110,8 @@ __all__ = [
     "gaussian",
     "gaussian_backward",
     "gaussian_grad",
+    "geglu",
+    "geglu_backward",
     "gelu",
     "gelu_backward",
     "gelu_grad",
@@ -104,6 +120,10 @@ __all__ = [
     "gelu_tanh_grad",
     "glorot_normal",
     "glorot_uniform",
+    "glu",
+    "glu_backward",
+    "gumbel_softmax",
+    "gumbel_softmax_backward",
     "hard_shrink",
     "hard_shrink_backward",
     "hard_shrink_grad",
@@ -133,6 +153,10 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_backward",
     "leaky_relu_grad",
+    "learned_soft_exponential",
+    "learned_soft_exponential_backward",
+    "learned_swish",
+    "learned_swish_backward",
     "lecun_normal",
     "lecun_tanh",
     "lecun_tanh_backward",
@@ -152,6 +176,8 @@ __all__ = [
     "mae_backward",
     "mae_with_grad",
     "matmul",
+    "maxout",
+    "maxout_backward",
     "mish",
     "mish_backward",
     "mish_grad",
@@ -168,6 +194,8 @@ __all__ = [
     "piecewise_linear",
     "piecewise_linear_backward",
     "piecewise_linear_grad",
+    "prelu",
+    "prelu_backward",
     "quick_gelu",
     "quick_gelu_backward",
     "quick_gelu_grad",
@@ -178,6 +206,8 @@ __all__ = [
     "rectifier_backward",
     "rectifier_grad",
     "registry",
+    "reglu",
+    "reglu_backward",
     "relu",
     "relu6",
     "relu6_backward",
@@ -194,6 +224,8 @@ __all__ = [
     "rmsprop_momentum_many",
     "rprop_",
     "rprop_many",
+    "rrelu",
+    "rrelu_backward",
     "schedule_free_adamw_",
     "schedule_free_adamw_many",
     "selu",
@@ -230,6 +262,8 @@ __all__ = [
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
     "softmax_cross_entropy_with_grad",
+    "softmin",
+    "softmin_backward",
     "softplus",
     "softplus_backward",
     "softplus_grad",
@@ -242,10 +276,16 @@ __all__ = [
     "sparse_sigmoid",
     "sparse_sigmoid_backward",
     "sparse_sigmoid_grad",
+    "sparsemax",
+    "sparsemax_backward",
     "squareplus",
     "squareplus_backward",
     "squareplus_grad",
+    "srelu",
+    "srelu_backward",
     "sumsq",
+    "swiglu",
+    "swiglu_backward",
     "tanh",
     "tanh_backward",
     "tanh_grad",
@@ -712,6 +752,87 @@ def sinc_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) 
 
 def sinc_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
     """Derivative of `sinc` at x."""
+
+def prelu(x: ArrayLike, alpha: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Rectified linear unit whose slope for negative inputs is learned."""
+
+def prelu_backward(dy: ArrayLike, x: ArrayLike, alpha: ArrayLike, out: NDArray[Any] | None = None) -> tuple[Any, Any]:
+    """Gradient of `prelu`."""
+
+def srelu(
+    x: ArrayLike,
+    t_left: ArrayLike,
+    a_left: ArrayLike,
+    t_right: ArrayLike,
+    a_right: ArrayLike,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """S-shaped rectified linear unit: three straight lines, whose two bends and outer slopes are learned."""
+
+def srelu_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    t_left: ArrayLike,
+    a_left: ArrayLike,
+    t_right: ArrayLike,
+    a_right: ArrayLike,
+    out: NDArray[Any] | None = None,
+) -> tuple[Any, Any, Any, Any, Any]:
+    """Gradient of `srelu`."""
+
+def learned_swish(x: ArrayLike, beta: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Swish whose steepness is learned: between half of the identity (``beta = 0``) and `relu` (``beta`` large)."""
+
+def learned_swish_backward(
+    dy: ArrayLike, x: ArrayLike, beta: ArrayLike, out: NDArray[Any] | None = None
+) -> tuple[Any, Any]:
+    """Gradient of `learned_swish`."""
+
+def learned_soft_exponential(x: ArrayLike, alpha: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Soft exponential: logarithm, identity or exponential, whichever its learned parameter says."""
+
+def learned_soft_exponential_backward(
+    dy: ArrayLike, x: ArrayLike, alpha: ArrayLike, out: NDArray[Any] | None = None
+) -> tuple[Any, Any]:
+    """Gradient of `learned_soft_exponential`."""
+
+def apl(x: ArrayLike, slope: ArrayLike, hinge: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Adaptive piecewise linear unit: `relu` and a sum of learned hinges."""
+
+def apl_backward(
+    dy: ArrayLike, x: ArrayLike, slope: ArrayLike, hinge: ArrayLike, out: NDArray[Any] | None = None
+) -> tuple[Any, Any, Any]:
+    """Gradient of `apl`."""
+
+def glu(x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gated linear unit."""
+
+def glu_backward(dy: ArrayLike, x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `glu`."""
+
+def bilinear(x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Bilinear unit, a gate without an activation."""
+
+def bilinear_backward(dy: ArrayLike, x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `bilinear`."""
+
+def reglu(x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gated linear unit with ReLU."""
+
+def reglu_backward(dy: ArrayLike, x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `reglu`."""
+
+def geglu(x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gated linear unit with GELU."""
+
+def geglu_backward(dy: ArrayLike, x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `geglu`."""
+
+def swiglu(x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gated linear unit with SiLU (swish)."""
+
+def swiglu_backward(dy: ArrayLike, x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `swiglu`."""
 
 def mse(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
     """Squared error of each element."""
