@@ -1,23 +1,33 @@
 """Activations by name: what `activation="relu"` or `activation=activations.relu` means to a layer.
 
-Names, aliases and default parameters are Keras's ("leaky_relu" has slope 0.2 here and 0.01 in fastnn.ops, where the
-functions on arrays are).  Every activation is an attribute of this module and can be called with an array.
+Names, aliases, parameters and their defaults are Keras's ("leaky_relu" has a `negative_slope` of 0.2 here, and an
+`alpha` of 0.01 in fastnn.ops, where the functions on arrays are).  Every activation is an attribute of this module; it
+can be called with an array, and with parameters: `activations.relu(x, negative_slope=0.1, max_value=6)`.  A layer takes
+one with parameters as `activations.get({"class_name": "elu", "config": {"alpha": 0.5}})` or
+`activations.elu.with_parameters(alpha=0.5)`.
+
+Differs from Keras: `threshold` has defaults (0 and 0), parameters out of their range are refused, and what Keras
+leaves to NaN at infinities has its limit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+import math
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from fastnn import ops
 from fastnn._errors import unknown
 from fastnn.ops.activations import ROWS
+from fastnn.ops.gates import GATES
+from fastnn.ops.registry import Parameter, parameters
 
 
 class ActivationSpec(NamedTuple):
     """What a layer has to know of an activation; called with an array, it computes.
 
-    name: the public name.  row: the table row, or "" for the row-wise `softmax` and `log_softmax`.
+    name: the public name.  row: the table row, or "" for those of ROW_WISE, which work along the last axis.
     keeps: "x" or "y", what the backward pass needs.  params: the row's parameters.
     """
 
@@ -26,22 +36,117 @@ class ActivationSpec(NamedTuple):
     keeps: str
     params: tuple[float, ...] = ()
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs:
+            return self.with_parameters(*args, **kwargs)(x)
         function = getattr(ops, self.name)
-        return function(x, **_public(self)) if self.row else function(x)
+        return function(x, **_values(self)) if self.row else function(x)
+
+    def with_parameters(self, *args: Any, **kwargs: Any) -> ActivationSpec:
+        """This activation with parameters, in Keras's order or by Keras's names.
+
+        Raises:
+            TypeError: more of them than there are, or what is no number.
+            ValueError: a name is unknown (the message offers the nearest one), or a value is out of its range.
+        """
+        names = list(_signature(self))
+        if len(args) > len(names):
+            raise TypeError(f"{self.name}: expected at most the parameters {names}. Received: {args}")
+        return _with(self, {**dict(zip(names, args)), **kwargs})
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        either = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        taken = [inspect.Parameter(name, either, default=value) for name, value in _signature(self).items()]
+        return inspect.Signature([inspect.Parameter("x", either), *taken])
 
 
-ALIASES = {"linear": "identity", "swish": "silu"}
+# Other names of the same activations: Keras's, and those of the lecture notes and of NumPy.
+ALIASES = {
+    "linear": "identity",
+    "swish": "silu",
+    "hard_swish": "hard_silu",
+    "unit_step": "heaviside",
+    "signum": "sign",
+    "atan": "arctan",
+    "sin": "sinusoid",
+}
+# Keras's names and defaults where those of fastnn.ops differ.
+KERAS_NAMES = {"leaky_relu": {"alpha": "negative_slope"}}
 KERAS_DEFAULTS: dict[str, tuple[float, ...]] = {"leaky_relu": (0.2,)}
-ROW_WISE = ("softmax", "log_softmax")
+ROW_WISE = ("softmax", "log_softmax", "softmin", "sparsemax", *GATES)  # gates halve the last axis
 
 LINEAR = ActivationSpec("identity", "identity", "y")
 
 
-def _public(spec: ActivationSpec) -> dict[str, float]:
+# --------------------------------------------------------------------------------------- parameters under Keras's names
+
+
+def _taken(row: str) -> dict[str, Parameter]:
     """The parameters that the function in fastnn.ops takes (the others belong to the backward pass alone)."""
-    taken = {parameter.name for parameter in ops.registry.find(spec.name).params}
-    return {name: value for name, value in zip(ROWS[spec.row].params, spec.params) if name in taken}
+    return parameters(ROWS[row].forward) if row else {}
+
+
+def _values(spec: ActivationSpec) -> dict[str, float]:
+    """The values of those parameters."""
+    row = dict(zip(ROWS[spec.row].params, spec.params)) if spec.row else {}
+    return {name: row[name] for name in _taken(spec.row)}
+
+
+def _keras_values(spec: ActivationSpec) -> dict[str, Any]:
+    """The values by Keras's names; None stands for infinity, which JSON does not have."""
+    renamed = KERAS_NAMES.get(spec.name, {})
+    return {renamed.get(name, name): None if value == math.inf else value for name, value in _values(spec).items()}
+
+
+def _signature(spec: ActivationSpec) -> dict[str, Any]:
+    """Keras's parameters of an activation, with their defaults or what they are set to."""
+    if spec == _named(spec.name) and spec.name in _FORMS:
+        return {name: p.default for name, p in inspect.signature(_FORMS[spec.name]).parameters.items()}
+    return _keras_values(spec)
+
+
+def _with(spec: ActivationSpec, given: Mapping[str, Any]) -> ActivationSpec:
+    """The activation with the parameters given by Keras's names, or those of fastnn.ops."""
+    if not given:
+        return spec
+    known = _signature(spec)
+    own = {keras: name for name, keras in KERAS_NAMES.get(spec.name, {}).items()}
+    for name in given:
+        if name not in known and name not in own.values():
+            raise unknown(f"parameter of {spec.name}", name, known)
+    if spec == _named(spec.name) and spec.name in _FORMS:
+        return _FORMS[spec.name](**given)
+    values = dict(zip(ROWS[spec.row].params, spec.params))
+    for name, value in given.items():
+        parameter = own.get(name, name)
+        values[parameter] = math.inf if value is None and _taken(spec.row)[parameter].default == math.inf else value
+    getattr(ops, spec.row)(0.0, **{name: values[name] for name in _taken(spec.row)})  # knows what they may be
+    return spec._replace(params=tuple(map(float, values.values())))
+
+
+# Activations whose parameters choose between rows: functions with Keras's signature.
+
+
+def _relu(negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> ActivationSpec:
+    given = {"negative_slope": negative_slope, "max_value": max_value, "threshold": threshold}
+    general = _with(_named("rectifier"), given)
+    return _named("relu") if general == _named("rectifier") else general
+
+
+def _gelu(approximate: bool = False) -> ActivationSpec:
+    ops.gelu(0.0, approximate=approximate)  # refuses what is no bool
+    return _named("gelu_tanh" if approximate else "gelu")
+
+
+_FORMS: dict[str, Callable[..., ActivationSpec]] = {"relu": _relu, "gelu": _gelu}
+
+
+# ----------------------------------------------------------------------------------------------------------- by name
 
 
 def get(identifier: object) -> ActivationSpec:
@@ -81,17 +186,11 @@ def _named(identifier: str) -> ActivationSpec:
 
 def _configured(identifier: Mapping[str, Any]) -> ActivationSpec:
     name, config = identifier.get("class_name"), identifier.get("config", {})
+    if name == "function" and isinstance(config, str):  # Keras's form for an activation by name
+        return _named(config)
     if not isinstance(name, str) or not isinstance(config, Mapping):
         raise ValueError(f"activation: expected class_name and config. Received: {dict(identifier)!r}")
-    spec = _named(name)
-    params = dict(zip(ROWS[spec.row].params, spec.params)) if spec.row else {}
-    for key, value in config.items():
-        if key not in params:
-            raise unknown(f"parameter of {name}", key, params)
-        params[key] = float(value)
-    spec = spec._replace(params=tuple(params.values()))
-    spec(0.0)  # the function knows which values its parameters may have
-    return spec
+    return _with(_named(name), config)
 
 
 def serialize(spec: ActivationSpec) -> str | dict[str, Any]:
@@ -99,7 +198,12 @@ def serialize(spec: ActivationSpec) -> str | dict[str, Any]:
     name = "linear" if spec.name == "identity" else spec.name
     if spec == _named(name):
         return name
-    return {"class_name": name, "config": dict(zip(ROWS[spec.row].params, spec.params))}
+    return {"class_name": name, "config": _keras_values(spec)}
+
+
+def deserialize(config: str | Mapping[str, Any]) -> ActivationSpec:
+    """The inverse of `serialize`."""
+    return get(config)
 
 
 def __getattr__(name: str) -> ActivationSpec:

@@ -15,7 +15,17 @@
 
 #include "ctc.h"
 
+#include "groups.h"
+
+#include "soft_exponential.h"
+
+#include "learned.h"
+
 #include "dropout.h"
+
+#include "gemm.h"
+
+#include "rrelu.h"
 
 static const fastnn_activation FN(activations)[FASTNN_ACTIVATIONS] = {
 #define ACT(name, keeps, list, ...)                                                                                    \

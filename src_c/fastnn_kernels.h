@@ -39,6 +39,14 @@ enum {
 #undef OPT
     FASTNN_OPTIMIZERS
 };
+enum {
+#define LEARNED(name, ...) FASTNN_LEARNED_##name,
+#define LEARNED_SUM LEARNED
+#include "learned.def"
+#undef LEARNED
+#undef LEARNED_SUM
+    FASTNN_LEARNED
+};
 
 typedef void (*map_fn)(size_t n, const void *x, void *y, const double *params);
 typedef void (*map_backward_fn)(size_t n, const void *dy, const void *kept, void *dx, const double *params);
@@ -64,6 +72,16 @@ typedef struct {
     /* scalars: gradient_scale, l2, decay, then those of the row */
     void (*update)(size_t n, void *p, const void *g, void *const *slots, const double *scalars);
 } fastnn_optimizer;
+
+typedef struct {
+    const char *name, *params;
+    size_t count; /* of parameters in the row; a sum has as many for each of its pieces */
+    int sum;
+    /* parameter k (of piece s) of element i is params[(k * pieces + s) * stride + i] */
+    void (*forward)(size_t n, const void *x, const void *params, size_t stride, size_t pieces, void *y);
+    void (*backward)(size_t n, const void *dy, const void *x, const void *params, size_t stride, size_t pieces,
+                     void *dx, void *dparams, size_t spread);
+} fastnn_learned;
 
 /* What a loss call shares, row-wise or element-wise: predictions (rows, cols); row_weight (rows) or NULL;
  * grad = d(row loss)/d(pred) * row_weight[row] * grad_scale, unless NULL; row_loss[row] in double, weighted.
@@ -105,6 +123,7 @@ typedef struct {
     fastnn_loss loss[FASTNN_LOSSES];
     fastnn_row_loss row_loss[FASTNN_ROW_LOSSES];
     fastnn_optimizer optimizer[FASTNN_OPTIMIZERS];
+    const fastnn_learned *learned;
 
     /* affine epilogue and its backward; act is a row of activation[].
      * y (rows, cols, ld) holds x @ W on entry; z gets the pre-activation unless NULL (ld as y). */
@@ -118,6 +137,27 @@ typedef struct {
     rows_fn softmax, log_softmax, logsumexp;
     rows_backward_fn softmax_backward, log_softmax_backward;
 
+    /* a row of learned[] on (rows, cols) with params (parameters, stride), one value a column.  backward works on some
+     * columns of rows that lie ld apart; dx may be NULL; sums (parameters, stride): the gradients over the rows, or
+     * NULL. */
+    void (*learned_forward)(int row, size_t rows, size_t cols, const void *x, const void *params, size_t stride,
+                            size_t pieces, void *y);
+    void (*learned_backward)(int row, size_t rows, size_t cols, size_t ld, const void *dy, const void *x,
+                             const void *params, size_t stride, size_t pieces, void *dx, double *sums);
+    /* count values, each shared by `share` columns: those in its row of members (count, share), or, where that is NULL,
+     * those that follow each other; fold adds up what the columns have */
+    void (*expand)(size_t count, size_t share, const void *values, const int32_t *members, void *out);
+    void (*fold)(size_t count, size_t share, const double *sums, const int32_t *members, void *out);
+
+    rows_fn softmin, sparsemax;
+    rows_backward_fn softmin_backward, sparsemax_backward;
+    /* x (rows, 2 * cols): first half * act(second half); act is a row of activation[] */
+    void (*gated_forward)(int act, size_t rows, size_t cols, const void *x, void *y, const double *params);
+    void (*gated_backward)(int act, size_t rows, size_t cols, const void *dy, const void *x, void *dx,
+                           const double *params);
+    void (*maxout)(size_t rows, size_t units, size_t pieces, const void *x, void *y); /* x (rows, units * pieces) */
+    void (*maxout_backward)(size_t rows, size_t units, size_t pieces, const void *dy, const void *x, void *dx);
+
     void (*elementwise_loss)(int loss, const fastnn_loss_args *args); /* row loss = mean or sum over cols */
     void (*label_hits)(size_t rows, size_t cols, const void *pred, const int32_t *labels, double *hits);
     void (*argmax_hits)(size_t rows, size_t cols, const void *pred, const void *target, double *hits);
@@ -129,10 +169,18 @@ typedef struct {
     void (*dropout)(size_t n, const void *x, void *y, uint8_t *mask, uint64_t seed, uint32_t stream, uint32_t step,
                     uint64_t first, double rate, double scale);
     void (*masked_scale)(size_t n, const void *x, const uint8_t *mask, void *y, double scale);
+    /* slopes[i] = 1 where x > 0, else lower + (upper - lower) * bits(i) / 2^32; y = slopes * x */
+    void (*rrelu)(size_t n, const void *x, void *y, void *slopes, uint64_t seed, uint32_t stream, uint32_t step,
+                  uint64_t first, double lower, double upper);
+    void (*multiply)(size_t n, const void *a, const void *b, void *y);
     /* out (rows, cols) = the rows index[0..rows) of source */
     void (*gather[FASTNN_SOURCES])(size_t rows, size_t cols, const void *source, const int64_t *index, void *out);
     size_t (*first_nonfinite)(size_t n, const void *x); /* n if all are finite */
     double (*sum_of_squares)(size_t n, const void *x);
+
+    /* C (m, n, ldc) = op(A) op(B), row-major; every element one sum in the order of k, however the product is cut */
+    void (*small_gemm)(int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const void *a, size_t lda,
+                       const void *b, size_t ldb, void *c, size_t ldc);
 } fastnn_dtype_kernels;
 
 typedef struct {
@@ -140,6 +188,8 @@ typedef struct {
     fastnn_dtype_kernels dtype[FASTNN_DTYPES];
     /* Philox4x32-10: word i of the stream (seed, stream, step); first is a multiple of 4 */
     void (*random_bits)(size_t n, uint32_t *out, uint64_t seed, uint32_t stream, uint32_t step, uint64_t first);
+    /* copy past the caches: for results that are larger than they are */
+    void (*stream)(size_t size, const void *from, void *to);
 } fastnn_kernels;
 
 #endif

@@ -2,6 +2,8 @@
  * gives each stub its own -march.  The object exports the table and nothing else (tools/check_kernels.py). */
 #include "fastnn_kernels.h"
 
+#include "stream.h" /* first: the system header in it does not know our macros */
+
 #include "philox.h"
 
 #define REAL_BITS 32
@@ -22,12 +24,20 @@
     .softmax_backward = DTYPE(softmax_backward), .log_softmax_backward = DTYPE(log_softmax_backward),                  \
     .elementwise_loss = DTYPE(elementwise_loss), .label_hits = DTYPE(label_hits), .argmax_hits = DTYPE(argmax_hits),   \
     .threshold_hits = DTYPE(threshold_hits), .dropout = DTYPE(dropout), .masked_scale = DTYPE(masked_scale),           \
+    .learned = DTYPE(learned_table), .learned_forward = DTYPE(learned_forward),                                        \
+    .learned_backward = DTYPE(learned_backward), .expand = DTYPE(expand), .fold = DTYPE(fold),                         \
+    .softmin = DTYPE(softmin), .softmin_backward = DTYPE(softmin_backward), .sparsemax = DTYPE(sparsemax),             \
+    .sparsemax_backward = DTYPE(sparsemax_backward), .gated_forward = DTYPE(gated_forward),                            \
+    .gated_backward = DTYPE(gated_backward), .maxout = DTYPE(maxout), .maxout_backward = DTYPE(maxout_backward),       \
+    .rrelu = DTYPE(rrelu), .multiply = DTYPE(multiply),                                                                \
     .gather = {DTYPE(gather_f32), DTYPE(gather_f64), DTYPE(gather_u8), DTYPE(gather_i32), DTYPE(gather_i64)},          \
-    .first_nonfinite = DTYPE(first_nonfinite), .sum_of_squares = DTYPE(sum_of_squares)
+    .first_nonfinite = DTYPE(first_nonfinite), .sum_of_squares = DTYPE(sum_of_squares),                                \
+    .small_gemm = DTYPE(small_gemm)
 
 const fastnn_kernels FASTNN_ISA_TABLE = {
     .isa = FASTNN_ISA_NAME,
     .random_bits = random_bits,
+    .stream = stream,
     .dtype =
         {
             {

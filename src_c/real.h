@@ -9,6 +9,9 @@
  *   BLOCK                 elements per inner loop: two AVX-512, four AVX2, eight SSE registers
  *   select(c, a, b)       branch-free choice; both sides are evaluated
  *   fabs_, fsqrt          exact operations without errno
+ *   fclamp(x, a, b)       x held between two bounds
+ *   fblocked(dy)          what a slope of zero lets through: 0, or NaN
+ *   fscaled(x, a)         x * a, where a slope a of zero gives 0 also for infinite x
  *
  * There is no include guard around the dtype part: it is meant to be included once per dtype.
  */
@@ -26,6 +29,8 @@
 #undef REAL_MIN
 #undef REAL_INF
 #undef fclamp
+#undef fblocked
+#undef fscaled
 
 #if REAL_BITS == 64
 #define real double
@@ -68,3 +73,14 @@ INLINE real FN(from_bits)(real_int i) {
 /* x held between two bounds; NaN passes. */
 #define fclamp FN(clamp_)
 INLINE real FN(clamp_)(real x, real low, real high) { return select(x < low, low, select(x > high, high, x)); }
+
+/* Zero; NaN passes. */
+#define fblocked FN(blocked_)
+INLINE real FN(blocked_)(real x) { return select(x == x, K(0), x); }
+
+/* x * a for a finite a: 0 * a where inf * 0 would give NaN; NaN passes. */
+#define fscaled FN(scaled_)
+INLINE real FN(scaled_)(real x, real a) {
+    const real product = x * a;
+    return select(product == product, product, fblocked(x));
+}

@@ -9,7 +9,8 @@
  * "ULP a / b" is the largest error, in units in the last place, of float32 over every input with 2^-26 <= |x| < 128 and
  * every 17th outside, and of float64 over 4 million samples; of the code with and without FMA the worse
  * (tools/ulp_sweep.py --dense --stride 17 --samples 4194304).  Polynomials, with their intervals and degrees:
- * real_math_coefficients.h, made by tools/minimax.py.
+ * real_math_coefficients.h, made by tools/minimax.py.  Sine and its relatives stand in real_trig.h, activations that
+ * take more than a line in real_activations.h.
  */
 #ifndef FASTNN_REAL_MATH_ONCE
 #define FASTNN_REAL_MATH_ONCE
@@ -428,3 +429,7 @@ INLINE real FN(gelu_tanh_)(real x) {
     const real q = FN(gelu_tanh_decay)(x, &scale), c = FN(at_least)(FN(gelu_tanh_lowest), x);
     return select(x < K(0), FN(exp_times)(c, q, scale), c) / (K(1) + FN(exp_value)(q, scale));
 }
+
+#include "real_trig.h"
+
+#include "real_activations.h"

@@ -119,6 +119,70 @@ INLINE real FN(normal_tail)(real x) {
     return p * x + K(0x1.5aec23084d8d6p-2);
 }
 
+/* (x - tanh(x)) / x^3 as a function of z = x^2
+ * on [0.0, 1.44], degree 18, error 2^-54.0.
+ * tools/minimax.py tanh_shrink_small */
+INLINE real FN(tanh_shrink_small)(real x) {
+    const real x2 = x * x;
+    real p = K(-0x1.cb104eff5da04p-32) * x + K(0x1.394405f18538cp-28);
+    p = p * x2 + (K(-0x1.44589b2e8d848p-26) * x + K(0x1.16c92bc9b287ap-26));
+    p = p * x2 + (K(0x1.bbf954c1f91c9p-23) * x + K(-0x1.619412c3f8547p-20));
+    p = p * x2 + (K(0x1.495accb1a716p-18) * x + K(-0x1.e6401de79fbf9p-17));
+    p = p * x2 + (K(0x1.40edc6320e0b3p-15) * x + K(-0x1.9424793d8d0bp-14));
+    p = p * x2 + (K(0x1.f5001583c83b1p-13) * x + K(-0x1.354e643db6052p-11));
+    p = p * x2 + (K(0x1.7da249c1bd5d5p-10) * x + K(-0x1.d6d3ba715ddadp-9));
+    p = p * x2 + (K(0x1.226e34c6ee3b8p-7) * x + K(-0x1.664f487de058dp-6));
+    p = p * x2 + (K(0x1.ba1ba1ba065c4p-5) * x + K(-0x1.1111111110feap-3));
+    return p * x + K(0x1.5555555555555p-2);
+}
+
+/* (atan(t) / t - 1) / t^2 as a function of z = t^2
+ * on [0.0, 0.25], degree 11, error 2^-57.8.
+ * tools/minimax.py atan_tail */
+INLINE real FN(atan_tail)(real x) {
+    const real x2 = x * x;
+    real p = K(0x1.4b7c42dca0e0fp-7);
+    p = p * x2 + (K(-0x1.c17a3abdce803p-6) * x + K(0x1.56f408e23922bp-5));
+    p = p * x2 + (K(-0x1.a397c8b7c380bp-5) * x + K(0x1.dfe9550ea23cap-5));
+    p = p * x2 + (K(-0x1.10f31c9d3efc6p-4) * x + K(0x1.3b113d855264dp-4));
+    p = p * x2 + (K(-0x1.745cf4c7a9fafp-4) * x + K(0x1.c71c7090c8a75p-4));
+    p = p * x2 + (K(-0x1.249249215d969p-3) * x + K(0x1.9999999991139p-3));
+    return p * x + K(-0x1.5555555555516p-2);
+}
+
+/* (sin(r) / r - 1) / r^2 as a function of z = r^2
+ * on [0.0, 0.654416], degree 5, error 2^-57.3.
+ * tools/minimax.py sin_tail */
+INLINE real FN(sin_tail)(real x) {
+    const real x2 = x * x;
+    real p = K(0x1.5d58844d62801p-33);
+    p = p * x2 + (K(-0x1.ae5d9bf72a3a7p-26) * x + K(0x1.71de34754d1c7p-19));
+    p = p * x2 + (K(-0x1.a01a019ae86afp-13) * x + K(0x1.111111110ef42p-7));
+    return p * x + K(-0x1.5555555555543p-3);
+}
+
+/* (cos(r) - 1 + r^2/2) / r^4 as a function of z = r^2
+ * on [0.0, 0.654416], degree 5, error 2^-63.3.
+ * tools/minimax.py cos_tail */
+INLINE real FN(cos_tail)(real x) {
+    const real x2 = x * x;
+    real p = K(-0x1.8f65943792041p-37);
+    p = p * x2 + (K(0x1.1ee95d0bcb54ap-29) * x + K(-0x1.27e4f73515e32p-22));
+    p = p * x2 + (K(0x1.a01a019b8760ep-16) * x + K(-0x1.6c16c16c14567p-10));
+    return p * x + K(0x1.5555555555546p-5);
+}
+
+/* (cos(x) - sin(x) / x) / x^2 as a function of z = x^2
+ * on [0.0, 1.0], degree 6, error 2^-54.0.
+ * tools/minimax.py sinc_slope */
+INLINE real FN(sinc_slope)(real x) {
+    const real x2 = x * x;
+    real p = K(-0x1.7204e5657cc79p-37) * x + K(0x1.08d05148125fcp-29);
+    p = p * x2 + (K(-0x1.0cfea44692d73p-22) * x + K(0x1.71de3a37eef73p-16));
+    p = p * x2 + (K(-0x1.38138137fc427p-10) * x + K(0x1.1111111111035p-5));
+    return p * x + K(-0x1.5555555555555p-2);
+}
+
 #else
 
 /* (exp(r) - 1 - r) / r^2
@@ -219,6 +283,55 @@ INLINE real FN(normal_tail)(real x) {
     p = p * x2 + (K(-0x1.000b66p-4) * x + K(0x1.2fa2bcp-2));
     p = p * x2 + (K(-0x1.c5216ap-2) * x + K(0x1.44484p-2));
     return p * x + K(0x1.3c144p-2);
+}
+
+/* (x - tanh(x)) / x^3 as a function of z = x^2
+ * on [0.0, 1.44], degree 8, error 2^-25.0.
+ * tools/minimax.py tanh_shrink_small */
+INLINE real FN(tanh_shrink_small)(real x) {
+    const real x2 = x * x;
+    real p = K(0x1.4e51dcp-15) * x + K(-0x1.4c8918p-12);
+    p = p * x2 + (K(0x1.4723d6p-10) * x + K(-0x1.cfe108p-9));
+    p = p * x2 + (K(0x1.23935p-7) * x + K(-0x1.66cc02p-6));
+    p = p * x2 + (K(0x1.ba2becp-5) * x + K(-0x1.11116ep-3));
+    return p * x + K(0x1.555556p-2);
+}
+
+/* (atan(t) / t - 1) / t^2 as a function of z = t^2
+ * on [0.0, 0.25], degree 5, error 2^-31.7.
+ * tools/minimax.py atan_tail */
+INLINE real FN(atan_tail)(real x) {
+    const real x2 = x * x;
+    real p = K(0x1.3fd554p-5);
+    p = p * x2 + (K(-0x1.480d4p-4) * x + K(0x1.c07268p-4));
+    p = p * x2 + (K(-0x1.24503p-3) * x + K(0x1.999744p-3));
+    return p * x + K(-0x1.555552p-2);
+}
+
+/* (sin(r) / r - 1) / r^2 as a function of z = r^2
+ * on [0.0, 0.654416], degree 2, error 2^-27.6.
+ * tools/minimax.py sin_tail */
+INLINE real FN(sin_tail)(real x) {
+    real p = K(-0x1.98d93cp-13) * x + K(0x1.1105fep-7);
+    return p * x + K(-0x1.555542p-3);
+}
+
+/* (cos(r) - 1 + r^2/2) / r^4 as a function of z = r^2
+ * on [0.0, 0.654416], degree 2, error 2^-32.5.
+ * tools/minimax.py cos_tail */
+INLINE real FN(cos_tail)(real x) {
+    real p = K(0x1.998e54p-16) * x + K(-0x1.6c0aeep-10);
+    return p * x + K(0x1.555548p-5);
+}
+
+/* (cos(x) - sin(x) / x) / x^2 as a function of z = x^2
+ * on [0.0, 1.0], degree 3, error 2^-25.0.
+ * tools/minimax.py sinc_slope */
+INLINE real FN(sinc_slope)(real x) {
+    const real x2 = x * x;
+    real p = K(0x1.6e3ec4p-16);
+    p = p * x2 + (K(-0x1.381c5ap-10) * x + K(0x1.11115p-5));
+    return p * x + K(-0x1.555556p-2);
 }
 
 #endif

@@ -25,6 +25,10 @@ ACT(called, x, (), (real)opaque((double)x), dy)
 """
 LOSSES = "LOSS(mse, (), (p - t) * (p - t), K(2) * (p - t))\n"
 OPTIMIZERS = "OPT(sgd, (), (rate), p -= rate * g)\n"
+LEARNED = """
+LEARNED(slope, (alpha), x * alpha, dy * alpha, (dy * x))
+LEARNED(recursive, (alpha), (real)opaque((double)x), dy * alpha, (dy * x))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +51,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (sources / "activations.def").write_text(ACTIVATIONS)
     (sources / "losses.def").write_text(LOSSES)
     (sources / "optimizers.def").write_text(OPTIMIZERS)
+    (sources / "learned.def").write_text(LEARNED)
     for stub in (sources / "isa").glob("*.c"):
         extra = (
             "int leaked_symbol;\n__attribute__((noinline, noipa)) static double opaque(double x) { return x * x; }\n"
@@ -61,9 +66,11 @@ def test_bad_rows_are_reported(tools: Any, tree: Path) -> None:
     found = tools.check(compiler, [isa], tree.parent / "objects", tree)
     reported = {line.split(": ")[1] for line in found if line.count(": ") > 1}
 
-    bad = {f"{row}_forward_{dtype}" for row in ("library", "branchy", "called") for dtype in ("f32", "f64")}
+    bad = {
+        f"{row}_forward_{dtype}" for row in ("library", "branchy", "called", "recursive") for dtype in ("f32", "f64")
+    }
     assert bad <= reported
-    assert {name for name in reported if name.startswith(("identity", "good", "mse", "sgd"))} == set()
+    assert {name for name in reported if name.startswith(("identity", "good", "mse", "sgd", "slope"))} == set()
     text = "\n".join(found)
     assert "library_forward_f64: calls exp" in text
     assert "called_forward_f32: calls opaque" in text

@@ -1,4 +1,7 @@
-"""Values of fastnn.ops: against hand-computed numbers, other formulas in double precision, and finite differences."""
+"""Values of fastnn.ops: against hand-computed numbers, other formulas in double precision, and finite differences.
+
+The activations have a module of their own, test_ops_activations.py.
+"""
 
 from __future__ import annotations
 
@@ -12,88 +15,13 @@ from hypothesis.extra import numpy as hnp
 from scipy import special
 
 from fastnn import ops
-from fastnn.ops.registry import find, operations
 from fastnn.testing import gradcheck
 
-ACTIVATIONS = operations("activation")
 RECEIVED = "Received: "
 
 
 def rng(seed=0):
     return np.random.default_rng(seed)
-
-
-def away_from_kinks(shape, seed=0):
-    x = rng(seed).uniform(0.05, 3, shape)
-    return x * rng(seed + 1).choice([-1.0, 1.0], shape)
-
-
-# ------------------------------------------------------------------------------------------------------ activations
-
-
-# The activations by other means than the package's.  One that is not here is still held against its reference and
-# finite differences; here it is held against a third formula.
-ORACLES = {
-    "identity": lambda x: x,
-    "relu": lambda x: (x + np.abs(x)) / 2,
-    "leaky_relu": lambda x: np.maximum(x, 0.01 * x),
-    "elu": lambda x: np.where(x > 0, x, np.exp(np.minimum(x, 0)) - 1),
-    "sigmoid": special.expit,
-    "tanh": lambda x: 2 * special.expit(2 * x) - 1,
-    "softplus": lambda x: np.logaddexp(0, x),
-    "silu": lambda x: x * special.expit(x),
-    "gelu": lambda x: x * special.ndtr(x),
-    "gelu_tanh": lambda x: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
-}
-
-
-@pytest.mark.parametrize("name", ORACLES)
-def test_activation_values(name, backend):
-    x = np.concatenate([np.linspace(-6, 6, 121), [0.0]])
-    np.testing.assert_allclose(getattr(ops, name)(x), ORACLES[name](x), rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize("name", [op.name for op in ACTIVATIONS])
-def test_activation_gradients(name, backend):
-    forward, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
-    keeps_x = find(name).keeps == "x"
-    x = away_from_kinks((4, 5))
-    gradcheck(forward, [x], lambda dy, x: backward(dy, x if keeps_x else forward(x)))
-    np.testing.assert_allclose(
-        getattr(ops, f"{name}_grad")(x), backward(np.ones_like(x), x if keeps_x else forward(x)), rtol=1e-13
-    )
-
-
-@pytest.mark.parametrize(("name", "parameters"), [("elu", {"alpha": 0.3}), ("leaky_relu", {"alpha": 0.25})])
-def test_parameters_reach_forward_and_backward(name, parameters, backend):
-    forward, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
-    keeps_x = find(name).keeps == "x"
-    x = away_from_kinks((3, 4))
-    assert not np.allclose(forward(x, **parameters), forward(x))
-    gradcheck(
-        lambda x: forward(x, **parameters),
-        [x],
-        lambda dy, x: backward(dy, x if keeps_x else forward(x, **parameters), **parameters),
-    )
-
-
-def test_gelu_has_two_forms(backend):
-    x = np.linspace(-4, 4, 33)
-    np.testing.assert_array_equal(ops.gelu(x, approximate=True), ops.gelu_tanh(x))
-    np.testing.assert_array_equal(ops.gelu_backward(x, x, approximate=True), ops.gelu_tanh_backward(x, x))
-    np.testing.assert_array_equal(ops.gelu_grad(x, approximate=True), ops.gelu_tanh_grad(x))
-    np.testing.assert_array_equal(ops.gelu(x, np.bool_(False)), ops.gelu(x))
-    assert not np.array_equal(ops.gelu(x), ops.gelu_tanh(x))
-    # "none" is PyTorch's word for the exact form, and a true value in Python
-    with pytest.raises(TypeError, match=r"approximate must be True or False. Received: approximate 'none'"):
-        ops.gelu(x, approximate="none")
-
-
-def test_relu_at_zero(backend):
-    y, dy = np.array([-1.0, -0.0, 0.0, 2.0]), np.array([5.0, 5.0, 5.0, 5.0])
-    np.testing.assert_array_equal(ops.relu_backward(dy, y), [0, 0, 0, 5])
-    np.testing.assert_array_equal(ops.relu_backward(dy, y, zero_grad=1.0), [0, 5, 5, 5])
-    np.testing.assert_array_equal(ops.relu_grad(y, 0.5), [0, 0.5, 0.5, 1])
 
 
 def test_chains_in_place(backend):
@@ -296,20 +224,7 @@ def test_bias_add_and_column_sums(backend):
 
 # ------------------------------------------------------------------------------------------------------- hypothesis
 
-SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=15)
 NUMBERS = st.floats(-50, 50, width=32)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.data(), st.sampled_from(list(ORACLES)), st.sampled_from([np.float32, np.float64]), SHAPES)
-def test_activations_of_any_shape(data, name, dtype, shape):
-    seed = data.draw(st.integers(0, 2**32 - 1))
-    x = rng(seed).normal(size=shape).astype(dtype)
-    axes = data.draw(st.permutations(range(len(shape))))
-    view = x.transpose(axes)
-    actual = getattr(ops, name)(view)
-    assert np.shape(actual) == view.shape
-    np.testing.assert_allclose(actual, ORACLES[name](view.astype(np.float64)), rtol=1e-6, atol=1e-7)
 
 
 @settings(max_examples=60, deadline=None)

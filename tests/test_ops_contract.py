@@ -101,8 +101,13 @@ def test_activations_within_four_ulp(op, dtype):
     x = np.linspace(-30, 30, 20001).astype(dtype)
     with fastnn.use_backend("reference"):
         expected = op.function(x)
+    actual = op.function(x)
     normal = np.abs(expected) >= np.finfo(dtype).tiny
-    assert max_ulp(op.function(x)[normal], expected[normal]) <= 4
+    if op.name == "soft_exponential":  # near its zero a difference of terms as large as alpha = 1/2: ULP of those
+        near = np.abs(expected) < 0.25
+        assert np.abs(actual - expected)[near].max() <= 4 * np.spacing(dtype(0.5))
+        normal &= ~near
+    assert max_ulp(actual[normal], expected[normal]) <= 4
 
 
 @parametrize(OPERATIONS)

@@ -27,9 +27,15 @@ from contract import (
 
 import fastnn
 from fastnn import _native, ops
+from fastnn.ops import gates, learned, row_losses
 from fastnn.ops.registry import sample_arguments
 
-FAST = [op for op in OPERATIONS if op.name != "random_bits"]
+# These have no short cuts: learned parameters, groups of columns, random slopes; losses of whole rows other than the
+# cross-entropies, and those that are summed over a row.
+GENERAL = {"random_bits", *learned.functions, *gates.functions, "maxout", "rrelu", "softmin", "sparsemax"}
+GENERAL |= {"gumbel_softmax", *row_losses.functions, "ctc_loss", "half_sse", "kl_divergence"}
+GENERAL |= {f"{name}{suffix}" for name in GENERAL for suffix in ("_backward", "_with_grad")}
+FAST = [op for op in OPERATIONS if op.name not in GENERAL]
 
 
 @pytest.fixture

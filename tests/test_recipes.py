@@ -36,10 +36,11 @@ def scratch(tmp_path_factory) -> Path:
         elif source.exists():
             shutil.copy(source, tree / name)
     steps = APPEND.findall(PAGE.read_text())
-    assert [path for path, _ in steps] == ["src_c/activations.def", "fastnn/reference/activations.py"]
+    paths = ["src_c/activations.def", "fastnn/reference/activations/gated.py", "tests/oracles.py"]
+    assert [path for path, _ in steps] == paths
     for path, text in steps:
         target = tree / path
-        separator = "\n\n" if path.endswith(".py") else ""
+        separator = "\n\n" if text.startswith("@") else ""
         target.write_text(target.read_text().rstrip() + "\n" + separator + text)
     return tree
 

@@ -31,7 +31,12 @@ import kernel_build
 from disassembly import ObjectFile, repeated
 from kernel_build import ROOT, SOURCES, Compiler, Isa
 
-VARIANTS = {"activations": ("forward", "backward", "derivative"), "losses": ("with_grad",), "optimizers": ("update",)}
+VARIANTS = {
+    "activations": ("forward", "backward", "derivative"),
+    "losses": ("with_grad",),
+    "optimizers": ("update",),
+    "learned": ("forward", "backward"),
+}
 COPIES = {"memcpy", "memset", "memmove"}
 STACK_PROTECTOR = {"__stack_chk_fail", "__stack_chk_guard"}  # on by default in some distributions
 ALLOWED_CALLS = COPIES | STACK_PROTECTOR
@@ -71,7 +76,9 @@ def row_functions(sources: Path) -> list[str]:
     return [
         f"{row}_{variant}_{dtype}"
         for table, variants in VARIANTS.items()
-        for row in re.findall(r"^(?:ACT|LOSS|OPT)\((\w+)", (sources / f"{table}.def").read_text(), re.MULTILINE)
+        for row in re.findall(
+            r"^(?:ACT|LOSS|OPT|LEARNED|LEARNED_SUM)\((\w+)", (sources / f"{table}.def").read_text(), re.MULTILINE
+        )
         for variant in variants
         for dtype in ("f32", "f64")
     ]

@@ -55,6 +55,7 @@ def function_stub(function: Callable[..., Any]) -> str:
         if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parts:
             parts.append("*")
         value = json.dumps(parameter.default) if isinstance(parameter.default, str) else repr(parameter.default)
+        value = 'float("inf")' if value == "inf" else value
         parts.append(f"{parameter.name}: {parameter.annotation}" + (f" = {value}" if value != EMPTY else ""))
     summary, *_ = (inspect.getdoc(function) or "").splitlines()
     return definition("", function.__name__, parts, signature.return_annotation, "") + f'    """{summary}"""\n'

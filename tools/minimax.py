@@ -162,6 +162,47 @@ def fits() -> list[Fit]:
             lambda w, f=tail: 1 / f(w),  # type: ignore[misc]
             f"z exp(z^2/2) Phi(-z) as a function of w = (z - {mp.nstr(origin, 6)})/(z + {mp.nstr(pole, 3)})",
         )
+        add(
+            "tanh_shrink_small",
+            (8, 18),
+            (0, 1.2**2),
+            lambda z: (1 - mp.tanh(mp.sqrt(z)) / mp.sqrt(z)) / z,
+            lambda z: z / (1 - mp.tanh(mp.sqrt(z)) / mp.sqrt(z)),
+            "(x - tanh(x)) / x^3 as a function of z = x^2",
+        )
+        add(
+            "atan_tail",
+            (5, 11),
+            (0, 0.25),
+            lambda z: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z,
+            lambda z: z * mp.sqrt(z) / mp.atan(mp.sqrt(z)),
+            "(atan(t) / t - 1) / t^2 as a function of z = t^2",
+        )
+        eighth = (mp.pi / 4 * mp.mpf("1.03")) ** 2
+        add(
+            "sin_tail",
+            (2, 5),
+            (0, eighth),
+            lambda z: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z,
+            lambda z: z * mp.sqrt(z) / mp.sin(mp.sqrt(z)),
+            "(sin(r) / r - 1) / r^2 as a function of z = r^2",
+        )
+        add(
+            "cos_tail",
+            (2, 5),
+            (0, eighth),
+            lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2,
+            lambda z: z**2 / mp.cos(mp.sqrt(z)),
+            "(cos(r) - 1 + r^2/2) / r^4 as a function of z = r^2",
+        )
+        add(
+            "sinc_slope",
+            (3, 6),
+            (0, 1),
+            lambda z: (mp.cos(mp.sqrt(z)) - mp.sin(mp.sqrt(z)) / mp.sqrt(z)) / z,
+            lambda z: z / (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - mp.cos(mp.sqrt(z))),
+            "(cos(x) - sin(x) / x) / x^2 as a function of z = x^2",
+        )
     return out
 
 
@@ -268,7 +309,7 @@ def c_function(fit: Fit) -> str:
         f" * on [{low}, {high}], degree {fit.degree}, error 2^{error}.",
         f" * tools/minimax.py {fit.name} */",
         f"INLINE real FN({fit.name})(real x) {{",
-        "    const real x2 = x * x;",
+        *(["    const real x2 = x * x;"] if len(pairs) > 1 else []),
         f"    real p = {pairs[-1]};",
     ]
     lines += [f"    p = p * x2 + ({pair});" for pair in reversed(pairs[:-1])]

@@ -71,6 +71,41 @@ FUNCTIONS = (
     Function("gelu_tanh_gate", "fgelu_tanh_gate(x)", "1 / (1 + EXP(-GELU_TANH(x)))", -23, 6, 4),
     Function("gelu_tanh", "fgelu_tanh(x)", "FALLING(x, x / (1 + EXP(-GELU_TANH(x))))", -23, 6, 4),
     Function("mish", "fmish(x)", "FALLING(x, x * TANH_SOFTPLUS(x))", -760, 25, 4),
+    Function("atan", "fatan(x)", "ATAN(x)", -4, 4, 2),
+    Function("sin", "fsin(x)", "ABS(x) > MOST ? x - x : SIN(WITHIN(x))", -50, 50, 2),
+    Function("cos", "fcos(x)", "ABS(x) > MOST ? x - x : COS(WITHIN(x))", -50, 50, 2),
+    Function("sinc", "fsinc(x)", "x == 0 ? 1 : ABS(x) > MOST ? 0 : SIN(WITHIN(x)) / x", -50, 50, 4),
+    Function("log_sigmoid", "-fsoftplus(-x)", "-(POSITIVE(-x) + LOG1P(EXP(-ABS(x))))", -40, 40, 4),
+    Function("tanh_shrink", "ftanh_shrink(x)", "TANH_SHRINK(x)", -3, 3, 4),
+    Function("lecun_tanh", "K(1.7159) * ftanh(x * K(0.66666666666666666667))", "C(1.7159) * TANH(2 * x / 3)", -9, 9, 4),
+    Function(
+        "selu",
+        "select(x > 0, K(1.0507009873554805) * x, K(1.7580993408473768) * fexpm1(x))",
+        "x > 0 ? C(1.0507009873554805) * x : C(1.0507009873554805) * C(1.6732632423543772) * EXPM1(x)",
+        -40,
+        2,
+        4,
+    ),
+    Function("celu_3", "select(x > 0, x, K(3) * fexpm1(x / K(3)))", "x > 0 ? x : 3 * EXPM1(x / 3)", -40, 2, 4),
+    Function(
+        "softsign",
+        "fclamp(x, -REAL_MAX, REAL_MAX) / (K(1) + fclamp(fabs_(x), K(0), REAL_MAX))",
+        "SOFTSIGN(x)",
+        -9,
+        9,
+        4,
+    ),
+    Function("isru", "fisru(x, K(1))", "ISRU(x, 1)", -4, 4, 4),
+    Function("isru_3", "fisru(x, K(3))", "ISRU(x, 3)", -4, 4, 4),
+    Function("squareplus", "fsquareplus(x, K(4))", "SQUAREPLUS(x, 4)", -9, 9, 4),
+    Function("bent_identity", "fbent_identity(x)", "BENT(x)", -9, 9, 4),
+    Function("dish", "fdish(x)", "DISH(x)", -9, 9, 4),
+    Function("quick_gelu", "fquick_gelu(x)", "FALLING(x, x / (1 + EXP(-C(1.702) * x)))", -440, 25, 4),
+    Function("gaussian", "fgaussian(x)", "EXP(-x * x)", -28, 28, 4),
+    Function("soft_clipping", "fsoft_clipping(x, K(1))", "SOFT_CLIPPING(x, 1)", -20, 20, 4),
+    Function("soft_clipping_50", "fsoft_clipping(x, K(50))", "SOFT_CLIPPING(x, 50)", -1, 2, 4),
+    Function("soft_exponential_1", "fsoft_exponential(x, K(1))", "EXP(x)", -40, 40, 4),
+    Function("soft_exponential_m1", "fsoft_exponential(x, K(-1))", "LOG(x)", 0, 40, 4),
 )
 
 KERNEL = """
@@ -103,6 +138,20 @@ ORACLE = """
 #define FALLING(x, value) ((x) < -1e30 ? -0.0 : (value))   /* x * (something that vanishes) has the limit -0 */
 #define GELU_TANH(x) (2 * SQRT(2 / PI) * ((x) + C(0.044715) * (x) * (x) * (x)))
 #define TANH_SOFTPLUS(x) ((x) > 80 ? 1 : (x) < -80 ? EXP(x) : TANH(LOG1P(EXP(x))))   /* the short cuts save time */
+#define WITHIN(x) ((x) > LARGEST ? LARGEST : (x) < -LARGEST ? -LARGEST : (x))
+#define ROOT(x, b) (ABS(x) > BIG ? ABS(x) : SQRT((x) * (x) + (b)))
+#define HALVES(x, b) (((x) < 0 ? (b) / (ROOT(x, b) - (x)) : (x) + ROOT(x, b)) / 2)
+#define SQUAREPLUS(x, b) HALVES(x, C(1.) * (b))
+#define BENT(x) ((x) * (1 + (ABS(x) > BIG ? SIGN(x) / C(2.) : (x) / (2 + 2 * ROOT(x, 1)))))
+#define DISH(x) ((x) > BIG ? (x) : (x) < -BIG ? -0.0 : HALVES(x, C(1.)) * ((x) / ROOT(x, C(1.))))
+#define ISRU(x, a) (ABS(x) > BIG ? SIGN(x) / SQRT(C(1.) * (a)) : (x) / SQRT(1 + (a) * (x) * (x)))
+#define TANH_SHRINK(x) (ABS(x) < SMALL ? TANH_SHRINK_SERIES(x, (x) * (x)) : (x) - TANH(x))
+#define TANH_SHRINK_SERIES(x, z) ((x) * (z) / 3 * (1 - (z) * 2 / 5 + (z) * (z) * 17 / 105 - (z) * (z) * (z) * 62 / 945))
+#define SOFT_CLIPPING(x, a) (SOFT_CLIPPING_(ABS(x) > 5000 ? 5000 * SIGN(x) : (x), C(1.) * (a)))
+#define SIGN(x) ((x) < 0 ? -1 : 1)
+#define SOFT_CLIPPING_(x, a) ((x) > C(.5) ? 1 - SOFT_HALF(1 - (x), a) : SOFT_HALF(x, a))
+#define SOFT_HALF(x, a) (LOG1P(EXP((a) * (x)) * -EXPM1(-(a)) / (1 + EXP((a) * (x) - (a)))) / (a))
+#define SOFTSIGN(x) (ABS(x) > BIG ? SIGN(x) : (x) / (1 + ABS(x)))
 #define CHUNK 4096
 typedef struct { double worst, at; uint64_t tested, wrong; double wrong_at; } result;
 extern void (*const kernels_f32[])(const float *restrict, float *restrict, size_t);
@@ -118,6 +167,13 @@ extern void (*const kernels_f64[])(const double *restrict, double *restrict, siz
 #define ERF erf
 #define ERFC erfc
 #define SQRT sqrt
+#define ATAN atan
+#define SIN sin
+#define COS cos
+#define LARGEST 0x1p17
+#define MOST 0x1.fffffep127
+#define BIG 1e100
+#define SMALL 1e-2
 #define ORACLE(n, expression) static void oracle_f32_##n(const float *a, double *y) \\
     { for (int i = 0; i < CHUNK; i++) { double x = a[i]; y[i] = expression; } }
 ORACLES
@@ -134,6 +190,13 @@ static void (*const oracles_f32[])(const float *, double *) = {NAMES_F32};
 #undef ERF
 #undef ERFC
 #undef SQRT
+#undef ATAN
+#undef SIN
+#undef COS
+#undef LARGEST
+#undef MOST
+#undef BIG
+#undef SMALL
 #define C(c) c##Q
 #define PI M_PIq
 #define EXP expq
@@ -144,6 +207,13 @@ static void (*const oracles_f32[])(const float *, double *) = {NAMES_F32};
 #define ERF erfq
 #define ERFC erfcq
 #define SQRT sqrtq
+#define ATAN atanq
+#define SIN sinq
+#define COS cosq
+#define LARGEST 0x1p46
+#define MOST 0x1.fffffffffffffp1023
+#define BIG 1e2000Q
+#define SMALL 1e-4Q
 #define ORACLE(n, expression) static void oracle_f64_##n(const double *a, __float128 *y) \\
     { for (int i = 0; i < CHUNK; i++) { __float128 x = a[i]; y[i] = expression; } }
 ORACLES
@@ -296,8 +366,8 @@ def build(isa: str, compiler: str, headers: Path, folder: Path) -> ctypes.CDLL:
 def fingerprint(headers: Path, *facts: object) -> str:
     """Changes with the headers and with whatever else the result depends on."""
     digest = hashlib.sha256(repr(facts).encode())
-    for name in ("portable.h", "real.h", "real_math.h", "real_math_coefficients.h"):
-        digest.update((headers / name).read_bytes())
+    for path in sorted([headers / "portable.h", *headers.glob("real*.h")]):
+        digest.update(path.read_bytes())
     digest.update((KERNEL + ORACLE).encode())
     return digest.hexdigest()[:16]
 

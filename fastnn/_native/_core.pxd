@@ -15,6 +15,7 @@ cdef extern from "fastnn_kernels.h" nogil:
         FASTNN_ROW_LOSS_cross_entropy_of_softmax
         FASTNN_ROW_LOSS_categorical_cross_entropy
         FASTNN_OPTIMIZERS
+        FASTNN_LEARNED
         FASTNN_ACT_identity
         FASTNN_SOURCES
 
@@ -41,6 +42,12 @@ cdef extern from "fastnn_kernels.h" nogil:
         const char *slots
         const char *scalars
         void (*update)(size_t, void *, const void *, void *const *, const double *) noexcept nogil
+
+    ctypedef struct fastnn_learned:
+        const char *name
+        const char *params
+        size_t count
+        int sum
 
     ctypedef struct fastnn_loss_args:
         size_t rows
@@ -78,6 +85,7 @@ cdef extern from "fastnn_kernels.h" nogil:
         fastnn_loss *loss
         fastnn_row_loss *row_loss
         fastnn_optimizer *optimizer
+        const fastnn_learned *learned
         void (*bias_forward)(int, size_t, size_t, size_t, const void *, void *, void *, const double *) noexcept nogil
         void (*bias_backward)(int, size_t, size_t, size_t, const void *, const void *, void *, void *,
                               const double *) noexcept nogil
@@ -87,6 +95,19 @@ cdef extern from "fastnn_kernels.h" nogil:
         rows_fn logsumexp
         rows_backward_fn softmax_backward
         rows_backward_fn log_softmax_backward
+        void (*learned_forward)(int, size_t, size_t, const void *, const void *, size_t, size_t, void *) noexcept nogil
+        void (*learned_backward)(int, size_t, size_t, size_t, const void *, const void *, const void *, size_t, size_t,
+                                 void *, double *) noexcept nogil
+        void (*expand)(size_t, size_t, const void *, const int32_t *, void *) noexcept nogil
+        void (*fold)(size_t, size_t, const double *, const int32_t *, void *) noexcept nogil
+        rows_fn softmin
+        rows_fn sparsemax
+        rows_backward_fn softmin_backward
+        rows_backward_fn sparsemax_backward
+        void (*gated_forward)(int, size_t, size_t, const void *, void *, const double *) noexcept nogil
+        void (*gated_backward)(int, size_t, size_t, const void *, const void *, void *, const double *) noexcept nogil
+        void (*maxout)(size_t, size_t, size_t, const void *, void *) noexcept nogil
+        void (*maxout_backward)(size_t, size_t, size_t, const void *, const void *, void *) noexcept nogil
         void (*elementwise_loss)(int, const fastnn_loss_args *) noexcept nogil
         void (*label_hits)(size_t, size_t, const void *, const int32_t *, double *) noexcept nogil
         void (*argmax_hits)(size_t, size_t, const void *, const void *, double *) noexcept nogil
@@ -94,14 +115,20 @@ cdef extern from "fastnn_kernels.h" nogil:
         void (*dropout)(size_t, const void *, void *, uint8_t *, uint64_t, uint32_t, uint32_t, uint64_t, double,
                         double) noexcept nogil
         void (*masked_scale)(size_t, const void *, const uint8_t *, void *, double) noexcept nogil
+        void (*rrelu)(size_t, const void *, void *, void *, uint64_t, uint32_t, uint32_t, uint64_t, double,
+                      double) noexcept nogil
+        void (*multiply)(size_t, const void *, const void *, void *) noexcept nogil
         void (**gather)(size_t, size_t, const void *, const int64_t *, void *) noexcept nogil
         size_t (*first_nonfinite)(size_t, const void *) noexcept nogil
         double (*sum_of_squares)(size_t, const void *) noexcept nogil
+        void (*small_gemm)(int, int, size_t, size_t, size_t, const void *, size_t, const void *, size_t, void *,
+                           size_t) noexcept nogil
 
     ctypedef struct fastnn_kernels:
         const char *isa
         fastnn_dtype_kernels *dtype
         void (*random_bits)(size_t, uint32_t *, uint64_t, uint32_t, uint32_t, uint64_t) noexcept nogil
+        void (*stream)(size_t, const void *, void *) noexcept nogil
 
 cdef extern from "team.h" nogil:
     ctypedef struct fastnn_ticket:
@@ -126,6 +153,7 @@ ctypedef struct gemm_task:
     const char *a
     const char *b
     char *c
+    bint own                 # by our kernel, not by BLAS
     bint by_rows
     int block_size
     int blocks

@@ -49,6 +49,9 @@ def _choose_isa(wanted):
     _table = fastnn_isa_table(list(isas()).index(wanted or supported[len(supported) - 1]))
 
 
+_choose_isa(os.environ.get("FASTNN_ISA"))
+
+
 def isa():
     """The ISA level in use."""
     return _table.isa.decode()
@@ -68,7 +71,7 @@ def _names(const char *row_list):
 
 
 def tables():
-    """The rows of src_c/*.def, in order: names, what they keep, parameters, slots and scalars."""
+    """The rows of src_c/*.def, in order: names, what they keep, parameters, slots and scalars, sums of pieces."""
     cdef int i
     cdef const fastnn_dtype_kernels *k = &_table.dtype[FASTNN_F32]
     return {
@@ -87,6 +90,10 @@ def tables():
         "optimizers": [
             (k.optimizer[i].name.decode(), _names(k.optimizer[i].slots), _names(k.optimizer[i].scalars))
             for i in range(FASTNN_OPTIMIZERS)
+        ],
+        "learned": [
+            (k.learned[i].name.decode(), _names(k.learned[i].params), bool(k.learned[i].sum))
+            for i in range(FASTNN_LEARNED)
         ],
     }
 
@@ -190,6 +197,19 @@ cdef int GOOD_WIDTH = 128
 cdef int MOST_BLOCKS = 8
 cdef int BLOCK_MULTIPLE = 8
 
+# Below so many operations our own kernel (src_c/gemm.h) takes the product, where it is as fast as BLAS or faster: it
+# packs one operand only and calls nothing.  Measured for AVX2 (bench/compare_gemm.py); where it was not, it takes only
+# products so small that the call itself counts.
+cdef dict OWN_FLOPS = {"x86_v3": 2e7}
+cdef double _own_flops = OWN_FLOPS.get(isa(), 2e5)
+
+
+def set_own_gemm(double flops):
+    """Products of fewer operations go to our own kernel from now on; returns the limit so far.  For measurements."""
+    global _own_flops
+    before, _own_flops = _own_flops, flops
+    return before
+
 
 def set_blas(size_t sgemm, size_t dgemm, size_t sgemv, size_t dgemv):
     """Take the addresses of the functions of CBLAS."""
@@ -203,6 +223,7 @@ def set_blas(size_t sgemm, size_t dgemm, size_t sgemv, size_t dgemv):
 cdef void plan_gemm(gemm_task *t) noexcept nogil:
     """Cut C along its longer side; by shape only, so that the bits do not depend on the number of threads."""
     cdef int blocks = 1, longer
+    t.own = t.alpha == 1 and t.beta == 0 and 2.0 * t.m * t.n * t.k < _own_flops
     t.by_rows = t.m >= t.n
     longer = t.m if t.by_rows else t.n
     if 2.0 * t.m * t.n * t.k >= HALVE_FLOPS and longer >= 2 * BLOCK_MULTIPLE:
@@ -245,12 +266,11 @@ cdef void gemm_block(void *task, ssize_t block) noexcept nogil:
     if m == 1 and not t.transpose_a and t.k > 0:
         # a matrix product would first copy all of B into another layout
         row_by_matrix(t, n, a, b, c)
+    elif t.own:
+        kernels().dtype[t.dtype].small_gemm(t.transpose_a, t.transpose_b, m, n, t.k, a, t.lda, b, t.ldb, c, t.ldc)
     elif t.dtype == FASTNN_F64:
         _dgemm(101, 112 if t.transpose_a else 111, 112 if t.transpose_b else 111, m, n, t.k, t.alpha, a, t.lda,
                b, t.ldb, t.beta, c, t.ldc)
     else:
         _sgemm(101, 112 if t.transpose_a else 111, 112 if t.transpose_b else 111, m, n, t.k, <float>t.alpha, a, t.lda,
                b, t.ldb, <float>t.beta, c, t.ldc)
-
-
-_choose_isa(os.environ.get("FASTNN_ISA"))

@@ -9,9 +9,9 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fastnn._native._core cimport (
-    FASTNN_COMMON_SCALARS, FASTNN_F32, FASTNN_F64, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS,
-    fastnn_ctc_scratch, fastnn_dtype_kernels, fastnn_loss_args, gemm_block, gemm_task, kernels, map_backward_fn, map_fn,
-    parallel_for, plan_gemm, rows_backward_fn, rows_fn, thread_limit,
+    FASTNN_COMMON_SCALARS, FASTNN_F32, FASTNN_F64, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS, block_fn, fastnn_ctc_scratch,
+    fastnn_dtype_kernels, fastnn_loss_args, gemm_block, gemm_task, kernels, map_backward_fn, map_fn, parallel_for,
+    plan_gemm, rows_backward_fn, rows_fn, thread_limit,
 )
 from fastnn._native import _core
 
@@ -23,6 +23,12 @@ cdef dict ACTIVATION_ROW = {row[0]: i for i, row in enumerate(_core.tables()["ac
 cdef dict LOSS_ROW = {row[0]: i for i, row in enumerate(_core.tables()["losses"])}
 cdef dict ROW_LOSS_ROW = {row[0]: i for i, row in enumerate(_core.tables()["row_losses"])}
 cdef dict OPTIMIZER_ROW = {row[0]: i for i, row in enumerate(_core.tables()["optimizers"])}
+
+cdef enum:
+    STAGED = 16384           # bytes that a block computes before it sends them past the caches
+
+# Bytes of a result from which it is written past the caches: it would not stay there.
+cdef ssize_t STREAM_BYTES = 16 * 2**20
 
 
 # ------------------------------------------------------------------------------------------------------- element-wise
@@ -38,28 +44,44 @@ ctypedef struct map_task:
     const double *params
 
 
+cdef inline void map_span(map_task *t, ssize_t n, ssize_t at, char *y) noexcept nogil:
+    if t.one != NULL:
+        t.one(n, t.x + at, y, t.params)
+    else:
+        t.two(n, t.x + at, t.z + at, y, t.params)
+
+
 cdef void map_block(void *task, ssize_t block) noexcept nogil:
     cdef map_task *t = <map_task *>task
     cdef ssize_t first = block * CHUNK
     cdef ssize_t n = min(<ssize_t>CHUNK, t.n - first)
-    cdef ssize_t at = first * t.item
-    if t.one != NULL:
-        t.one(n, t.x + at, t.y + at, t.params)
-    else:
-        t.two(n, t.x + at, t.z + at, t.y + at, t.params)
+    map_span(t, n, first * t.item, t.y + first * t.item)
+
+
+cdef void map_block_past_caches(void *task, ssize_t block) noexcept nogil:
+    cdef map_task *t = <map_task *>task
+    cdef char staged[STAGED]
+    cdef ssize_t at = block * CHUNK * t.item
+    cdef ssize_t end = min(at + CHUNK * t.item, t.n * t.item)
+    cdef ssize_t size
+    while at < end:
+        size = min(<ssize_t>STAGED, end - at)
+        map_span(t, size // t.item, at, staged)
+        kernels().stream(size, staged, t.y + at)
+        at += size
 
 
 cdef int run_map(map_task *t) except -1:
     cdef int threads
+    cdef block_fn run = map_block
     if t.n < RELEASE_GIL:
-        if t.one != NULL:
-            t.one(t.n, t.x, t.y, t.params)
-        else:
-            t.two(t.n, t.x, t.z, t.y, t.params)
+        map_span(t, t.n, 0, t.y)
     else:
         threads = thread_limit() if t.n >= PARALLEL else 1
+        if t.n * t.item >= STREAM_BYTES and t.y != t.x and t.y != t.z:
+            run = map_block_past_caches
         with nogil:
-            parallel_for(map_block, t, (t.n + CHUNK - 1) // CHUNK, threads)
+            parallel_for(run, t, (t.n + CHUNK - 1) // CHUNK, threads)
     return 0
 
 

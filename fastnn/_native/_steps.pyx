@@ -118,6 +118,83 @@ cdef void do_masked_scale(run_t *r, step_t *s, ssize_t block) noexcept nogil:
                      ptr(r, s, 2) + first * r.item, s.reals[0])
 
 
+cdef void do_softmin(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t at = block * s.per_block * s.ints[1] * r.item
+    r.k.softmin(span(s, block), s.ints[1], ptr(r, s, 0) + at, ptr(r, s, 1) + at)
+
+
+cdef void do_softmin_backward(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t at = block * s.per_block * s.ints[1] * r.item
+    r.k.softmin_backward(span(s, block), s.ints[1], ptr(r, s, 0) + at, ptr(r, s, 1) + at, ptr(r, s, 2) + at)
+
+
+cdef void do_sparsemax(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t at = block * s.per_block * s.ints[1] * r.item
+    r.k.sparsemax(span(s, block), s.ints[1], ptr(r, s, 0) + at, ptr(r, s, 1) + at)
+
+
+cdef void do_sparsemax_backward(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t at = block * s.per_block * s.ints[1] * r.item
+    r.k.sparsemax_backward(span(s, block), s.ints[1], ptr(r, s, 0) + at, ptr(r, s, 1) + at, ptr(r, s, 2) + at)
+
+
+cdef void do_expand(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    r.k.expand(s.ints[0], s.ints[1], ptr(r, s, 0), <const int32_t *>ptr(r, s, 1), ptr(r, s, 2) + s.ints[2] * r.item)
+
+
+cdef void do_fold(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    r.k.fold(s.ints[0], s.ints[1], <const double *>ptr(r, s, 0) + s.ints[2], <const int32_t *>ptr(r, s, 1),
+             ptr(r, s, 2))
+
+
+cdef void do_learned(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t cols = s.ints[1], at = block * s.per_block * cols * r.item
+    r.k.learned_forward(s.row, span(s, block), cols, ptr(r, s, 0) + at, ptr(r, s, 1), cols, s.ints[2],
+                        ptr(r, s, 2) + at)
+
+
+cdef void do_learned_backward(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t cols = s.ints[1], first = block * s.per_block, at = first * r.item      # blocks of columns
+    cdef char *dx = ptr(r, s, 3)
+    cdef double *sums = <double *>ptr(r, s, 4)
+    r.k.learned_backward(s.row, s.ints[0], span(s, block), cols, ptr(r, s, 0) + at, ptr(r, s, 1) + at,
+                         ptr(r, s, 2) + at, cols, s.ints[2], NULL if dx == NULL else dx + at,
+                         NULL if sums == NULL else sums + first)
+
+
+cdef void do_gated(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t at = block * s.per_block * s.ints[1] * r.item
+    r.k.gated_forward(s.row, span(s, block), s.ints[1], ptr(r, s, 0) + 2 * at, ptr(r, s, 1) + at, s.reals)
+
+
+cdef void do_gated_backward(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t at = block * s.per_block * s.ints[1] * r.item
+    r.k.gated_backward(s.row, span(s, block), s.ints[1], ptr(r, s, 0) + at, ptr(r, s, 1) + 2 * at,
+                       ptr(r, s, 2) + 2 * at, s.reals)
+
+
+cdef void do_maxout(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t at = block * s.per_block * s.ints[1] * r.item
+    r.k.maxout(span(s, block), s.ints[1], s.ints[2], ptr(r, s, 0) + s.ints[2] * at, ptr(r, s, 1) + at)
+
+
+cdef void do_maxout_backward(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t at = block * s.per_block * s.ints[1] * r.item
+    r.k.maxout_backward(span(s, block), s.ints[1], s.ints[2], ptr(r, s, 0) + at, ptr(r, s, 1) + s.ints[2] * at,
+                        ptr(r, s, 2) + s.ints[2] * at)
+
+
+cdef void do_rrelu(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t first = block * s.per_block, at = first * r.item        # a multiple of 4: whole Philox blocks
+    r.k.rrelu(span(s, block), ptr(r, s, 0) + at, ptr(r, s, 1) + at, ptr(r, s, 2) + at, r.seed, <uint32_t>s.ints[1],
+              r.step + <uint32_t>r.done, first, s.reals[0], s.reals[1])
+
+
+cdef void do_multiply(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t at = block * s.per_block * r.item
+    r.k.multiply(span(s, block), ptr(r, s, 0) + at, ptr(r, s, 1) + at, ptr(r, s, 2) + at)
+
+
 cdef double divide_by(int mode, const char *counted, ssize_t rows, int32_t ignore) noexcept nogil:
     """1 / the divisor that a batch brings along: the sum of its weights (1) or its number of labels that count (2)."""
     cdef double total = 0
@@ -272,6 +349,20 @@ define("softmax_backward", do_softmax_backward, BY_ROWS, 3)
 define("log_softmax_backward", do_log_softmax_backward, BY_ROWS, 3)
 define("dropout", do_dropout, BY_ELEMENTS, 3)
 define("masked_scale", do_masked_scale, BY_ELEMENTS, 3)
+define("softmin", do_softmin, BY_ROWS, 2)
+define("softmin_backward", do_softmin_backward, BY_ROWS, 3)
+define("sparsemax", do_sparsemax, BY_ROWS, 2)
+define("sparsemax_backward", do_sparsemax_backward, BY_ROWS, 3)
+define("expand", do_expand, WHOLE, 3)
+define("fold", do_fold, WHOLE, 3)
+define("learned", do_learned, BY_ROWS, 3, b"learned")
+define("learned_backward", do_learned_backward, BY_COLUMNS, 5, b"learned")
+define("gated", do_gated, BY_ROWS, 2)
+define("gated_backward", do_gated_backward, BY_ROWS, 3)
+define("maxout", do_maxout, BY_ROWS, 2)
+define("maxout_backward", do_maxout_backward, BY_ROWS, 3)
+define("rrelu", do_rrelu, BY_ELEMENTS, 3)
+define("multiply", do_multiply, BY_ELEMENTS, 3)
 define("elementwise_loss", do_elementwise_loss, BY_ROWS, 5, b"losses")
 define("row_loss", do_row_loss, BY_ROWS, 8, b"row_losses")
 define("label_hits", do_label_hits, BY_ROWS, 3)

@@ -13,6 +13,17 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     bias_backward    (dy, kept, dz, db|-1)          ints: rows, cols                row, reals    dz = dy act', db = sum
     softmax, log_softmax (x, y)                     ints: rows, cols
     softmax_backward, log_softmax_backward (dy, y, dx)    ints: rows, cols
+    softmin, sparsemax (x, y), and _backward (dy, y, dx)    ints: rows, cols
+    expand           (values, members|-1, params)   ints: count, share, at      params[at ...] = a value a column
+    learned          (x, params, y)                 ints: rows, cols, pieces        row           params: cols at a time
+    learned_backward (dy, x, params, dx|-1, sums|-1)    ints: rows, cols, pieces    row           sums: over the rows
+    fold             (sums, members|-1, gradient)   ints: count, share, at      gradient = sums[at ...] of its columns
+    gated            (x, y)                         ints: rows, cols                row, reals  x = a, b: y = a act(b)
+    gated_backward   (dy, x, dx)                    ints: rows, cols                row, reals
+    maxout           (x, y)                         ints: rows, units, pieces
+    maxout_backward  (dy, x, dx)                    ints: rows, units, pieces
+    rrelu            (x, y, slopes)                 ints: n, stream                 reals: lower, upper
+    multiply         (a, b, y)                      ints: n
     dropout          (x, y, mask)                   ints: n, stream                 reals: rate
     masked_scale     (dy, mask, dx)                 ints: n                         reals: scale
     elementwise_loss (pred, target, weight|-1, grad|-1, row_loss)        ints: rows, cols, divisor   row,
@@ -30,6 +41,8 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
 
 The `inputs` of a row loss stand side by side in the columns of its predictions; `targets` counts the numbers of a
 target row, negative if they are labels (int32).
+
+`members` (count, share), int32, has the columns that share each value; absent, `share` columns in a row do.
 
 `divisor` says what a loss is divided by: PLANNED, the number the plan states; WEIGHTS, the sum of the batch's weights;
 LABELS, the number of its labels that are not `ignore`d (nothing to count gives 0, not NaN).  `score` finds the weights
@@ -139,9 +152,13 @@ class Plan:
             self._parameters[id(parameter)] = self._add(Buffer("parameter", value.size, value.dtype, value))
         return self._parameters[id(parameter)]
 
-    def constant(self, values: np.ndarray) -> int:
-        """The buffer of numbers that never change."""
-        return self._add(Buffer("parameter", values.size, values.dtype, values))
+    def fixed(self, size: int, dtype: npt.DTypeLike | None = None) -> int:
+        """A new buffer of `size` elements, whatever the batch."""
+        return self._add(Buffer("work", size, np.dtype(dtype or self.dtype)))
+
+    def constant(self, array: np.ndarray) -> int:
+        """The buffer of an array that no step writes."""
+        return self._add(Buffer("parameter", array.size, array.dtype, array))
 
     def wants_gradient(self, parameter: Parameter) -> bool:
         """Whether the plan has a place for the parameter's gradient."""

@@ -9,8 +9,11 @@ import numpy as np
 
 from fastnn import activations, initializers, seeds
 from fastnn.activations import LINEAR, ActivationSpec
+from fastnn.engine.arena import Parameter
 from fastnn.engine.plan import ABSENT, Plan
 from fastnn.engine.step import Backward
+from fastnn.ops.activations import ROWS
+from fastnn.ops.gates import GATES
 
 from .base import Layer, Shape, check_shape, size
 
@@ -35,10 +38,47 @@ def Input(shape: Sequence[int], *, name: str | None = None, dtype: str | None = 
     return InputLayer(shape, name=name, dtype=dtype)
 
 
+def emit_gate(plan: Plan, name: str, x: int, shape: Shape) -> tuple[int, Backward]:
+    """Steps of a gated linear unit along the last axis, which it halves."""
+    gate, per_sample = ROWS[GATES[name][0]], size(shape) // 2
+    rows_cols = (plan.batch * size(shape[:-1]), shape[-1] // 2)
+    y = plan.buffer(per_sample)
+    plan.step("gated", (x, y), row=gate.name, ints=rows_cols, reals=gate.defaults)
+
+    def backward(dy: int, need_dx: bool) -> int:
+        if not need_dx:
+            return ABSENT
+        dx = plan.buffer(2 * per_sample)
+        plan.step("gated_backward", (dy, x, dx), row=gate.name, ints=rows_cols, reals=gate.defaults)
+        return dx
+
+    return y, backward
+
+
+def activated_shape(spec: ActivationSpec, shape: Shape, where: str) -> Shape:
+    """The shape behind an activation: gates halve the last axis.
+
+    Raises:
+        ValueError: a gate cannot.
+    """
+    if spec.name not in GATES:
+        return shape
+    if not shape or shape[-1] % 2:
+        raise ValueError(f"{where}: {spec.name} needs an even number of columns. Received: shape {shape}")
+    return (*shape[:-1], shape[-1] // 2)
+
+
+def random_stream(plan: Plan, seed: int) -> int:
+    """The name of a layer's random stream, 32 bits: its place in the model in the low ones, its seed in the others."""
+    return plan.stream() ^ (seed * 2654435761 % 2**24 << 8)
+
+
 def emit_activation(plan: Plan, spec: ActivationSpec, x: int, shape: Shape) -> tuple[int, Backward]:
     """Steps of an activation of its own, element-wise or along the last axis."""
     if spec.row == "identity":
         return x, lambda dy, need_dx: dy
+    if spec.name in GATES:
+        return emit_gate(plan, spec.name, x, shape)
     n = plan.batch * size(shape)
     rows_cols = (n // shape[-1], shape[-1]) if shape else (n, 1)
     y = plan.buffer(size(shape))
@@ -56,6 +96,36 @@ def emit_activation(plan: Plan, spec: ActivationSpec, x: int, shape: Shape) -> t
             plan.step("activation_backward", (dy, kept, dx), row=spec.row, ints=(n,), reals=spec.params)
         else:
             plan.step(f"{spec.name}_backward", (dy, y, dx), ints=rows_cols)
+        return dx
+
+    return y, backward
+
+
+def emit_affine(
+    plan: Plan, fused: ActivationSpec, x: int, kernel: Parameter, bias: Parameter | None, rows: int
+) -> tuple[int, Backward]:
+    """Steps of act(x W + b), for an activation that works on single elements."""
+    inputs, units = kernel.shape
+    per_sample = rows * units // plan.batch
+    w = plan.parameter(kernel)
+    b = plan.parameter(bias) if bias is not None else ABSENT
+    y = plan.buffer(per_sample)
+    z = plan.buffer(per_sample) if plan.training and fused.keeps == "x" else ABSENT
+    plan.step("affine", (x, w, b, y, z), row=fused.row, ints=(rows, inputs, units), reals=fused.params)
+
+    def backward(dy: int, need_dx: bool) -> int:
+        dw = plan.gradient(kernel)
+        db = plan.gradient(bias) if bias is not None else ABSENT
+        dz = dy if fused.row == "identity" else plan.buffer(per_sample)
+        if dz != dy or db != ABSENT:
+            kept = z if z != ABSENT else y
+            plan.step("bias_backward", (dy, kept, dz, db), row=fused.row, ints=(rows, units), reals=fused.params)
+        if dw != ABSENT:
+            plan.step("gemm", (x, dz, dw), ints=(1, 0, inputs, units, rows))
+        if not need_dx:
+            return ABSENT
+        dx = plan.buffer(rows * inputs // plan.batch)
+        plan.step("gemm", (dz, w, dx), ints=(0, 1, rows, inputs, units))
         return dx
 
     return y, backward
@@ -107,39 +177,18 @@ class Dense(Layer):
         self.bias = self.add_weight("bias", (self.units,), self.bias_initializer) if self.use_bias else None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (*input_shape[:-1], self.units)
+        return activated_shape(self.activation, (*input_shape[:-1], self.units), self.name)
 
     def emit(self, plan: Plan, x: int, bare: bool = False) -> tuple[int, Backward]:
         """`bare` leaves the activation out: losses that are computed from logits ask for it."""
-        assert self.input_shape and self.output_shape
+        assert self.input_shape
         spec = LINEAR if bare else self.activation
-        fused = spec if spec.row else LINEAR
-        inputs, units, per_sample = self.input_shape[-1], self.units, size(self.output_shape)
-        rows = plan.batch * per_sample // units
-        w = plan.parameter(self.kernel)
-        b = plan.parameter(self.bias) if self.bias is not None else ABSENT
-        y = plan.buffer(per_sample)
-        z = plan.buffer(per_sample) if plan.training and fused.keeps == "x" else ABSENT
-        plan.step("affine", (x, w, b, y, z), row=fused.row, ints=(rows, inputs, units), reals=fused.params)
-
-        def backward(dy: int, need_dx: bool) -> int:
-            dw = plan.gradient(self.kernel)
-            db = plan.gradient(self.bias) if self.bias is not None else ABSENT
-            dz = dy if fused.row == "identity" else plan.buffer(per_sample)
-            if dz != dy or db != ABSENT:
-                kept = z if z != ABSENT else y
-                plan.step("bias_backward", (dy, kept, dz, db), row=fused.row, ints=(rows, units), reals=fused.params)
-            if dw != ABSENT:
-                plan.step("gemm", (x, dz, dw), ints=(1, 0, inputs, units, rows))
-            if not need_dx:
-                return ABSENT
-            dx = plan.buffer(rows * inputs // plan.batch)
-            plan.step("gemm", (dz, w, dx), ints=(0, 1, rows, inputs, units))
-            return dx
-
+        shape = (*self.input_shape[:-1], self.units)
+        rows = plan.batch * size(shape[:-1])
+        y, backward = emit_affine(plan, spec if spec.row else LINEAR, x, self.kernel, self.bias, rows)
         if spec.row:
             return y, backward
-        out, after = emit_activation(plan, spec, y, self.output_shape)
+        out, after = emit_activation(plan, spec, y, shape)
         return out, lambda dy, need_dx: backward(after(dy, True), need_dx)
 
     def get_config(self) -> dict[str, Any]:
@@ -159,6 +208,9 @@ class Activation(Layer):
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return activated_shape(self.activation, input_shape, self.name)
 
     def emit(self, plan: Plan, x: int, bare: bool = False) -> tuple[int, Backward]:
         assert self.input_shape is not None
@@ -212,8 +264,7 @@ class Dropout(Layer):
         assert self.input_shape is not None
         per_sample = size(self.input_shape)
         n = plan.batch * per_sample
-        # 32 bits name the stream: the place in the model in the low ones, the layer's seed spread over the others
-        stream = plan.stream() ^ (self.seed * 2654435761 % 2**24 << 8)
+        stream = random_stream(plan, self.seed)
         y, mask = plan.buffer(per_sample), plan.buffer(per_sample, np.uint8)
         plan.step("dropout", (x, y, mask), ints=(n, stream), reals=(self.rate,))
 

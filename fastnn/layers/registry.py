@@ -6,10 +6,15 @@ from typing import Any
 
 from fastnn._errors import unknown
 
+from .activations import ELU, GLU, LeakyReLU, Maxout, MaxoutActivation, ReLU, RReLU, Softmax
 from .base import Layer
 from .core import Activation, Dense, Dropout, Flatten, InputLayer
+from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
 
-LAYERS: dict[str, type[Layer]] = {cls.__name__: cls for cls in (InputLayer, Dense, Activation, Flatten, Dropout)}
+CLASSES: tuple[type[Layer], ...] = (InputLayer, Dense, Activation, Flatten, Dropout)
+CLASSES += (ReLU, LeakyReLU, ELU, Softmax, RReLU, GLU, Maxout, MaxoutActivation)
+CLASSES += (PReLU, SReLU, LearnedSwish, SoftExponential, APL)
+LAYERS: dict[str, type[Layer]] = {cls.__name__: cls for cls in CLASSES}
 
 
 def serialize(layer: Layer) -> dict[str, Any]:

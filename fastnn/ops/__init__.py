@@ -15,6 +15,8 @@ for any number of threads.  `registry` lists all of them with what tests, benchm
 from __future__ import annotations
 
 from fastnn.ops import activations as _activations
+from fastnn.ops import gates as _gates
+from fastnn.ops import learned as _learned
 from fastnn.ops import losses as _losses
 from fastnn.ops import optimizers as _optimizers
 from fastnn.ops import registry as registry
@@ -30,6 +32,7 @@ from fastnn.ops.classification import (
 from fastnn.ops.clipping import clip_by_global_norm_, clip_by_norm_, clip_by_value_, sumsq
 from fastnn.ops.ctc import ctc_loss, ctc_loss_backward, ctc_loss_with_grad
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
+from fastnn.ops.gates import maxout, maxout_backward
 from fastnn.ops.initializers import (
     glorot_normal,
     glorot_uniform,
@@ -42,9 +45,20 @@ from fastnn.ops.initializers import (
     variance_scaling,
 )
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
+from fastnn.ops.random_relu import rrelu, rrelu_backward
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
+from fastnn.ops.simplex import (
+    gumbel_softmax,
+    gumbel_softmax_backward,
+    softmin,
+    softmin_backward,
+    sparsemax,
+    sparsemax_backward,
+)
 
-globals().update(_activations.functions | _losses.functions | _row_losses.functions | _optimizers.functions)
+_generated = _activations.functions | _learned.functions | _gates.functions
+_generated |= _losses.functions | _row_losses.functions | _optimizers.functions
+globals().update(_generated)
 
 __all__ = [
     "affine",
@@ -64,6 +78,8 @@ __all__ = [
     "dropout_backward",
     "glorot_normal",
     "glorot_uniform",
+    "gumbel_softmax",
+    "gumbel_softmax_backward",
     "he_normal",
     "he_uniform",
     "lecun_normal",
@@ -72,16 +88,24 @@ __all__ = [
     "log_softmax_backward",
     "logsumexp",
     "matmul",
+    "maxout",
+    "maxout_backward",
     "orthogonal",
     "random_bits",
     "registry",
+    "rrelu",
+    "rrelu_backward",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
     "softmax_cross_entropy_with_grad",
+    "softmin",
+    "softmin_backward",
+    "sparsemax",
+    "sparsemax_backward",
     "sumsq",
     "truncated_normal",
     "variance_scaling",
 ]
-__all__ += [*_activations.functions, *_losses.functions, *_row_losses.functions, *_optimizers.functions]
+__all__ += [*_generated]

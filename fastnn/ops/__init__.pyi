@@ -16,6 +16,7 @@ from fastnn.ops.classification import (
 from fastnn.ops.clipping import clip_by_global_norm_, clip_by_norm_, clip_by_value_, sumsq
 from fastnn.ops.ctc import ctc_loss, ctc_loss_backward, ctc_loss_with_grad
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
+from fastnn.ops.gates import maxout, maxout_backward
 from fastnn.ops.initializers import (
     glorot_normal,
     glorot_uniform,
@@ -29,7 +30,16 @@ from fastnn.ops.initializers import (
 )
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
 from fastnn.ops.optimizers import look_ahead_, look_ahead_many
+from fastnn.ops.random_relu import rrelu, rrelu_backward
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
+from fastnn.ops.simplex import (
+    gumbel_softmax,
+    gumbel_softmax_backward,
+    softmin,
+    softmin_backward,
+    sparsemax,
+    sparsemax_backward,
+)
 
 __all__ = [
     "adadelta_",
@@ -48,9 +58,19 @@ __all__ = [
     "affine_backward",
     "amsgrad_",
     "amsgrad_many",
+    "apl",
+    "apl_backward",
+    "arctan",
+    "arctan_backward",
+    "arctan_grad",
     "asgd_",
     "asgd_many",
+    "bent_identity",
+    "bent_identity_backward",
+    "bent_identity_grad",
     "bias_add",
+    "bilinear",
+    "bilinear_backward",
     "binary_cross_entropy",
     "binary_cross_entropy_backward",
     "binary_cross_entropy_with_grad",
@@ -63,6 +83,9 @@ __all__ = [
     "binary_focal_with_logits",
     "binary_focal_with_logits_backward",
     "binary_focal_with_logits_with_grad",
+    "binary_step",
+    "binary_step_backward",
+    "binary_step_grad",
     "categorical_focal",
     "categorical_focal_backward",
     "categorical_focal_with_grad",
@@ -72,9 +95,15 @@ __all__ = [
     "categorical_hinge",
     "categorical_hinge_backward",
     "categorical_hinge_with_grad",
+    "celu",
+    "celu_backward",
+    "celu_grad",
     "clip_by_global_norm_",
     "clip_by_norm_",
     "clip_by_value_",
+    "clipped_linear",
+    "clipped_linear_backward",
+    "clipped_linear_grad",
     "column_sums",
     "cosine_embedding",
     "cosine_embedding_backward",
@@ -94,18 +123,29 @@ __all__ = [
     "dice",
     "dice_backward",
     "dice_with_grad",
+    "dish",
+    "dish_backward",
+    "dish_grad",
     "dropout",
     "dropout_backward",
     "elu",
     "elu_backward",
     "elu_grad",
+    "exponential",
+    "exponential_backward",
+    "exponential_grad",
     "ftrl_",
     "ftrl_many",
     "ftrl_power_",
     "ftrl_power_many",
+    "gaussian",
+    "gaussian_backward",
+    "gaussian_grad",
     "gaussian_nll",
     "gaussian_nll_backward",
     "gaussian_nll_with_grad",
+    "geglu",
+    "geglu_backward",
     "gelu",
     "gelu_backward",
     "gelu_grad",
@@ -117,14 +157,33 @@ __all__ = [
     "generalized_cross_entropy_with_grad",
     "glorot_normal",
     "glorot_uniform",
+    "glu",
+    "glu_backward",
+    "gumbel_softmax",
+    "gumbel_softmax_backward",
     "half_mse",
     "half_mse_backward",
     "half_mse_with_grad",
     "half_sse",
     "half_sse_backward",
     "half_sse_with_grad",
+    "hard_shrink",
+    "hard_shrink_backward",
+    "hard_shrink_grad",
+    "hard_sigmoid",
+    "hard_sigmoid_backward",
+    "hard_sigmoid_grad",
+    "hard_silu",
+    "hard_silu_backward",
+    "hard_silu_grad",
+    "hard_tanh",
+    "hard_tanh_backward",
+    "hard_tanh_grad",
     "he_normal",
     "he_uniform",
+    "heaviside",
+    "heaviside_backward",
+    "heaviside_grad",
     "hinge",
     "hinge_backward",
     "hinge_with_grad",
@@ -134,19 +193,35 @@ __all__ = [
     "identity",
     "identity_backward",
     "identity_grad",
+    "isrlu",
+    "isrlu_backward",
+    "isrlu_grad",
+    "isru",
+    "isru_backward",
+    "isru_grad",
     "kl_divergence",
     "kl_divergence_backward",
     "kl_divergence_with_grad",
     "leaky_relu",
     "leaky_relu_backward",
     "leaky_relu_grad",
+    "learned_soft_exponential",
+    "learned_soft_exponential_backward",
+    "learned_swish",
+    "learned_swish_backward",
     "lecun_normal",
+    "lecun_tanh",
+    "lecun_tanh_backward",
+    "lecun_tanh_grad",
     "lecun_uniform",
     "lion_",
     "lion_many",
     "log_cosh",
     "log_cosh_backward",
     "log_cosh_with_grad",
+    "log_sigmoid",
+    "log_sigmoid_backward",
+    "log_sigmoid_grad",
     "log_softmax",
     "log_softmax_backward",
     "logsumexp",
@@ -162,6 +237,11 @@ __all__ = [
     "margin_ranking_backward",
     "margin_ranking_with_grad",
     "matmul",
+    "maxout",
+    "maxout_backward",
+    "mish",
+    "mish_backward",
+    "mish_grad",
     "momentum_",
     "momentum_many",
     "mse",
@@ -181,17 +261,33 @@ __all__ = [
     "nll_backward",
     "nll_with_grad",
     "orthogonal",
+    "piecewise_linear",
+    "piecewise_linear_backward",
+    "piecewise_linear_grad",
     "poisson",
     "poisson_backward",
     "poisson_nll",
     "poisson_nll_backward",
     "poisson_nll_with_grad",
     "poisson_with_grad",
+    "prelu",
+    "prelu_backward",
+    "quick_gelu",
+    "quick_gelu_backward",
+    "quick_gelu_grad",
     "radam_",
     "radam_many",
     "random_bits",
+    "rectifier",
+    "rectifier_backward",
+    "rectifier_grad",
     "registry",
+    "reglu",
+    "reglu_backward",
     "relu",
+    "relu6",
+    "relu6_backward",
+    "relu6_grad",
     "relu_backward",
     "relu_grad",
     "rmsprop_",
@@ -204,37 +300,86 @@ __all__ = [
     "rmsprop_momentum_many",
     "rprop_",
     "rprop_many",
+    "rrelu",
+    "rrelu_backward",
     "schedule_free_adamw_",
     "schedule_free_adamw_many",
+    "selu",
+    "selu_backward",
+    "selu_grad",
     "sgd_",
     "sgd_many",
     "sigmoid",
     "sigmoid_backward",
     "sigmoid_grad",
+    "sign",
+    "sign_backward",
+    "sign_grad",
     "silu",
     "silu_backward",
     "silu_grad",
+    "sinc",
+    "sinc_backward",
+    "sinc_grad",
+    "sinusoid",
+    "sinusoid_backward",
+    "sinusoid_grad",
     "smooth_l1",
     "smooth_l1_backward",
     "smooth_l1_with_grad",
+    "soft_clipping",
+    "soft_clipping_backward",
+    "soft_clipping_grad",
+    "soft_exponential",
+    "soft_exponential_backward",
+    "soft_exponential_grad",
     "soft_margin",
     "soft_margin_backward",
     "soft_margin_with_grad",
+    "soft_shrink",
+    "soft_shrink_backward",
+    "soft_shrink_grad",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
     "softmax_cross_entropy_with_grad",
+    "softmin",
+    "softmin_backward",
     "softplus",
     "softplus_backward",
     "softplus_grad",
+    "softsign",
+    "softsign_backward",
+    "softsign_grad",
+    "sparse_plus",
+    "sparse_plus_backward",
+    "sparse_plus_grad",
+    "sparse_sigmoid",
+    "sparse_sigmoid_backward",
+    "sparse_sigmoid_grad",
+    "sparsemax",
+    "sparsemax_backward",
     "squared_hinge",
     "squared_hinge_backward",
     "squared_hinge_with_grad",
+    "squareplus",
+    "squareplus_backward",
+    "squareplus_grad",
+    "srelu",
+    "srelu_backward",
     "sumsq",
+    "swiglu",
+    "swiglu_backward",
     "tanh",
     "tanh_backward",
     "tanh_grad",
+    "tanh_shrink",
+    "tanh_shrink_backward",
+    "tanh_shrink_grad",
+    "threshold",
+    "threshold_backward",
+    "threshold_grad",
     "triplet_margin",
     "triplet_margin_backward",
     "triplet_margin_with_grad",
@@ -340,6 +485,451 @@ def gelu_tanh_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = N
 
 def gelu_tanh_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
     """Derivative of `gelu_tanh` at x."""
+
+def binary_step(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Binary step: off below zero, on from zero upwards."""
+
+def binary_step_backward(dy: ArrayLike, y: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `binary_step`, from its output."""
+
+def binary_step_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `binary_step` at x."""
+
+def heaviside(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Unit step with 1/2 at zero."""
+
+def heaviside_backward(dy: ArrayLike, y: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `heaviside`, from its output."""
+
+def heaviside_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `heaviside` at x."""
+
+def sign(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Sign of the input."""
+
+def sign_backward(dy: ArrayLike, y: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `sign`, from its output."""
+
+def sign_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `sign` at x."""
+
+def rectifier(
+    x: ArrayLike,
+    negative_slope: float = 0.0,
+    max_value: float = float("inf"),
+    threshold: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Rectified linear unit with a slope, a threshold and a largest value: Keras's general ``relu``."""
+
+def rectifier_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    negative_slope: float = 0.0,
+    max_value: float = float("inf"),
+    threshold: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Gradient of `rectifier`, from its input."""
+
+def rectifier_grad(
+    x: ArrayLike,
+    negative_slope: float = 0.0,
+    max_value: float = float("inf"),
+    threshold: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `rectifier` at x."""
+
+def relu6(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Rectified linear unit that does not exceed 6."""
+
+def relu6_backward(dy: ArrayLike, y: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `relu6`, from its output."""
+
+def relu6_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `relu6` at x."""
+
+def threshold(x: ArrayLike, threshold: float = 0.0, default_value: float = 0.0, out: NDArray[Any] | None = None) -> Any:
+    """The input where it exceeds a threshold, a constant elsewhere."""
+
+def threshold_backward(
+    dy: ArrayLike, x: ArrayLike, threshold: float = 0.0, default_value: float = 0.0, out: NDArray[Any] | None = None
+) -> Any:
+    """Gradient of `threshold`, from its input."""
+
+def threshold_grad(
+    x: ArrayLike, threshold: float = 0.0, default_value: float = 0.0, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `threshold` at x."""
+
+def hard_shrink(x: ArrayLike, threshold: float = 0.5, out: NDArray[Any] | None = None) -> Any:
+    """The input, but zero where it is small."""
+
+def hard_shrink_backward(dy: ArrayLike, y: ArrayLike, threshold: float = 0.5, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `hard_shrink`, from its output."""
+
+def hard_shrink_grad(x: ArrayLike, threshold: float = 0.5, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `hard_shrink` at x."""
+
+def soft_shrink(x: ArrayLike, threshold: float = 0.5, out: NDArray[Any] | None = None) -> Any:
+    """The input, moved towards zero by a constant and held there."""
+
+def soft_shrink_backward(dy: ArrayLike, y: ArrayLike, threshold: float = 0.5, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `soft_shrink`, from its output."""
+
+def soft_shrink_grad(x: ArrayLike, threshold: float = 0.5, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `soft_shrink` at x."""
+
+def hard_tanh(x: ArrayLike, min_value: float = -1.0, max_value: float = 1.0, out: NDArray[Any] | None = None) -> Any:
+    """The input itself, held between two bounds."""
+
+def hard_tanh_backward(
+    dy: ArrayLike, y: ArrayLike, min_value: float = -1.0, max_value: float = 1.0, out: NDArray[Any] | None = None
+) -> Any:
+    """Gradient of `hard_tanh`, from its output."""
+
+def hard_tanh_grad(
+    x: ArrayLike, min_value: float = -1.0, max_value: float = 1.0, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `hard_tanh` at x."""
+
+def piecewise_linear(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Straight line of slope 1 between the constants 0 and 1."""
+
+def piecewise_linear_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `piecewise_linear`, from its input."""
+
+def piecewise_linear_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `piecewise_linear` at x."""
+
+def hard_sigmoid(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Straight line of slope 1/6 between the constants 0 and 1, in the place of a sigmoid."""
+
+def hard_sigmoid_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `hard_sigmoid`, from its input."""
+
+def hard_sigmoid_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `hard_sigmoid` at x."""
+
+def hard_silu(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Input times a hard sigmoid, also called hard swish."""
+
+def hard_silu_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `hard_silu`, from its input."""
+
+def hard_silu_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `hard_silu` at x."""
+
+def clipped_linear(
+    x: ArrayLike,
+    slope: float = 1.0,
+    offset: float = 0.0,
+    min_value: float = 0.0,
+    max_value: float = 1.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Any straight line, held between two bounds."""
+
+def clipped_linear_backward(
+    dy: ArrayLike,
+    y: ArrayLike,
+    slope: float = 1.0,
+    offset: float = 0.0,
+    min_value: float = 0.0,
+    max_value: float = 1.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Gradient of `clipped_linear`, from its output."""
+
+def clipped_linear_grad(
+    x: ArrayLike,
+    slope: float = 1.0,
+    offset: float = 0.0,
+    min_value: float = 0.0,
+    max_value: float = 1.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `clipped_linear` at x."""
+
+def sparse_plus(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Rectified linear unit whose kink is rounded by a parabola: exactly zero on the left, exactly x on the right."""
+
+def sparse_plus_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `sparse_plus`, from its input."""
+
+def sparse_plus_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `sparse_plus` at x."""
+
+def sparse_sigmoid(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Straight line of slope 1/2 between the constants 0 and 1."""
+
+def sparse_sigmoid_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `sparse_sigmoid`, from its input."""
+
+def sparse_sigmoid_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `sparse_sigmoid` at x."""
+
+def log_sigmoid(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Logarithm of the logistic function."""
+
+def log_sigmoid_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `log_sigmoid`, from its input."""
+
+def log_sigmoid_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `log_sigmoid` at x."""
+
+def lecun_tanh(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Scaled hyperbolic tangent with values of 1 and -1 at 1 and -1."""
+
+def lecun_tanh_backward(dy: ArrayLike, y: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `lecun_tanh`, from its output."""
+
+def lecun_tanh_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `lecun_tanh` at x."""
+
+def tanh_shrink(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """What the hyperbolic tangent takes away."""
+
+def tanh_shrink_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `tanh_shrink`, from its input."""
+
+def tanh_shrink_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `tanh_shrink` at x."""
+
+def arctan(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Arc tangent."""
+
+def arctan_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `arctan`, from its input."""
+
+def arctan_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `arctan` at x."""
+
+def softsign(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Sigmoid that approaches its limits like 1 / x instead of exponentially."""
+
+def softsign_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `softsign`, from its input."""
+
+def softsign_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `softsign` at x."""
+
+def isru(x: ArrayLike, alpha: float = 1.0, out: NDArray[Any] | None = None) -> Any:
+    """Inverse square root unit: a sigmoid without exponentials."""
+
+def isru_backward(dy: ArrayLike, x: ArrayLike, alpha: float = 1.0, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `isru`, from its input."""
+
+def isru_grad(x: ArrayLike, alpha: float = 1.0, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `isru` at x."""
+
+def soft_clipping(x: ArrayLike, alpha: float = 1.0, out: NDArray[Any] | None = None) -> Any:
+    """The input held between 0 and 1, with rounded corners."""
+
+def soft_clipping_backward(dy: ArrayLike, x: ArrayLike, alpha: float = 1.0, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `soft_clipping`, from its input."""
+
+def soft_clipping_grad(x: ArrayLike, alpha: float = 1.0, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `soft_clipping` at x."""
+
+def selu(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Scaled exponential linear unit, which keeps mean 0 and variance 1 from layer to layer."""
+
+def selu_backward(dy: ArrayLike, y: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `selu`, from its output."""
+
+def selu_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `selu` at x."""
+
+def celu(x: ArrayLike, alpha: float = 1.0, out: NDArray[Any] | None = None) -> Any:
+    """Continuously differentiable exponential linear unit."""
+
+def celu_backward(dy: ArrayLike, y: ArrayLike, alpha: float = 1.0, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `celu`, from its output."""
+
+def celu_grad(x: ArrayLike, alpha: float = 1.0, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `celu` at x."""
+
+def isrlu(x: ArrayLike, alpha: float = 1.0, out: NDArray[Any] | None = None) -> Any:
+    """Inverse square root linear unit: linear on the right, saturating without exponentials on the left."""
+
+def isrlu_backward(dy: ArrayLike, x: ArrayLike, alpha: float = 1.0, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `isrlu`, from its input."""
+
+def isrlu_grad(x: ArrayLike, alpha: float = 1.0, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `isrlu` at x."""
+
+def squareplus(x: ArrayLike, b: float = 4.0, out: NDArray[Any] | None = None) -> Any:
+    """Smooth rectified linear unit without exponentials."""
+
+def squareplus_backward(dy: ArrayLike, x: ArrayLike, b: float = 4.0, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `squareplus`, from its input."""
+
+def squareplus_grad(x: ArrayLike, b: float = 4.0, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `squareplus` at x."""
+
+def bent_identity(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Straight line of slope 1/2 that bends into one of slope 3/2."""
+
+def bent_identity_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `bent_identity`, from its input."""
+
+def bent_identity_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `bent_identity` at x."""
+
+def mish(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Input times the hyperbolic tangent of its softplus."""
+
+def mish_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `mish`, from its input."""
+
+def mish_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `mish` at x."""
+
+def quick_gelu(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gaussian error linear unit, the approximation by a logistic function."""
+
+def quick_gelu_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `quick_gelu`, from its input."""
+
+def quick_gelu_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `quick_gelu` at x."""
+
+def dish(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Sigmoid-weighted linear unit without exponentials."""
+
+def dish_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `dish`, from its input."""
+
+def dish_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `dish` at x."""
+
+def exponential(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Exponential function."""
+
+def exponential_backward(dy: ArrayLike, y: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `exponential`, from its output."""
+
+def exponential_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `exponential` at x."""
+
+def soft_exponential(x: ArrayLike, alpha: float = 0.5, out: NDArray[Any] | None = None) -> Any:
+    """From a logarithm over the straight line to an exponential, by one parameter."""
+
+def soft_exponential_backward(dy: ArrayLike, x: ArrayLike, alpha: float = 0.5, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `soft_exponential`, from its input."""
+
+def soft_exponential_grad(x: ArrayLike, alpha: float = 0.5, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `soft_exponential` at x."""
+
+def gaussian(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gaussian bell of height 1."""
+
+def gaussian_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `gaussian`, from its input."""
+
+def gaussian_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `gaussian` at x."""
+
+def sinusoid(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Sine."""
+
+def sinusoid_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `sinusoid`, from its input."""
+
+def sinusoid_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `sinusoid` at x."""
+
+def sinc(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Sine over its argument."""
+
+def sinc_backward(dy: ArrayLike, x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `sinc`, from its input."""
+
+def sinc_grad(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `sinc` at x."""
+
+def prelu(x: ArrayLike, alpha: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Rectified linear unit whose slope for negative inputs is learned."""
+
+def prelu_backward(dy: ArrayLike, x: ArrayLike, alpha: ArrayLike, out: NDArray[Any] | None = None) -> tuple[Any, Any]:
+    """Gradient of `prelu`."""
+
+def srelu(
+    x: ArrayLike,
+    t_left: ArrayLike,
+    a_left: ArrayLike,
+    t_right: ArrayLike,
+    a_right: ArrayLike,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """S-shaped rectified linear unit: three straight lines, whose two bends and outer slopes are learned."""
+
+def srelu_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    t_left: ArrayLike,
+    a_left: ArrayLike,
+    t_right: ArrayLike,
+    a_right: ArrayLike,
+    out: NDArray[Any] | None = None,
+) -> tuple[Any, Any, Any, Any, Any]:
+    """Gradient of `srelu`."""
+
+def learned_swish(x: ArrayLike, beta: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Swish whose steepness is learned: between half of the identity (``beta = 0``) and `relu` (``beta`` large)."""
+
+def learned_swish_backward(
+    dy: ArrayLike, x: ArrayLike, beta: ArrayLike, out: NDArray[Any] | None = None
+) -> tuple[Any, Any]:
+    """Gradient of `learned_swish`."""
+
+def learned_soft_exponential(x: ArrayLike, alpha: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Soft exponential: logarithm, identity or exponential, whichever its learned parameter says."""
+
+def learned_soft_exponential_backward(
+    dy: ArrayLike, x: ArrayLike, alpha: ArrayLike, out: NDArray[Any] | None = None
+) -> tuple[Any, Any]:
+    """Gradient of `learned_soft_exponential`."""
+
+def apl(x: ArrayLike, slope: ArrayLike, hinge: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    """Adaptive piecewise linear unit: `relu` and a sum of learned hinges."""
+
+def apl_backward(
+    dy: ArrayLike, x: ArrayLike, slope: ArrayLike, hinge: ArrayLike, out: NDArray[Any] | None = None
+) -> tuple[Any, Any, Any]:
+    """Gradient of `apl`."""
+
+def glu(x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gated linear unit."""
+
+def glu_backward(dy: ArrayLike, x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `glu`."""
+
+def bilinear(x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Bilinear unit, a gate without an activation."""
+
+def bilinear_backward(dy: ArrayLike, x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `bilinear`."""
+
+def reglu(x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gated linear unit with ReLU."""
+
+def reglu_backward(dy: ArrayLike, x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `reglu`."""
+
+def geglu(x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gated linear unit with GELU."""
+
+def geglu_backward(dy: ArrayLike, x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `geglu`."""
+
+def swiglu(x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gated linear unit with SiLU (swish)."""
+
+def swiglu_backward(dy: ArrayLike, x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None) -> Any:
+    """Gradient of `swiglu`."""
 
 def mse(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
     """Squared error of each element."""

@@ -7,6 +7,7 @@ the kernels they call on small arrays and would hide the signature, so each func
 from __future__ import annotations
 
 import linecache
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -34,17 +35,22 @@ def define(
     return function
 
 
+def literal(value: float) -> str:
+    """A number as source text."""
+    return repr(value) if math.isfinite(value) else f'float("{value}")'
+
+
 def parameters_of(taken: Mapping[str, Parameter]) -> str:
     """The parameters in a signature: `alpha: float = 1.0, `."""
     for name in taken:
         if not name.isidentifier():
             raise ValueError(f"a parameter of a table row must be an identifier. Received: {name!r}")
-    return "".join(f"{p.name}: float = {p.default!r}, " for p in taken.values())
+    return "".join(f"{p.name}: float = {literal(p.default)}, " for p in taken.values())
 
 
 def tuple_of(row: Mapping[str, Parameter], taken: Mapping[str, Parameter]) -> str:
     """The tuple that kernels want, all parameters of the row: those taken by name, the others by default."""
-    return "(" + "".join(f"{name}, " if name in taken else f"{p.default!r}, " for name, p in row.items()) + ")"
+    return "(" + "".join(f"{name}, " if name in taken else f"{literal(p.default)}, " for name, p in row.items()) + ")"
 
 
 def check_lines(op: str, taken: Mapping[str, Parameter]) -> list[str]:

@@ -52,7 +52,7 @@ def _given_mask(op: str, mask: object, shape: tuple[int, ...]) -> Mask:
     return well_formed(array, np.dtype(np.bool_))
 
 
-def _seed(op: str, rng: Any) -> int:
+def seed_of(op: str, rng: Any) -> int:
     """64 bits from a generator (anything with `bytes`), or the seed itself."""
     if rng is None:
         return int.from_bytes(os.urandom(8), "little")
@@ -137,7 +137,7 @@ def dropout(
             if (scaled := fast.masked_scale(x, mask, factor, out)) is not None:
                 return scaled, mask
         elif rate < 1 and scale is None:
-            seed = _seed(op, rng)
+            seed = seed_of(op, rng)
             if (result := fast.dropout(x, seed, rate, out)) is not None:
                 return result
     (array,), dtype, shape = operands(op, {"x": x})
@@ -151,7 +151,7 @@ def dropout(
     elif rate == 1 or not array.size:
         kept = np.zeros(shape, np.bool_)
     else:
-        seed, kept = _seed(op, rng) if seed is None else seed, np.empty(shape, np.bool_)
+        seed, kept = seed_of(op, rng) if seed is None else seed, np.empty(shape, np.bool_)
         drawn = kept.view(np.uint8)
         if scale is None:
             y = into(op, out, shape, dtype, lambda y: current().dropout(array, y, drawn, seed, 0, 0, rate), same=(x,))

@@ -24,6 +24,8 @@ KINDS = (
     "activation",
     "activation_backward",
     "activation_grad",
+    "learned",
+    "learned_backward",
     "rows",
     "dense",
     "loss",

@@ -7,14 +7,18 @@ oracle, the benchmark's baseline and the source of the public documentation at o
 =====================  ==============================================================================
 module                 contents
 =====================  ==============================================================================
-``activations``        relu, sigmoid, gelu ..., forward and backward
+``activations``        relu, sigmoid, gelu ..., forward and backward, one module for each family
 ``losses``             element-wise losses and their derivatives
 ``cross_entropy``      losses of rows of class predictions, from logits and from probabilities
 ``rows``               softmax, log-softmax, log-sum-exp
+``simplex``            softmin, sparsemax, gumbel-softmax
+``learned``            activations with learned parameters: prelu, srelu, apl ...
+``gates``              the gated linear units, maxout
 ``affine``             matrix product, bias, column sums
 ``optimizers``         one step of sgd, momentum, adam ...
 ``clipping``           gradients limited by value and by norm
 ``random``             Philox random bits, dropout
+``random_relu``        ReLU with random slopes
 ``kernels``            all of it behind the interface of the compiled kernels (the "reference" backend)
 =====================  ==============================================================================
 

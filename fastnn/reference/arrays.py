@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any, ParamSpec, TypeAlias
+from typing import Annotated, Any, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,8 @@ UpToOne = Annotated[float, "> 0 and <= 1"]
 AtLeastOne = Annotated[float, ">= 1"]
 
 P = ParamSpec("P")
-_Formula: TypeAlias = Callable[P, Array]
+R = TypeVar("R", bound=Array | tuple[Array, ...])
+_Formula: TypeAlias = Callable[P, R]
 
 
 def common_dtype(*arrays: Any) -> np.dtype[Any]:
@@ -44,20 +45,25 @@ def common_dtype(*arrays: Any) -> np.dtype[Any]:
     return np.result_type(np.float32, *dtypes)
 
 
-def _computing_in(working_dtype: Callable[[np.dtype[Any]], Any]) -> Callable[[_Formula[P]], _Formula[P]]:
-    def decorate(formula: _Formula[P]) -> _Formula[P]:
+def _computing_in(working_dtype: Callable[[np.dtype[Any]], Any]) -> Callable[[_Formula[P, R]], _Formula[P, R]]:
+    def decorate(formula: _Formula[P, R]) -> _Formula[P, R]:
         parameters = inspect.signature(formula).parameters.values()
         names = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
 
         @functools.wraps(formula)
-        def function(*args: P.args, **kwargs: P.kwargs) -> Array:
+        def function(*args: P.args, **kwargs: P.kwargs) -> R:
             dtype = common_dtype(*args[: len(names)], *(kwargs[name] for name in names if name in kwargs))
             work = working_dtype(dtype)
             positional = [np.asarray(arg, work) if i < len(names) else arg for i, arg in enumerate(args)]
             named = {name: np.asarray(arg, work) if name in names else arg for name, arg in kwargs.items()}
             with np.errstate(all="ignore"):
-                result: Array = np.asarray(formula(*positional, **named), dtype)  # type: ignore[arg-type]
-            return result[()]  # a scalar instead of a 0-d array, as NumPy's own functions do
+                result: Any = formula(*positional, **named)  # type: ignore[arg-type]
+                # a scalar instead of a 0-d array, as NumPy's own functions do
+                if isinstance(result, tuple):
+                    rounded: Any = tuple(np.asarray(part, dtype)[()] for part in result)
+                else:
+                    rounded = np.asarray(result, dtype)[()]
+            return rounded
 
         return function
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.reference import activations, affine, losses, optimizers, random, row_losses, rows
+from fastnn.reference import activations, affine, group_kernels, losses, optimizers, random, row_losses, rows
 from fastnn.reference.arrays import Array, Labels
 
 if TYPE_CHECKING:
@@ -110,6 +110,22 @@ def softmax_backward(dy: Array, y: Array, dx: Array) -> None:
 def log_softmax_backward(dy: Array, y: Array, dx: Array) -> None:
     """Gradient of log-softmax from its output, shapes (rows, columns)."""
     _store(dx, rows.log_softmax_backward(dy, y))
+
+
+# --- groups of columns, learned parameters, random slopes: the kernels of a module of their own
+
+gated_backward = group_kernels.gated_backward
+gated_forward = group_kernels.gated_forward
+learned_backward = group_kernels.learned_backward
+learned_forward = group_kernels.learned_forward
+maxout = group_kernels.maxout
+maxout_backward = group_kernels.maxout_backward
+multiply = group_kernels.multiply
+rrelu = group_kernels.rrelu
+softmin = group_kernels.softmin
+softmin_backward = group_kernels.softmin_backward
+sparsemax = group_kernels.sparsemax
+sparsemax_backward = group_kernels.sparsemax_backward
 
 
 # --- dense layers

@@ -161,6 +161,90 @@ def log_softmax_backward(program: Program, step: Any, dy: Any, y: Any, dx: Any) 
 
 
 @operation
+def softmin(program: Program, step: Any, x: Any, y: Any) -> None:
+    kernels.softmin(table(x, *step.ints), table(y, *step.ints))
+
+
+@operation
+def softmin_backward(program: Program, step: Any, dy: Any, y: Any, dx: Any) -> None:
+    kernels.softmin_backward(*(table(a, *step.ints) for a in (dy, y, dx)))
+
+
+@operation
+def sparsemax(program: Program, step: Any, x: Any, y: Any) -> None:
+    kernels.sparsemax(table(x, *step.ints), table(y, *step.ints))
+
+
+@operation
+def sparsemax_backward(program: Program, step: Any, dy: Any, y: Any, dx: Any) -> None:
+    kernels.sparsemax_backward(*(table(a, *step.ints) for a in (dy, y, dx)))
+
+
+@operation
+def expand(program: Program, step: Any, values: Any, members: Any, params: Any) -> None:
+    count, share, at = step.ints
+    columns = np.arange(count * share) if members is None else members
+    params[at + columns.reshape(count, share)] = values[:, np.newaxis]
+
+
+@operation
+def fold(program: Program, step: Any, sums: Any, members: Any, gradient: Any) -> None:
+    count, share, at = step.ints
+    columns = np.arange(count * share) if members is None else members
+    gradient[...] = sums[at + columns.reshape(count, share)].sum(axis=1)
+
+
+@operation
+def learned(program: Program, step: Any, x: Any, params: Any, y: Any) -> None:
+    rows, cols, _ = step.ints
+    kernels.learned_forward(step.row, table(x, rows, cols), params.reshape(-1, cols), table(y, rows, cols))
+
+
+@operation
+def learned_backward(program: Program, step: Any, dy: Any, x: Any, params: Any, dx: Any, sums: Any) -> None:
+    rows, cols, _ = step.ints
+    dy, x, dx = (table(a, rows, cols) for a in (dy, x, dx))
+    sums = None if sums is None else sums.reshape(-1, cols)
+    kernels.learned_backward(step.row, dy, x, params.reshape(-1, cols), dx, sums)
+
+
+@operation
+def gated(program: Program, step: Any, x: Any, y: Any) -> None:
+    rows, cols = step.ints
+    kernels.gated_forward(step.row, table(x, rows, 2 * cols), table(y, rows, cols), step.reals)
+
+
+@operation
+def gated_backward(program: Program, step: Any, dy: Any, x: Any, dx: Any) -> None:
+    rows, cols = step.ints
+    x, dx = (table(a, rows, 2 * cols) for a in (x, dx))
+    kernels.gated_backward(step.row, table(dy, rows, cols), x, dx, step.reals)
+
+
+@operation
+def maxout(program: Program, step: Any, x: Any, y: Any) -> None:
+    rows, units, pieces = step.ints
+    kernels.maxout(table(x, rows, units * pieces), table(y, rows, units))
+
+
+@operation
+def maxout_backward(program: Program, step: Any, dy: Any, x: Any, dx: Any) -> None:
+    rows, units, pieces = step.ints
+    x, dx = (table(a, rows, units * pieces) for a in (x, dx))
+    kernels.maxout_backward(table(dy, rows, units), x, dx)
+
+
+@operation
+def rrelu(program: Program, step: Any, x: Any, y: Any, slopes: Any) -> None:
+    kernels.rrelu(x, y, slopes, program.seed, step.ints[1], program.step, *step.reals)
+
+
+@operation
+def multiply(program: Program, step: Any, a: Any, b: Any, y: Any) -> None:
+    kernels.multiply(a, b, y)
+
+
+@operation
 def dropout(program: Program, step: Any, x: Any, y: Any, mask: Any) -> None:
     kernels.dropout(x, y, mask, program.seed, step.ints[1], program.step, step.reals[0])
 

@@ -10,6 +10,8 @@ from fastnn.reference.arrays import Array
 
 PI = np.longdouble("3.14159265358979323846264338327950288")
 
+BEYOND = 200  # there, in every floating-point format, the normal distribution is 0 or 1 and its density 0
+
 _CUBIC = np.longdouble("0.044715")
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
@@ -44,3 +46,46 @@ def gelu_gate_exponent(x: Array) -> tuple[Array, Array]:
     real = x.dtype.type
     scale, cubic = 2 * np.sqrt(2 / real(PI)), real(_CUBIC)
     return scale * x * (1 + cubic * x * x), scale * (1 + 3 * cubic * x * x)
+
+
+def blocked(dy: Array) -> Array:
+    """What a slope of zero lets through: 0, also of infinities; NaN stays NaN."""
+    return np.where(np.isnan(dy), dy, 0)
+
+
+def scaled(x: Array, slope: float) -> Array:
+    """``slope * x``, and 0 for a slope of 0 also where x is infinite."""
+    return slope * x if slope else blocked(x)
+
+
+def finite_square(x: Array) -> Array:
+    """x, with infinities drawn in to where the square is finite, also times any usual number."""
+    largest = np.finfo(x.dtype).max ** x.dtype.type(0.4)  # beyond the numbers of the next narrower format
+    return np.clip(x, -largest, largest)
+
+
+def root_gate(x: Array, b: float) -> Array:
+    """``(1 + x / sqrt(x**2 + b)) / 2``, 1/2 at 0; for negative x as ``b / (root - x) / root / 2``."""
+    x = finite_square(x)
+    root = np.sqrt(x * x + b)
+    gate: Array = np.where(x < 0, b / (root - x), x + root) / root / 2
+    return np.where(root == 0, 0.5, gate)
+
+
+def isru_root(x: Array, alpha: float) -> Array:
+    """``1 / sqrt(1 + alpha * x**2)``."""
+    x = finite_square(x)
+    root: Array = 1 / np.sqrt(1 + alpha * x * x)
+    return root
+
+
+def x_cosine_minus_sine(x: Array, sign: int) -> Array:
+    """``x * cos(x) - sin(x)`` for sign = -1, ``x * cosh(x) - sinh(x)`` for sign = 1, by their series, for abs(x) <= 1.
+
+    The terms are ``sign**k * 2 * k * x**(2 * k + 1) / (2 * k + 1)!``: the leading ones, which cancel, are not there.
+    """
+    power, total = x, np.zeros_like(x)
+    for k in range(1, 13):
+        power = sign * power * x * x / (2 * k * (2 * k + 1))
+        total = total + 2 * k * power
+    return total

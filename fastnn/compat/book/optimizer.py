@@ -98,13 +98,7 @@ class AdaGrad:
 
     def update(self, params: Params, grads: Params) -> None:
         self.h = self.h or _zeros(params)
-        _step(_adagrad_many, params, grads, self.h, lr=self.lr)
-
-
-def _adagrad_many(p: Slot, g: Params, h: Slot, lr: float) -> None:
-    for key, parameter in p.items():
-        h[key] += g[key] * g[key]
-        parameter -= lr * g[key] / (np.sqrt(h[key]) + 1e-7)
+        _step(ops.adagrad_many, params, grads, self.h, lr=self.lr, eps=1e-7, eps_inside=False)
 
 
 class RMSprop:
@@ -119,14 +113,11 @@ class RMSprop:
         self.lr = lr
         self.decay_rate = decay_rate
         self.h: Slot | None = None
-        self._latest: Slot = {}
 
     def update(self, params: Params, grads: Params) -> None:
-        if not self.h:
-            self.h, self._latest = _zeros(params), _zeros(params)
-        # Adam that forgets the mean of the gradients at once
-        scalars = {"b1": 0.0, "b2": self.decay_rate, "a": self.lr, "s": 1.0, "eps": 1e-7}
-        _step(ops.adam_raw_many, params, grads, self._latest, self.h, **scalars)
+        self.h = self.h or _zeros(params)
+        scalars = {"lr": self.lr, "rho": self.decay_rate, "eps": 1e-7}
+        _step(ops.rmsprop_many, params, grads, self.h, **scalars, eps_inside=False)
 
 
 class Adam:

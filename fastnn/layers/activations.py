@@ -1,0 +1,410 @@
+"""Activations as layers of their own, without weights: ReLU, LeakyReLU, ELU, Softmax, RReLU, GLU, MaxoutActivation; and
+Maxout, a dense layer of several linear pieces.
+
+Axes are counted as in Keras, where axis 0 is the batch.  Work along the last axis is done by kernels; along another
+axis a step in Python does it, which is slower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastnn import activations, initializers, ops, seeds
+from fastnn._errors import unknown
+from fastnn.activations import LINEAR, ActivationSpec
+from fastnn.engine.plan import ABSENT, Plan
+from fastnn.engine.step import Backward
+from fastnn.ops.activations import ROWS
+from fastnn.ops.gates import GATES
+
+from .base import Layer, Shape, size
+from .core import Activation, Dense, emit_activation, emit_affine, emit_gate, random_stream
+
+
+def _number(where: str, name: str, value: Any, least: float | None = 0.0) -> float:
+    """A real number, not below `least`."""
+    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not real or not np.isfinite(value) or (least is not None and value < least):
+        bound = "" if least is None else f" and at least {least:g}"
+        raise ValueError(f"{where}: {name} must be a finite number{bound}. Received: {value!r}")
+    return float(value)
+
+
+def _count(where: str, name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{where}: {name} must be a positive whole number. Received: {value!r}")
+    return int(value)
+
+
+# -------------------------------------------------------------------------------------------------------- element-wise
+
+
+class _Elementwise(Activation):
+    """A row of the activation table with parameters that the layer's arguments state."""
+
+    def get_config(self) -> dict[str, Any]:
+        return Layer.get_config(self)
+
+
+class ReLU(_Elementwise):
+    """y = max_value where x >= max_value, x where threshold < x < max_value, negative_slope (x - threshold) elsewhere.
+
+    Parameters:
+        max_value: at least 0; None for no limit.
+        negative_slope: at least 0.
+        threshold: at least 0.
+    """
+
+    def __init__(
+        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
+    ) -> None:
+        self.max_value = None if max_value is None else _number("ReLU", "max_value", max_value)
+        self.negative_slope = _number("ReLU", "negative_slope", negative_slope)
+        self.threshold = _number("ReLU", "threshold", threshold)
+        super().__init__(self._spec(), **kwargs)
+
+    def _spec(self) -> ActivationSpec:
+        if self.max_value is None and not self.threshold:
+            if not self.negative_slope:
+                return activations.get("relu")
+            return ActivationSpec("leaky_relu", "leaky_relu", "x", (self.negative_slope,))
+        if "rectifier" not in ROWS:
+            raise ValueError(
+                "ReLU: max_value and threshold are not served; expected None and 0. "
+                f"Received: {self.max_value}, {self.threshold}"
+            )
+        limit = np.inf if self.max_value is None else self.max_value
+        params = {"negative_slope": self.negative_slope, "max_value": limit, "threshold": self.threshold}
+        row = ROWS["rectifier"]
+        return ActivationSpec(row.name, row.name, row.keeps, tuple(params[name] for name in row.params))
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"max_value": self.max_value, "negative_slope": self.negative_slope, "threshold": self.threshold}
+        return {**super().get_config(), **own}
+
+
+class LeakyReLU(_Elementwise):
+    """y = x where x > 0, negative_slope x elsewhere.
+
+    Parameters:
+        negative_slope: at least 0; 0.3 as in Keras.
+    """
+
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
+        self.negative_slope = _number("LeakyReLU", "negative_slope", negative_slope)
+        super().__init__(ActivationSpec("leaky_relu", "leaky_relu", "x", (self.negative_slope,)), **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "negative_slope": self.negative_slope}
+
+
+class ELU(_Elementwise):
+    """y = x where x > 0, alpha (exp(x) - 1) elsewhere.
+
+    Parameters:
+        alpha: at least 0.
+    """
+
+    def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
+        self.alpha = _number("ELU", "alpha", alpha)
+        super().__init__(ActivationSpec("elu", "elu", "y", (self.alpha,)), **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "alpha": self.alpha}
+
+
+class RReLU(Layer):
+    """y = x where x > 0, slope x elsewhere; in training every element draws its slope anew, else it is the mean.
+
+    The slopes are a function of (seed of the model, seed and place of the layer, step, element), like Dropout's masks.
+
+    Parameters:
+        lower, upper: the interval that slopes are drawn from.
+        seed: from 0 to 2**32 - 1; by default drawn when the layer is made.
+
+    References:
+        Xu et al., "Empirical evaluation of rectified activations in convolutional network", 2015, arXiv:1505.00853.
+    """
+
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.lower, self.upper = _number("RReLU", "lower", lower), _number("RReLU", "upper", upper)
+        if self.lower > self.upper:
+            raise ValueError(f"RReLU: lower must not be above upper. Received: {lower!r}, {upper!r}")
+        self.seed = seeds.make_seed() if seed is None else seeds.check_seed(seed)
+
+    def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
+        assert self.input_shape is not None
+        per_sample = size(self.input_shape)
+        n, y = plan.batch * per_sample, plan.buffer(per_sample)
+        if not plan.training:
+            plan.step("activation", (x, y), row="leaky_relu", ints=(n,), reals=((self.lower + self.upper) / 2,))
+            return y, lambda dy, need_dx: ABSENT
+        slopes = plan.buffer(per_sample)
+        ints = (n, random_stream(plan, self.seed))
+        plan.step("rrelu", (x, y, slopes), ints=ints, reals=(self.lower, self.upper))
+
+        def backward(dy: int, need_dx: bool) -> int:
+            if not need_dx:
+                return ABSENT
+            dx = plan.buffer(per_sample)
+            plan.step("multiply", (dy, slopes, dx), ints=(n,))
+            return dx
+
+        return y, backward
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "lower": self.lower, "upper": self.upper, "seed": self.seed}
+
+
+# -------------------------------------------------------------------------------------------------------- along an axis
+
+
+class _AlongAxis(Layer):
+    """A function of fastnn.ops along one axis of a sample."""
+
+    def __init__(self, axis: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if isinstance(axis, (list, tuple)) and len(axis) == 1:
+            axis = axis[0]
+        if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)) or axis == 0:
+            raise ValueError(
+                f"{type(self).__name__}: axis must be one whole number, not 0, the batch. Received: {axis!r}"
+            )
+        self.axis = int(axis)
+
+    def place(self, shape: Shape) -> int:
+        """The axis, counted in samples of this shape.
+
+        Raises:
+            ValueError: it is not there.
+        """
+        place = self.axis + len(shape) if self.axis < 0 else self.axis - 1
+        if not 0 <= place < len(shape):
+            raise ValueError(f"{self.name}: axis {self.axis} is not one of a sample's. Received: shape {shape}")
+        return place
+
+    def build(self, input_shape: Shape) -> None:
+        self.compute_output_shape(input_shape)
+
+    def is_last(self) -> bool:
+        assert self.input_shape is not None
+        return self.place(self.input_shape) == len(self.input_shape) - 1
+
+    def in_python(
+        self, plan: Plan, x: int, forward: Callable[..., Any], backward: Callable[..., Any], keeps: str
+    ) -> tuple[int, Backward]:
+        """Steps that call forward(x, axis=, out=) and backward(dy, kept, axis=, out=)."""
+        assert self.input_shape is not None and self.output_shape is not None
+        axis = self.place(self.input_shape) + 1
+        wide, narrow = (plan.batch, *self.input_shape), (plan.batch, *self.output_shape)
+        y = plan.buffer(size(self.output_shape))
+
+        def run(step: int, x: Any, y: Any) -> None:
+            forward(x.reshape(wide), axis=axis, out=y.reshape(narrow))
+
+        def run_back(step: int, dy: Any, kept: Any, dx: Any) -> None:
+            kept = kept.reshape(wide if keeps == "x" else narrow)
+            backward(dy.reshape(narrow), kept, axis=axis, out=dx.reshape(wide))
+
+        plan.step("call", (x, y), call=run)
+
+        def emit_backward(dy: int, need_dx: bool) -> int:
+            if not need_dx:
+                return ABSENT
+            dx = plan.buffer(size(wide[1:]))
+            plan.step("call", (dy, x if keeps == "x" else y, dx), call=run_back)
+            return dx
+
+        return y, emit_backward
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "axis": self.axis}
+
+
+class Softmax(_AlongAxis):
+    """Probabilities proportional to exp(x), along one axis.
+
+    Parameters:
+        axis: the axis along which they sum to 1; -1, the last, by default.
+    """
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(axis, **kwargs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self.place(input_shape)
+        return input_shape
+
+    @property
+    def activation(self) -> ActivationSpec | None:
+        """What losses look at: those that are computed from logits leave the last softmax out."""
+        return activations.get("softmax") if self.built and self.is_last() else None
+
+    def emit(self, plan: Plan, x: int, bare: bool = False) -> tuple[int, Backward]:
+        assert self.input_shape is not None
+        if not self.is_last():
+            return self.in_python(plan, x, ops.softmax, ops.softmax_backward, "y")
+        return emit_activation(plan, LINEAR if bare else activations.get("softmax"), x, self.input_shape)
+
+
+class GLU(_AlongAxis):
+    """A gated linear unit: the first half of an axis times an activation of the second half.
+
+    Parameters:
+        variant: "glu" (sigmoid), "bilinear" (no activation), "reglu" (ReLU), "geglu" (GELU) or "swiglu" (SiLU).
+        axis: the axis that is cut in halves.
+
+    Raises:
+        ValueError: an unknown variant, or an axis with an odd number of elements.
+
+    References:
+        Dauphin et al., "Language modeling with gated convolutional networks", ICML 2017.
+        Shazeer, "GLU variants improve transformer", 2020, arXiv:2002.05202.
+    """
+
+    def __init__(self, variant: str = "glu", axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(axis, **kwargs)
+        if variant not in GATES:
+            raise unknown("variant of GLU", variant, GATES)
+        self.variant = variant
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return cut(self, input_shape, self.place(input_shape), 2)
+
+    def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
+        assert self.input_shape is not None
+        if self.is_last():
+            return emit_gate(plan, self.variant, x, self.input_shape)
+        return self.in_python(plan, x, getattr(ops, self.variant), getattr(ops, f"{self.variant}_backward"), "x")
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "variant": self.variant}
+
+
+def cut(layer: Layer, shape: Shape, place: int, parts: int) -> Shape:
+    """The shape with one axis divided.
+
+    Raises:
+        ValueError: it cannot be divided.
+    """
+    if shape[place] % parts:
+        raise ValueError(
+            f"{layer.name}: the axis must have a multiple of {parts} elements. Received: {shape[place]} of {shape}"
+        )
+    return (*shape[:place], shape[place] // parts, *shape[place + 1 :])
+
+
+# --------------------------------------------------------------------------------------------------------------- maxout
+
+
+def emit_maxout(plan: Plan, x: int, rows: int, units: int, pieces: int) -> tuple[int, Backward]:
+    """Steps of maxout over groups of the last axis."""
+    y = plan.buffer(rows * units // plan.batch)
+    plan.step("maxout", (x, y), ints=(rows, units, pieces))
+
+    def backward(dy: int, need_dx: bool) -> int:
+        if not need_dx:
+            return ABSENT
+        dx = plan.buffer(rows * units * pieces // plan.batch)
+        plan.step("maxout_backward", (dy, x, dx), ints=(rows, units, pieces))
+        return dx
+
+    return y, backward
+
+
+class MaxoutActivation(_AlongAxis):
+    """The largest of `pieces` neighbours along an axis, which becomes shorter by that factor.
+
+    Parameters:
+        pieces: how many neighbours make a group.
+        axis: the axis that is cut into groups.
+    """
+
+    def __init__(self, pieces: int = 2, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(axis, **kwargs)
+        self.pieces = _count("MaxoutActivation", "pieces", pieces)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return cut(self, input_shape, self.place(input_shape), self.pieces)
+
+    def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
+        assert self.input_shape is not None and self.output_shape is not None
+        if self.is_last():
+            units = self.output_shape[-1]
+            return emit_maxout(plan, x, plan.batch * size(self.output_shape) // units, units, self.pieces)
+
+        def forward(x: Any, axis: int, out: Any) -> Any:
+            return ops.maxout(x, self.pieces, axis, out=out)
+
+        def backward(dy: Any, x: Any, axis: int, out: Any) -> Any:
+            return ops.maxout_backward(dy, x, self.pieces, axis, out=out)
+
+        return self.in_python(plan, x, forward, backward, "x")
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "pieces": self.pieces}
+
+
+class Maxout(Layer):
+    """A dense layer that learns its activation: each unit is the largest of several linear functions of the input.
+
+    Parameters:
+        units: size of the output's last axis.
+        pieces: linear functions for each unit.
+        use_bias: whether they have a constant part.
+        kernel_initializer, bias_initializer: how the kernel, shape (inputs, units * pieces) with the pieces of a unit
+            side by side, and the bias, shape (units * pieces,), start.
+
+    References:
+        Goodfellow et al., "Maxout networks", ICML 2013.
+    """
+
+    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        name: values for name, values in Dense.neutral_options.items() if name != "lora_rank"
+    }
+
+    def __init__(
+        self,
+        units: int,
+        pieces: int = 2,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.units, self.pieces = _count("Maxout", "units", units), _count("Maxout", "pieces", pieces)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+
+    def build(self, input_shape: Shape) -> None:
+        if not input_shape:
+            raise ValueError(f"{self.name}: expected inputs with an axis after the batch. Received: {input_shape}")
+        columns = self.units * self.pieces
+        self.kernel = self.add_weight("kernel", (input_shape[-1], columns), self.kernel_initializer)
+        self.bias = self.add_weight("bias", (columns,), self.bias_initializer) if self.use_bias else None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape[:-1], self.units)
+
+    def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
+        assert self.input_shape is not None
+        rows = plan.batch * size(self.input_shape[:-1])
+        z, linear = emit_affine(plan, LINEAR, x, self.kernel, self.bias, rows)
+        y, largest = emit_maxout(plan, z, rows, self.units, self.pieces)
+        return y, lambda dy, need_dx: linear(largest(dy, True), need_dx)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "pieces": self.pieces,
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+        }
