@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.floating[Any]]
     Rows = NDArray[np.float64]
     Params = tuple[float, ...]
+    Geometry = tuple[Any, ...]  # (kernel, stride, padding, dilation, groups), see fastnn.reference.windows
+    Workspace = dict[str, Any] | None
 
 __all__ = ["Backend", "current", "use_backend"]
 
@@ -82,6 +84,45 @@ class Backend(Protocol):
     # dz = dy * act'(kept), db = column sums of dz (unless None)
     def bias_backward(self, row: str, dy: Array, kept: Array, dz: Array, db: Array | None, params: Params) -> None: ...
     def column_sums(self, x: Array, sums: Array) -> None: ...
+
+    # channels-last images, weights (kernel height, kernel width, channels / groups, filters); memory that a call needs
+    # besides its results is taken from `workspace`, a dict, and left there for the next call
+    def conv2d(
+        self,
+        row: str,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        y: Array,
+        z: Array | None,
+        params: Params,
+        geometry: Geometry,
+        workspace: Workspace,
+    ) -> None: ...
+    def conv2d_input(
+        self,
+        row: str,
+        dy: Array,
+        w: Array,
+        bias: Array | None,
+        dx: Array,
+        z: Array | None,
+        params: Params,
+        geometry: Geometry,
+        workspace: Workspace,
+    ) -> None: ...
+    def conv2d_weights(self, x: Array, dy: Array, dw: Array, geometry: Geometry, workspace: Workspace) -> None: ...
+    def max_pool(self, x: Array, y: Array, argmax: NDArray[np.int32] | None, geometry: Geometry) -> None: ...
+    def max_pool_backward(self, dy: Array, argmax: NDArray[np.int32], dx: Array, geometry: Geometry) -> None: ...
+    def max_pool_split_backward(self, dy: Array, x: Array, y: Array, dx: Array, geometry: Geometry) -> None: ...
+    def average_pool(self, x: Array, y: Array, padded: bool, geometry: Geometry) -> None: ...
+    def average_pool_backward(self, dy: Array, dx: Array, padded: bool, geometry: Geometry) -> None: ...
+
+    # x (images, height, width, channels) and columns (images, out height, out width, kernel height, kernel width,
+    # channels) may be views in any order of the dimensions; an image of x is one piece of memory
+    def im2col(self, x: Array, columns: Array, geometry: Geometry) -> None: ...
+    def col2im(self, columns: Array, x: Array, geometry: Geometry) -> None: ...
+    def transpose(self, x: Array, y: Array) -> None: ...
 
     # row_loss = row_weight * loss of the row; grad = row_weight * grad_scale * its derivative
     def elementwise_loss(

@@ -27,6 +27,12 @@
 
 #include "rrelu.h"
 
+#include "conv.h"
+
+#include "pool.h"
+
+#include "patches.h"
+
 static const fastnn_activation FN(activations)[FASTNN_ACTIVATIONS] = {
 #define ACT(name, keeps, list, ...)                                                                                    \
     {#name, #keeps, #list, FN(name##_forward), FN(name##_backward), FN(name##_derivative)},

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "window.h"
+
 enum { FASTNN_F32, FASTNN_F64, FASTNN_DTYPES };
 enum { FASTNN_MAX_PARAMS = 8, FASTNN_MAX_SLOTS = 3, FASTNN_COMMON_SCALARS = 3 };
 
@@ -181,6 +183,30 @@ typedef struct {
     /* C (m, n, ldc) = op(A) op(B), row-major; every element one sum in the order of k, however the product is cut */
     void (*small_gemm)(int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const void *a, size_t lda,
                        const void *b, size_t ldb, void *c, size_t ldc);
+
+    /* Convolution: plan by shape; prepare the workspace (tables, and the weights w (kernel height, kernel width,
+     * channels / groups, filters) and bias (of the target's channels, or NULL) unless the direction is WEIGHTS); do
+     * every block, in any order; for WEIGHTS finish: dw = the sum over the blocks. */
+    void (*conv_plan)(const fastnn_window *window, int direction, fastnn_conv *plan);
+    void (*conv_prepare)(const fastnn_conv *plan, const void *w, const void *bias, void *workspace);
+    void (*conv_block)(const fastnn_conv *plan, void *workspace, size_t block, const fastnn_conv_args *args);
+    void (*conv_finish)(const fastnn_conv *plan, void *workspace, void *dw);
+
+    /* Pooling: forward some of the images * y.output rows of y, backward some images.  argmax: row * width + column in
+     * the input's image, or NULL; padded: an average counts the padding. */
+    void (*max_pool)(const fastnn_window *window, size_t first, size_t rows, const void *x, void *y, int32_t *argmax);
+    void (*max_pool_backward)(const fastnn_window *window, size_t first, size_t images, const void *dy,
+                              const int32_t *argmax, void *dx);
+    void (*max_pool_split_backward)(const fastnn_window *window, size_t first, size_t images, const void *dy,
+                                    const void *x, const void *y, void *dx);
+    void (*average_pool)(const fastnn_window *window, int padded, size_t first, size_t rows, const void *x, void *y);
+    void (*average_pool_backward)(const fastnn_window *window, int padded, size_t first, size_t images, const void *dy,
+                                  void *dx);
+
+    /* image n only */
+    void (*im2col)(const fastnn_patches *patches, size_t n, const void *x, void *columns);
+    void (*col2im)(const fastnn_patches *patches, size_t n, const void *columns, void *x);
+    void (*transpose)(size_t rows, size_t cols, const void *x, void *y); /* y (cols, rows) = x (rows, cols) */
 } fastnn_dtype_kernels;
 
 typedef struct {

@@ -80,6 +80,46 @@ cdef extern from "fastnn_kernels.h" nogil:
 
     size_t fastnn_ctc_scratch(size_t, size_t)
 
+    enum:
+        FASTNN_CONV_FORWARD
+        FASTNN_CONV_INPUT
+        FASTNN_CONV_WEIGHTS
+
+    ctypedef struct fastnn_axis:
+        size_t input
+        size_t output
+        size_t kernel
+        size_t stride
+        size_t dilation
+        ptrdiff_t pad
+
+    ctypedef struct fastnn_window:
+        size_t images
+        size_t channels
+        size_t filters
+        size_t groups
+        fastnn_axis y
+        fastnn_axis x
+
+    ctypedef struct fastnn_conv:
+        size_t blocks
+        size_t workspace
+
+    ctypedef struct fastnn_conv_args:
+        const void *source
+        void *target
+        void *kept
+        const void *dy
+        int activation
+        const double *params
+
+    ctypedef struct fastnn_patches:
+        fastnn_window window
+        ptrdiff_t *pixel
+        ptrdiff_t image
+        ptrdiff_t *column
+        ptrdiff_t column_image
+
     ctypedef struct fastnn_dtype_kernels:
         fastnn_activation *activation
         fastnn_loss *loss
@@ -123,6 +163,20 @@ cdef extern from "fastnn_kernels.h" nogil:
         double (*sum_of_squares)(size_t, const void *) noexcept nogil
         void (*small_gemm)(int, int, size_t, size_t, size_t, const void *, size_t, const void *, size_t, void *,
                            size_t) noexcept nogil
+        void (*conv_plan)(const fastnn_window *, int, fastnn_conv *) noexcept nogil
+        void (*conv_prepare)(const fastnn_conv *, const void *, const void *, void *) noexcept nogil
+        void (*conv_block)(const fastnn_conv *, void *, size_t, const fastnn_conv_args *) noexcept nogil
+        void (*conv_finish)(const fastnn_conv *, void *, void *) noexcept nogil
+        void (*max_pool)(const fastnn_window *, size_t, size_t, const void *, void *, int32_t *) noexcept nogil
+        void (*max_pool_backward)(const fastnn_window *, size_t, size_t, const void *, const int32_t *,
+                                  void *) noexcept nogil
+        void (*max_pool_split_backward)(const fastnn_window *, size_t, size_t, const void *, const void *,
+                                        const void *, void *) noexcept nogil
+        void (*average_pool)(const fastnn_window *, int, size_t, size_t, const void *, void *) noexcept nogil
+        void (*average_pool_backward)(const fastnn_window *, int, size_t, size_t, const void *, void *) noexcept nogil
+        void (*im2col)(const fastnn_patches *, size_t, const void *, void *) noexcept nogil
+        void (*col2im)(const fastnn_patches *, size_t, const void *, void *) noexcept nogil
+        void (*transpose)(size_t, size_t, const void *, void *) noexcept nogil
 
     ctypedef struct fastnn_kernels:
         const char *isa

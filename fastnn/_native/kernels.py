@@ -1,5 +1,18 @@
 """The compiled backend: the kernel protocol of fastnn.backend."""
 
+from ._conv import (
+    average_pool,
+    average_pool_backward,
+    col2im,
+    conv2d,
+    conv2d_input,
+    conv2d_weights,
+    im2col,
+    max_pool,
+    max_pool_backward,
+    max_pool_split_backward,
+    transpose,
+)
 from ._engine import Program
 from ._groups import (
     gated_backward,
@@ -48,15 +61,22 @@ __all__ = [
     "activation_derivative",
     "activation_forward",
     "argmax_hits",
+    "average_pool",
+    "average_pool_backward",
     "bias_backward",
     "bias_forward",
+    "col2im",
     "column_sums",
+    "conv2d",
+    "conv2d_input",
+    "conv2d_weights",
     "dropout",
     "elementwise_loss",
     "first_nonfinite",
     "gated_backward",
     "gated_forward",
     "gemm",
+    "im2col",
     "label_hits",
     "learned_backward",
     "learned_forward",
@@ -64,6 +84,9 @@ __all__ = [
     "log_softmax_backward",
     "logsumexp",
     "masked_scale",
+    "max_pool",
+    "max_pool_backward",
+    "max_pool_split_backward",
     "maxout",
     "maxout_backward",
     "multiply",
@@ -80,4 +103,5 @@ __all__ = [
     "sparsemax_backward",
     "sum_of_squares",
     "threshold_hits",
+    "transpose",
 ]

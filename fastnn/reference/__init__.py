@@ -15,6 +15,9 @@ module                 contents
 ``learned``            activations with learned parameters: prelu, srelu, apl ...
 ``gates``              the gated linear units, maxout
 ``affine``             matrix product, bias, column sums
+``windows``            a window that slides over images
+``convolution``        convolution, its gradients (one is the transposed convolution), im2col
+``pooling``            max and average pooling
 ``optimizers``         one step of sgd, momentum, adam ...
 ``clipping``           gradients limited by value and by norm
 ``random``             Philox random bits, dropout

@@ -19,7 +19,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.reference import activations, affine, group_kernels, losses, optimizers, random, row_losses, rows
+from fastnn.reference import (
+    activations,
+    affine,
+    convolution,
+    group_kernels,
+    losses,
+    optimizers,
+    pooling,
+    random,
+    row_losses,
+    rows,
+    windows,
+)
 from fastnn.reference.arrays import Array, Labels
 
 if TYPE_CHECKING:
@@ -252,6 +264,88 @@ def optimizer_update(row: str, p: Array, g: Array, slots: Sequence[Array], scala
         new = rule(decayed, gradient, *old[1:], *own)
         for out, values in zip(old, new, strict=True):
             _store(out, values)
+
+
+# --- images; a geometry is the tuple (kernel, stride, padding, dilation, groups), see `windows`
+
+
+def conv2d(
+    row: str,
+    x: Array,
+    w: Array,
+    bias: Array | None,
+    y: Array,
+    z: Array | None,
+    params: Sequence[float],
+    geometry: tuple[Any, ...],
+    workspace: object = None,
+) -> None:
+    """``z = conv2d(x, w) + bias`` (kept unless ``z`` is None), ``y = act(z)``."""
+    _store(y, convolution.conv2d(x, w, windows.Geometry(*geometry), y.shape[1:3]))
+    bias_forward(row, y, bias, z, params)
+
+
+def conv2d_input(
+    row: str,
+    dy: Array,
+    w: Array,
+    bias: Array | None,
+    dx: Array,
+    z: Array | None,
+    params: Sequence[float],
+    geometry: tuple[Any, ...],
+    workspace: object = None,
+) -> None:
+    """``dx``, the gradient of `conv2d` for ``x``; with bias and activation a transposed convolution."""
+    _store(dx, convolution.conv2d_input(dy, w, windows.Geometry(*geometry), dx.shape))
+    bias_forward(row, dx, bias, z, params)
+
+
+def conv2d_weights(x: Array, dy: Array, dw: Array, geometry: tuple[Any, ...], workspace: object = None) -> None:
+    """``dw``, the gradient of `conv2d` for ``w``."""
+    _store(dw, convolution.conv2d_weights(x, dy, windows.Geometry(*geometry)))
+
+
+def max_pool(x: Array, y: Array, argmax: NDArray[np.int32] | None, geometry: tuple[Any, ...]) -> None:
+    """``y``, the maximum of every window, and where it stands in the image (row * width + column)."""
+    maxima, places = pooling.max_pool(x, windows.Geometry(*geometry), y.shape[1:3])
+    _store(y, maxima)
+    _store(argmax, places)
+
+
+def max_pool_backward(dy: Array, argmax: NDArray[np.int32], dx: Array, geometry: tuple[Any, ...]) -> None:
+    """``dx``: every element of ``dy`` goes to where its maximum stood."""
+    _store(dx, pooling.max_pool_backward(dy, argmax, windows.Geometry(*geometry), dx.shape))
+
+
+def max_pool_split_backward(dy: Array, x: Array, y: Array, dx: Array, geometry: tuple[Any, ...]) -> None:
+    """``dx``: every element of ``dy`` is shared among the elements of ``x`` that equal the maximum ``y``."""
+    _store(dx, pooling.max_pool_split_backward(dy, x, y, windows.Geometry(*geometry)))
+
+
+def average_pool(x: Array, y: Array, padded: bool, geometry: tuple[Any, ...]) -> None:
+    """``y``, the average of every window, its padding counted if ``padded``."""
+    _store(y, pooling.average_pool(x, windows.Geometry(*geometry), y.shape[1:3], padded))
+
+
+def average_pool_backward(dy: Array, dx: Array, padded: bool, geometry: tuple[Any, ...]) -> None:
+    """``dx``: every element of ``dy`` in equal parts for its window."""
+    _store(dx, pooling.average_pool_backward(dy, windows.Geometry(*geometry), dx.shape, padded))
+
+
+def im2col(x: NDArray[Any], columns: NDArray[Any], geometry: tuple[Any, ...]) -> None:
+    """Patches of ``x`` into ``columns`` (images, out height, out width, kernel height, kernel width, channels)."""
+    _store(columns, convolution.im2col(x, windows.Geometry(*geometry), columns.shape[1:3]))
+
+
+def col2im(columns: NDArray[Any], x: NDArray[Any], geometry: tuple[Any, ...]) -> None:
+    """``x``: every element the sum of its copies in ``columns``."""
+    _store(x, convolution.col2im(columns, windows.Geometry(*geometry), x.shape))
+
+
+def transpose(x: NDArray[Any], y: NDArray[Any]) -> None:
+    """``y`` (n, columns, rows) from ``x`` (n, rows, columns)."""
+    _store(y, x.swapaxes(1, 2))
 
 
 # --- random numbers
