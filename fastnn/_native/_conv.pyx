@@ -235,12 +235,12 @@ cdef int run_patches(cnp.ndarray x, cnp.ndarray columns, tuple geometry, bint ba
     return 0
 
 
-def im2col(cnp.ndarray x, cnp.ndarray columns, tuple geometry):
-    run_patches(x, columns, geometry, False)
+def im2col(cnp.ndarray x, tuple x_axes, cnp.ndarray columns, tuple axes, tuple geometry):
+    run_patches(x.transpose(x_axes), columns.transpose(axes), geometry, False)
 
 
-def col2im(cnp.ndarray columns, cnp.ndarray x, tuple geometry):
-    run_patches(x, columns, geometry, True)
+def col2im(cnp.ndarray columns, tuple axes, cnp.ndarray x, tuple x_axes, tuple geometry):
+    run_patches(x.transpose(x_axes), columns.transpose(axes), geometry, True)
 
 
 ctypedef struct transpose_task:

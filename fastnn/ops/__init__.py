@@ -1,4 +1,4 @@
-"""Array functions: activations, softmax, dense layers, losses, dropout and optimizer steps on NumPy arrays.
+"""Array functions: activations, softmax, dense layers, convolution, pooling, losses, dropout, optimizer steps.
 
     from fastnn import ops
 
@@ -30,6 +30,7 @@ from fastnn.ops.classification import (
     softmax_cross_entropy_with_grad,
 )
 from fastnn.ops.clipping import clip_by_global_norm_, clip_by_norm_, clip_by_value_, sumsq
+from fastnn.ops.convolution import conv2d, conv2d_backward, conv2d_transpose, conv2d_transpose_backward
 from fastnn.ops.ctc import ctc_loss, ctc_loss_backward, ctc_loss_with_grad
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
 from fastnn.ops.gates import maxout, maxout_backward
@@ -45,6 +46,8 @@ from fastnn.ops.initializers import (
     variance_scaling,
 )
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
+from fastnn.ops.patches import col2im, im2col
+from fastnn.ops.pooling import avgpool2d, avgpool2d_backward, maxpool2d, maxpool2d_backward
 from fastnn.ops.random_relu import rrelu, rrelu_backward
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 from fastnn.ops.simplex import (
@@ -63,11 +66,18 @@ globals().update(_generated)
 __all__ = [
     "affine",
     "affine_backward",
+    "avgpool2d",
+    "avgpool2d_backward",
     "bias_add",
     "clip_by_global_norm_",
     "clip_by_norm_",
     "clip_by_value_",
+    "col2im",
     "column_sums",
+    "conv2d",
+    "conv2d_backward",
+    "conv2d_transpose",
+    "conv2d_transpose_backward",
     "cross_entropy",
     "cross_entropy_backward",
     "cross_entropy_with_grad",
@@ -82,6 +92,7 @@ __all__ = [
     "gumbel_softmax_backward",
     "he_normal",
     "he_uniform",
+    "im2col",
     "lecun_normal",
     "lecun_uniform",
     "log_softmax",
@@ -90,6 +101,8 @@ __all__ = [
     "matmul",
     "maxout",
     "maxout_backward",
+    "maxpool2d",
+    "maxpool2d_backward",
     "orthogonal",
     "random_bits",
     "registry",

@@ -28,6 +28,8 @@ KINDS = (
     "learned_backward",
     "rows",
     "dense",
+    "convolution",
+    "pooling",
     "loss",
     "random",
     "optimizer",

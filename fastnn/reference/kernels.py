@@ -333,14 +333,16 @@ def average_pool_backward(dy: Array, dx: Array, padded: bool, geometry: tuple[An
     _store(dx, pooling.average_pool_backward(dy, windows.Geometry(*geometry), dx.shape, padded))
 
 
-def im2col(x: NDArray[Any], columns: NDArray[Any], geometry: tuple[Any, ...]) -> None:
-    """Patches of ``x`` into ``columns`` (images, out height, out width, kernel height, kernel width, channels)."""
-    _store(columns, convolution.im2col(x, windows.Geometry(*geometry), columns.shape[1:3]))
+def im2col(x: Array, x_axes: tuple[int, ...], columns: Array, axes: tuple[int, ...], geometry: tuple[Any, ...]) -> None:
+    """Patches of ``x``; the axes put both arrays into the order of `convolution.im2col`."""
+    patches = columns.transpose(axes)
+    _store(patches, convolution.im2col(x.transpose(x_axes), windows.Geometry(*geometry), patches.shape[1:3]))
 
 
-def col2im(columns: NDArray[Any], x: NDArray[Any], geometry: tuple[Any, ...]) -> None:
+def col2im(columns: Array, axes: tuple[int, ...], x: Array, x_axes: tuple[int, ...], geometry: tuple[Any, ...]) -> None:
     """``x``: every element the sum of its copies in ``columns``."""
-    _store(x, convolution.col2im(columns, windows.Geometry(*geometry), x.shape))
+    images = x.transpose(x_axes)
+    _store(images, convolution.col2im(columns.transpose(axes), windows.Geometry(*geometry), images.shape))
 
 
 def transpose(x: NDArray[Any], y: NDArray[Any]) -> None:

@@ -26,6 +26,7 @@ def _positions(shape: tuple[int, ...], geometry: Geometry, size: Pair) -> Iterat
         yield window, number[window]
 
 
+@np.errstate(all="ignore")
 def max_pool(x: Array, geometry: Geometry, size: Pair) -> tuple[Array, Array]:
     """Maxima, shape (images, *size, channels), and where they stand in the image: row * width + column."""
     images = padded(x, geometry, size)

@@ -1,8 +1,8 @@
 """A window that slides over images: what convolution, pooling and im2col have in common.
 
 Images are channels-last.  Along each of the two axes, output position ``o`` sees the input positions
-``o * stride - padding + k * dilation`` for ``k = 0 ... kernel - 1``.  ``padding`` is that at the near end; at the far end
-there is as much as the length of the output asks for.
+``o * stride - padding + k * dilation`` for ``k = 0 ... kernel - 1``.  ``padding`` is that at the near end; at the
+far end there is as much as the length of the output asks for.
 """
 
 from __future__ import annotations
