@@ -102,6 +102,7 @@ cdef extern from "fastnn_kernels.h" nogil:
         fastnn_axis x
 
     ctypedef struct fastnn_conv:
+        fastnn_window window
         size_t blocks
         size_t workspace
 

@@ -13,12 +13,13 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from fastnn._native._core cimport (
-    FASTNN_ACT_identity, FASTNN_F32, FASTNN_F64, fastnn_claim, fastnn_finish, fastnn_ticket, fastnn_wait,
-    flush_denormals, gemm_task, kernels, plan_gemm, restore_denormals, run_team, seconds_now, thread_limit,
+    FASTNN_ACT_identity, FASTNN_CONV_FORWARD, FASTNN_CONV_INPUT, FASTNN_CONV_WEIGHTS, FASTNN_F32, FASTNN_F64,
+    fastnn_axis, fastnn_claim, fastnn_conv, fastnn_finish, fastnn_ticket, fastnn_wait, fastnn_window, flush_denormals,
+    gemm_task, kernels, plan_gemm, restore_denormals, run_team, seconds_now, thread_limit,
 )
 from fastnn._native._steps cimport (
-    BY_COLUMNS, BY_ELEMENTS, BY_GEMM, BY_ROWS, BY_SAMPLES, BY_SEGMENTS, MAX_BUFFERS, MAX_INPUTS, MAX_INTS, MAX_REALS,
-    SMALLEST_BLOCK, find_op, op_t, run_t, segment_t, source_t, step_t,
+    BY_COLUMNS, BY_CONV, BY_ELEMENTS, BY_GEMM, BY_IMAGES, BY_OUTPUT_ROWS, BY_ROWS, BY_SAMPLES, BY_SEGMENTS,
+    MAX_BUFFERS, MAX_INPUTS, MAX_INTS, MAX_REALS, SMALLEST_BLOCK, find_op, op_t, run_t, segment_t, source_t, step_t,
 )
 from fastnn._native import _core
 
@@ -36,6 +37,12 @@ cdef double TEAM_FLOPS = 3e6
 cdef void cut_evenly(step_t *s, ssize_t units, ssize_t per_block) noexcept:
     s.rows, s.per_block = units, max(<ssize_t>1, per_block)
     s.blocks = (units + s.per_block - 1) // s.per_block
+
+
+cdef double window_flops(const fastnn_window *w) noexcept:
+    """Of a convolution with that window."""
+    return (2.0 * w.images * w.y.output * w.x.output * w.filters
+            * w.y.kernel * w.x.kernel * (w.channels // w.groups))
 
 
 # -------------------------------------------------------------------------------------------------------------- running
@@ -129,6 +136,7 @@ cdef class Program:
     cdef readonly object plan
     cdef list keep                # arrays whose memory the pointers name
     cdef object workspace
+    cdef object scratch           # of the convolutions, one after the other
     cdef object totals_array
     cdef object sequence_array
     cdef double divisible_flops
@@ -187,7 +195,11 @@ cdef class Program:
         self.r.totals = <double *>cnp.PyArray_DATA(<cnp.ndarray>self.totals_array)
 
     def __dealloc__(self):
+        cdef int i
         free(self.r.at)
+        if self.r.steps != NULL:
+            for i in range(self.r.count):
+                free(self.r.steps[i].conv)
         free(self.r.steps)
         free(self.r.segments)
 
@@ -235,6 +247,8 @@ cdef class Program:
             s.reals[i] = real
         if step.op == "call":
             s.ints[0] = number
+        if len(step.ints) == MAX_INTS:
+            self._window(s, step.op)
         cut = op.cut
         if cut == BY_ROWS:
             cut_evenly(s, s.ints[0], SMALLEST_BLOCK // max(<ssize_t>1, s.ints[1]))
@@ -259,6 +273,15 @@ cdef class Program:
             plan_gemm(g)
             s.blocks = g.blocks
             flops = 2.0 * g.m * g.n * g.k
+        elif cut == BY_CONV:
+            s.blocks = s.conv.blocks
+            flops = window_flops(&s.conv.window)
+        elif cut == BY_OUTPUT_ROWS or cut == BY_IMAGES:
+            # elements that the windows read
+            flops = window_flops(&s.conv.window) / 2
+            blocks = s.conv.window.images * (s.conv.window.y.output if cut == BY_OUTPUT_ROWS else 1)
+            cut_evenly(s, blocks, SMALLEST_BLOCK // max(<ssize_t>1, <ssize_t>(flops / max(<ssize_t>1, blocks))))
+            flops *= 5
         elif cut == BY_SEGMENTS:
             s.per_block = 2 * SMALLEST_BLOCK
             for i in range(self.r.segment_count):
@@ -270,6 +293,32 @@ cdef class Program:
             s.blocks = 1
         if s.blocks > 1:
             self.divisible_flops += flops
+
+    cdef _window(self, step_t *s, op):
+        """The window of a convolution or pooling, and the plan of a convolution."""
+        cdef fastnn_window window
+        cdef fastnn_axis *axes[2]
+        cdef int i, direction = FASTNN_CONV_FORWARD
+        axes[0], axes[1] = &window.y, &window.x
+        window.images, window.channels, window.filters, window.groups = s.ints[0], s.ints[3], s.ints[6], s.ints[15]
+        for i in range(2):
+            axes[i].input, axes[i].output, axes[i].kernel = s.ints[1 + i], s.ints[4 + i], s.ints[7 + i]
+            axes[i].stride, axes[i].pad, axes[i].dilation = s.ints[9 + i], s.ints[11 + i], s.ints[13 + i]
+        s.conv = <fastnn_conv *>calloc(1, sizeof(fastnn_conv))
+        if s.conv == NULL:
+            raise MemoryError("the plan of a convolution")
+        if not op.startswith("conv2d"):
+            s.conv.window = window
+            return
+        if op.startswith("conv2d_input"):
+            direction = FASTNN_CONV_INPUT
+        elif op.startswith("conv2d_weights"):
+            direction = FASTNN_CONV_WEIGHTS
+        self.r.k.conv_plan(&window, direction, s.conv)
+        if self.scratch is None or self.scratch.nbytes < s.conv.workspace + 64:
+            self.scratch = np.zeros(s.conv.workspace + 64, np.uint8)
+            self.r.scratch = <char *>cnp.PyArray_DATA(<cnp.ndarray>self.scratch)
+            self.r.scratch += -(<size_t>self.r.scratch) % 64
 
     def bind(self, inputs, outputs=()):
         """Name the arrays that the next runs read and write; C-contiguous, samples along the first axis."""
@@ -372,7 +421,7 @@ cdef class Program:
 
     @property
     def workspace_bytes(self):
-        return self.workspace.nbytes
+        return self.workspace.nbytes + (0 if self.scratch is None else self.scratch.nbytes)
 
 
 GATHERED = {np.dtype(t) for t in (np.float32, np.float64, np.uint8, np.int32, np.int64)}

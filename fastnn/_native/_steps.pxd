@@ -2,11 +2,11 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from fastnn._native._core cimport FASTNN_MAX_SLOTS, fastnn_dtype_kernels, fastnn_ticket, gemm_task
+from fastnn._native._core cimport FASTNN_MAX_SLOTS, fastnn_conv, fastnn_dtype_kernels, fastnn_ticket, gemm_task
 
 cdef enum:
     MAX_BUFFERS = 8
-    MAX_INTS = 6
+    MAX_INTS = 16
     MAX_REALS = 8
     MAX_INPUTS = 8
     SMALLEST_BLOCK = 8192    # elements of an element-wise step that are worth a thread
@@ -26,6 +26,7 @@ cdef struct step_t:
     ssize_t per_block
     ssize_t blocks
     gemm_task gemm
+    fastnn_conv *conv        # of a convolution; pooling has its window only
     fastnn_ticket ticket
 
 ctypedef struct segment_t:
@@ -49,6 +50,7 @@ cdef struct run_t:
     int count
     char **at                # buffer pointers
     const fastnn_dtype_kernels *k
+    char *scratch            # of the convolution that is under way: from its prepare step to its last block
     ssize_t item
     ssize_t batch
     # inputs and outputs
@@ -89,6 +91,9 @@ cdef enum:
     BY_GEMM
     BY_SAMPLES               # the whole batch, `per_sample` of an input slot
     BY_SEGMENTS              # the optimizer
+    BY_CONV                  # ints: a window (fastnn/engine/plan.py)
+    BY_OUTPUT_ROWS           # ints: a window; pooling
+    BY_IMAGES                # ints: a window; pooling backward
     WHOLE
 
 # Everything that a plan may name: the function, how its work is cut, how many buffers it has (-1: any number).

@@ -9,7 +9,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
 from fastnn._native._core cimport (
-    FASTNN_COMMON_SCALARS, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS, fastnn_ctc_scratch, fastnn_loss_args, flush_denormals,
+    FASTNN_COMMON_SCALARS, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS, fastnn_conv_args, fastnn_ctc_scratch, fastnn_loss_args,
+    flush_denormals,
     gemm_block, gemm_task, restore_denormals,
 )
 
@@ -269,6 +270,46 @@ cdef void do_threshold_hits(run_t *r, step_t *s, ssize_t block) noexcept nogil:
                        <double *>ptr(r, s, 2) + first)
 
 
+cdef void do_conv_prepare(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    r.k.conv_prepare(s.conv, ptr(r, s, 0), ptr(r, s, 1), r.scratch)
+
+
+cdef void do_conv(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef fastnn_conv_args a
+    a.source, a.target, a.kept = ptr(r, s, 0), ptr(r, s, 3), ptr(r, s, 4)
+    a.activation, a.params = s.row, s.reals
+    r.k.conv_block(s.conv, r.scratch, block, &a)
+
+
+cdef void do_conv_weights(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef fastnn_conv_args a
+    a.source, a.dy = ptr(r, s, 0), ptr(r, s, 1)
+    r.k.conv_block(s.conv, r.scratch, block, &a)
+
+
+cdef void do_conv_finish(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    r.k.conv_finish(s.conv, r.scratch, ptr(r, s, 0))
+
+
+cdef void do_max_pool(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    r.k.max_pool(&s.conv.window, block * s.per_block, span(s, block), ptr(r, s, 0), ptr(r, s, 1),
+                 <int32_t *>ptr(r, s, 2))
+
+
+cdef void do_max_pool_backward(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    r.k.max_pool_backward(&s.conv.window, block * s.per_block, span(s, block), ptr(r, s, 0), <int32_t *>ptr(r, s, 1),
+                          ptr(r, s, 2))
+
+
+cdef void do_average_pool(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    r.k.average_pool(&s.conv.window, s.reals[0] != 0, block * s.per_block, span(s, block), ptr(r, s, 0), ptr(r, s, 1))
+
+
+cdef void do_average_pool_backward(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    r.k.average_pool_backward(&s.conv.window, s.reals[0] != 0, block * s.per_block, span(s, block), ptr(r, s, 0),
+                              ptr(r, s, 1))
+
+
 cdef void do_score(run_t *r, step_t *s, ssize_t block) noexcept nogil:
     cdef const double *values = <const double *>ptr(r, s, 0)
     cdef double factor = s.reals[0], total = 0
@@ -368,6 +409,17 @@ define("row_loss", do_row_loss, BY_ROWS, 8, b"row_losses")
 define("label_hits", do_label_hits, BY_ROWS, 3)
 define("argmax_hits", do_argmax_hits, BY_ROWS, 3)
 define("threshold_hits", do_threshold_hits, BY_ROWS, 3)
+define("conv2d_prepare", do_conv_prepare, WHOLE, 2)
+define("conv2d", do_conv, BY_CONV, 5)
+define("conv2d_input_prepare", do_conv_prepare, WHOLE, 2)
+define("conv2d_input", do_conv, BY_CONV, 5)
+define("conv2d_weights_prepare", do_conv_prepare, WHOLE, 0)
+define("conv2d_weights", do_conv_weights, BY_CONV, 3)
+define("conv2d_weights_finish", do_conv_finish, WHOLE, 1)
+define("max_pool", do_max_pool, BY_OUTPUT_ROWS, 3)
+define("max_pool_backward", do_max_pool_backward, BY_IMAGES, 3)
+define("average_pool", do_average_pool, BY_OUTPUT_ROWS, 2)
+define("average_pool_backward", do_average_pool_backward, BY_IMAGES, 2)
 define("score", do_score, WHOLE, 2)
 define("update", do_update, BY_SEGMENTS, 0, b"optimizers")
 define("call", do_call, WHOLE, -1)

@@ -33,6 +33,17 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
                                                                          reals: grad_scale, smoothing, *params
     label_hits, argmax_hits (pred, target, hits)    ints: rows, cols
     threshold_hits   (pred, target, hits)           ints: rows, cols                reals: threshold
+    conv2d           (x, w, b|-1, y, z|-1)          ints: window            row, reals    y = act(conv(x, w) + b)
+    conv2d_input     (dy, w, b|-1, dx, z|-1)        ints: window            row, reals    its gradient for x, or the
+                                                                                          transposed convolution
+    conv2d_weights   (x, dy, dw)                    ints: window                          its gradient for w
+    conv2d_prepare, conv2d_input_prepare (w, b|-1)  ints: window            must come before the three above, which
+    conv2d_weights_prepare ()                       ints: window            find weights and tables in order then;
+    conv2d_weights_finish (dw)                      ints: window            and this after the last: it adds up dw
+    max_pool         (x, y, argmax|-1)              ints: window
+    max_pool_backward (dy, argmax, dx)              ints: window
+    average_pool     (x, y)                         ints: window            reals: 1 if padding counts
+    average_pool_backward (dy, dx)                  ints: window            reals: 1 if padding counts
     score            (row_values, counted|-1)       ints: rows, slot, divisor, ignore   reals: factor
                                                                                     totals[slot] += factor * sum
     update           ()                                                             row           one optimizer step
@@ -41,6 +52,9 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
 
 The `inputs` of a row loss stand side by side in the columns of its predictions; `targets` counts the numbers of a
 target row, negative if they are labels (int32).
+
+`window` are 16 numbers: images; height, width, channels of x; height, width, channels of y; then in pairs (down,
+across) kernel, stride, padding at the near end, dilation; groups (for pooling: channels).
 
 `members` (count, share), int32, has the columns that share each value; absent, `share` columns in a row do.
 

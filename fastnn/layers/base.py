@@ -48,7 +48,7 @@ def take_name(class_name: str, name: str) -> str:
 
 
 def _snake_case(class_name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name).lower()
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", class_name).lower()
 
 
 def check_shape(shape: Any, where: str) -> Shape:

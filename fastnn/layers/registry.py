@@ -8,12 +8,26 @@ from fastnn._errors import unknown
 
 from .activations import ELU, GLU, LeakyReLU, Maxout, MaxoutActivation, ReLU, RReLU, Softmax
 from .base import Layer
+from .convolutional import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D
 from .core import Activation, Dense, Dropout, Flatten, InputLayer
 from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
+from .pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    MaxPooling1D,
+    MaxPooling2D,
+)
 
 CLASSES: tuple[type[Layer], ...] = (InputLayer, Dense, Activation, Flatten, Dropout)
 CLASSES += (ReLU, LeakyReLU, ELU, Softmax, RReLU, GLU, Maxout, MaxoutActivation)
 CLASSES += (PReLU, SReLU, LearnedSwish, SoftExponential, APL)
+CLASSES += (Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D)
+CLASSES += (MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D)
+CLASSES += (GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D)
 LAYERS: dict[str, type[Layer]] = {cls.__name__: cls for cls in CLASSES}
 
 

@@ -331,6 +331,73 @@ def threshold_hits(program: Program, step: Any, pred: Any, target: Any, hits: An
     kernels.threshold_hits(table(pred, *step.ints), table(target, *step.ints), step.reals[0], hits)
 
 
+def images(array: np.ndarray | None, step: Any, first: int) -> Any:
+    """The flat buffer as images of the sizes that stand in the window from number `first` on."""
+    return None if array is None else array.reshape(step.ints[0], *step.ints[first : first + 3])
+
+
+def of_input(array: np.ndarray | None, step: Any) -> Any:
+    return images(array, step, 1)
+
+
+def of_output(array: np.ndarray | None, step: Any) -> Any:
+    return images(array, step, 4)
+
+
+def weights(array: np.ndarray, step: Any) -> Any:
+    channels, filters, kernel, groups = step.ints[3], step.ints[6], step.ints[7:9], step.ints[15]
+    return array.reshape(*kernel, channels // groups, filters)
+
+
+def geometry(step: Any) -> tuple[Any, ...]:
+    return (*(tuple(step.ints[at : at + 2]) for at in (7, 9, 11, 13)), step.ints[15])
+
+
+@operation
+def conv2d_prepare(program: Program, step: Any, *buffers: Any) -> None:
+    """Nothing to prepare here, nor to finish."""
+
+
+STEPS.update(dict.fromkeys(("conv2d_input_prepare", "conv2d_weights_prepare", "conv2d_weights_finish"), conv2d_prepare))
+
+
+@operation
+def conv2d(program: Program, step: Any, x: Any, w: Any, b: Any, y: Any, z: Any) -> None:
+    x, y, z = of_input(x, step), of_output(y, step), of_output(z, step)
+    kernels.conv2d(step.row or "identity", x, weights(w, step), b, y, z, step.reals, geometry(step))
+
+
+@operation
+def conv2d_input(program: Program, step: Any, dy: Any, w: Any, b: Any, dx: Any, z: Any) -> None:
+    dy, dx, z = of_output(dy, step), of_input(dx, step), of_input(z, step)
+    kernels.conv2d_input(step.row or "identity", dy, weights(w, step), b, dx, z, step.reals, geometry(step))
+
+
+@operation
+def conv2d_weights(program: Program, step: Any, x: Any, dy: Any, dw: Any) -> None:
+    kernels.conv2d_weights(of_input(x, step), of_output(dy, step), weights(dw, step), geometry(step))
+
+
+@operation
+def max_pool(program: Program, step: Any, x: Any, y: Any, argmax: Any) -> None:
+    kernels.max_pool(of_input(x, step), of_output(y, step), of_output(argmax, step), geometry(step))
+
+
+@operation
+def max_pool_backward(program: Program, step: Any, dy: Any, argmax: Any, dx: Any) -> None:
+    kernels.max_pool_backward(of_output(dy, step), of_output(argmax, step), of_input(dx, step), geometry(step))
+
+
+@operation
+def average_pool(program: Program, step: Any, x: Any, y: Any) -> None:
+    kernels.average_pool(of_input(x, step), of_output(y, step), bool(step.reals[0]), geometry(step))
+
+
+@operation
+def average_pool_backward(program: Program, step: Any, dy: Any, dx: Any) -> None:
+    kernels.average_pool_backward(of_output(dy, step), of_input(dx, step), bool(step.reals[0]), geometry(step))
+
+
 @operation
 def score(program: Program, step: Any, values: Any, counted: Any) -> None:
     rows, slot, divisor, ignore = step.ints
