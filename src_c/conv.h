@@ -16,13 +16,6 @@
 #ifndef FASTNN_CONV_ONCE
 #define FASTNN_CONV_ONCE
 #include "window.h"
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#elif defined(__AVX__)
-#define VECTOR_BYTES 32
-#else
-#define VECTOR_BYTES 16
-#endif
 /* accumulators of a tile: two vectors a pixel, of 16 or 32 registers */
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define PIXELS_OF_TWO 8
@@ -472,7 +465,8 @@ INLINE void FN(conv_weights_panel)(const int most, const int vectors, const int 
         }
         switch (m) {
             ONE(1)
-            ONE(2) ONE(3) ONE(4) ONE(5) ONE(6)
+            ONE(2)
+            ONE(3) ONE(4) ONE(5) ONE(6)
 #if PIXELS_OF_TWO > 6
                 ONE(7) ONE(8)
 #else

@@ -8,17 +8,9 @@
  * Every element of C is one sum in the order of k, whatever the shape of its tile: cutting a product along m or n
  * changes no bit.
  */
-#undef VECTOR_BYTES
 #undef LANES
 #undef vec
 #undef DEPTH
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#elif defined(__AVX2__)
-#define VECTOR_BYTES 32
-#else
-#define VECTOR_BYTES 16
-#endif
 #define LANES ((int)(VECTOR_BYTES / sizeof(real)))
 #define DEPTH 256
 #define vec FN(vec_t)

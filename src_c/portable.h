@@ -12,4 +12,12 @@
 #else
 #define HAVE_FMA 0
 #endif
+/* a vector register */
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
 #endif

@@ -5,7 +5,7 @@ Images are channels-last, weights (kernel height, kernel width, channels / group
 """
 cimport numpy as cnp
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int32_t, uint8_t
+from libc.stdint cimport int32_t
 
 from fastnn._native._ops cimport CHUNK, PARALLEL, data_of, read_params, table_of
 from fastnn._native._core cimport (
