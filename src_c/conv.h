@@ -185,15 +185,13 @@ INLINE void FN(conv_weights_panel)(const int most, const int vectors, const int 
             at[i] = source + taps[run] + offset;
             if (++offset == phase->run) offset = 0, run++;
         }
+        /* clang-format off */
         switch (m) {
-            ONE(1)
-            ONE(2)
-            ONE(3)
-            ONE(4) ONE(5) ONE(6)
+            ONE(1) ONE(2) ONE(3) ONE(4) ONE(5) ONE(6)
 #if PIXELS_OF_TWO > 6
-                ONE(7) ONE(8)
+            ONE(7) ONE(8)
 #else
-            case 7:
+        case 7:
             if (vectors == 1) FN(conv_weights_tile)(7, 1, depthwise, at, from, pixels, dy, sums);
             break;
         case 8:
@@ -201,6 +199,7 @@ INLINE void FN(conv_weights_panel)(const int most, const int vectors, const int 
             break;
 #endif
         }
+        /* clang-format on */
         sums += m * PANEL;
         left -= m;
     }

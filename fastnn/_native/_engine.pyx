@@ -247,7 +247,7 @@ cdef class Program:
             s.reals[i] = real
         if step.op == "call":
             s.ints[0] = number
-        if len(step.ints) == MAX_INTS:
+        if step.op.startswith(("conv2d", "max_pool", "average_pool")):
             self._window(s, step.op)
         cut = op.cut
         if cut == BY_ROWS:

@@ -10,8 +10,7 @@ from libc.string cimport memset
 
 from fastnn._native._core cimport (
     FASTNN_COMMON_SCALARS, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS, fastnn_conv_args, fastnn_ctc_scratch, fastnn_loss_args,
-    flush_denormals,
-    gemm_block, gemm_task, restore_denormals,
+    flush_denormals, gemm_block, gemm_task, restore_denormals,
 )
 
 cnp.import_array()

@@ -14,6 +14,7 @@ from fastnn.ops.classification import (
     softmax_cross_entropy_with_grad,
 )
 from fastnn.ops.clipping import clip_by_global_norm_, clip_by_norm_, clip_by_value_, sumsq
+from fastnn.ops.convolution import conv2d, conv2d_backward, conv2d_transpose, conv2d_transpose_backward
 from fastnn.ops.ctc import ctc_loss, ctc_loss_backward, ctc_loss_with_grad
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
 from fastnn.ops.gates import maxout, maxout_backward
@@ -30,6 +31,8 @@ from fastnn.ops.initializers import (
 )
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
 from fastnn.ops.optimizers import look_ahead_, look_ahead_many
+from fastnn.ops.patches import col2im, im2col
+from fastnn.ops.pooling import avgpool2d, avgpool2d_backward, maxpool2d, maxpool2d_backward
 from fastnn.ops.random_relu import rrelu, rrelu_backward
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 from fastnn.ops.simplex import (
@@ -65,6 +68,8 @@ __all__ = [
     "arctan_grad",
     "asgd_",
     "asgd_many",
+    "avgpool2d",
+    "avgpool2d_backward",
     "bent_identity",
     "bent_identity_backward",
     "bent_identity_grad",
@@ -104,7 +109,12 @@ __all__ = [
     "clipped_linear",
     "clipped_linear_backward",
     "clipped_linear_grad",
+    "col2im",
     "column_sums",
+    "conv2d",
+    "conv2d_backward",
+    "conv2d_transpose",
+    "conv2d_transpose_backward",
     "cosine_embedding",
     "cosine_embedding_backward",
     "cosine_embedding_with_grad",
@@ -193,6 +203,7 @@ __all__ = [
     "identity",
     "identity_backward",
     "identity_grad",
+    "im2col",
     "isrlu",
     "isrlu_backward",
     "isrlu_grad",
@@ -239,6 +250,8 @@ __all__ = [
     "matmul",
     "maxout",
     "maxout_backward",
+    "maxpool2d",
+    "maxpool2d_backward",
     "mish",
     "mish_backward",
     "mish_grad",
