@@ -32,8 +32,8 @@
     .gated_backward = DTYPE(gated_backward), .maxout = DTYPE(maxout), .maxout_backward = DTYPE(maxout_backward),       \
     .rrelu = DTYPE(rrelu), .multiply = DTYPE(multiply),                                                                \
     .gather = {DTYPE(gather_f32), DTYPE(gather_f64), DTYPE(gather_u8), DTYPE(gather_i32), DTYPE(gather_i64)},          \
-    .first_nonfinite = DTYPE(first_nonfinite), .sum_of_squares = DTYPE(sum_of_squares),                                \
-    .small_gemm = DTYPE(small_gemm)
+    .first_nonfinite = DTYPE(first_nonfinite), .sum_of_squares = DTYPE(sum_of_squares), .combine = DTYPE(combine),     \
+    .clip_values = DTYPE(clip_values), .penalty = DTYPE(penalty), .small_gemm = DTYPE(small_gemm)
 
 const fastnn_kernels FASTNN_ISA_TABLE = {
     .isa = FASTNN_ISA_NAME,

@@ -103,6 +103,9 @@ cdef extern from "fastnn_kernels.h" nogil:
         double (*sum_of_squares)(size_t, const void *) noexcept nogil
         void (*small_gemm)(int, int, size_t, size_t, size_t, const void *, size_t, const void *, size_t, void *,
                            size_t) noexcept nogil
+        void (*combine)(size_t, double, const void *, double, void *) noexcept nogil
+        void (*clip_values)(size_t, double, void *) noexcept nogil
+        double (*penalty)(size_t, double, double, const void *, void *) noexcept nogil
 
     ctypedef struct fastnn_kernels:
         const char *isa

@@ -53,11 +53,13 @@ from fastnn.ops.simplex import (
     sparsemax,
     sparsemax_backward,
 )
+from fastnn.ops.tensor_optimizers import adafactor_, lamb_, lars_, muon_
 
 _generated = _activations.functions | _learned.functions | _gates.functions | _losses.functions | _optimizers.functions
 globals().update(_generated)
 
 __all__ = [
+    "adafactor_",
     "affine",
     "affine_backward",
     "bias_add",
@@ -76,6 +78,8 @@ __all__ = [
     "gumbel_softmax_backward",
     "he_normal",
     "he_uniform",
+    "lamb_",
+    "lars_",
     "lecun_normal",
     "lecun_uniform",
     "log_softmax",
@@ -84,6 +88,7 @@ __all__ = [
     "matmul",
     "maxout",
     "maxout_backward",
+    "muon_",
     "orthogonal",
     "random_bits",
     "registry",
