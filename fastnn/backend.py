@@ -95,36 +95,22 @@ class Backend(Protocol):
         row_loss: Rows | None,
         params: Params,
     ) -> None: ...
-    def softmax_cross_entropy(
+    # the same for losses of whole rows, with one gradient for each input; probs: softmax of the input
+    def row_loss(
         self,
-        pred: Array,
-        target: NDArray[Any],
+        row: str,
+        inputs: tuple[Array, ...],
+        target: NDArray[Any] | None,
         row_weight: Rows | None,
         grad_scale: float,
-        grad: Array | None,
-        probs: Array | None,
+        grads: tuple[Array, ...] | None,
         row_loss: Rows | None,
-        ignore: int,
-    ) -> None: ...
-    def softmax_cross_entropy_backward(
-        self,
-        probs: Array,
-        target: NDArray[Any],
-        row_weight: Rows | None,
-        grad_scale: float,
-        grad: Array,
-        ignore: int,
-    ) -> None: ...
-    def categorical_cross_entropy(
-        self,
-        pred: Array,
-        target: NDArray[Any],
-        row_weight: Rows | None,
-        grad_scale: float,
-        grad: Array | None,
-        row_loss: Rows | None,
-        eps: float,
-        ignore: int,
+        params: Params,
+        ignore: int = -1,
+        class_weight: Array | None = None,
+        smoothing: float = 0.0,
+        probs: Array | None = None,
+        lengths: NDArray[np.int32] | None = None,
     ) -> None: ...
 
     # hits[row]: 1 where the row is right

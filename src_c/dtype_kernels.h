@@ -3,9 +3,17 @@
 #include "real_math.h"
 #include "rows_to_functions.h"
 
+#include "loss_math.h"
+
 #include "loops.h"
 
 #include "rows.h"
+
+#include "row_losses.h"
+
+#include "similarity_losses.h"
+
+#include "ctc.h"
 
 #include "groups.h"
 
@@ -28,7 +36,7 @@ static const fastnn_activation FN(activations)[FASTNN_ACTIVATIONS] = {
 #undef ACT
 };
 static const fastnn_loss FN(losses)[FASTNN_LOSSES] = {
-#define LOSS(name, list, ...) {#name, #list, FN(name##_with_grad)},
+#define LOSS(name, reduce, list, ...) {#name, #reduce, #list, FASTNN_REDUCE_##reduce, FN(name##_with_grad)},
 #include "losses.def"
 #undef LOSS
 };

@@ -26,6 +26,13 @@ enum {
 #undef LOSS
     FASTNN_LOSSES
 };
+enum { FASTNN_REDUCE_mean, FASTNN_REDUCE_sum };
+enum {
+#define ROW_LOSS(name, ...) FASTNN_ROW_LOSS_##name,
+#include "row_losses.def"
+#undef ROW_LOSS
+    FASTNN_ROW_LOSSES
+};
 enum {
 #define OPT(name, ...) FASTNN_OPT_##name,
 #include "optimizers.def"
@@ -54,7 +61,8 @@ typedef struct {
 } fastnn_activation;
 
 typedef struct {
-    const char *name, *params;
+    const char *name, *reduce, *params;
+    int sums; /* whether the loss of a row is the sum of its elements' losses, not their mean */
     /* loss[i] and, unless dp is NULL, dp[i] */
     void (*with_grad)(size_t n, const void *p, const void *t, void *loss, void *dp, const double *params);
 } fastnn_loss;
@@ -76,24 +84,44 @@ typedef struct {
 } fastnn_learned;
 
 /* What a loss call shares, row-wise or element-wise: predictions (rows, cols); row_weight (rows) or NULL;
- * grad = d(row loss)/d(pred) * row_weight[row] * grad_scale, unless NULL; row_loss[row] in double, weighted. */
+ * grad = d(row loss)/d(pred) * row_weight[row] * grad_scale, unless NULL; row_loss[row] in double, weighted.
+ * What is marked * only the row-wise losses look at. */
 typedef struct {
     size_t rows, cols;
-    const void *pred;
-    const void *target;    /* (rows, cols), dtype of the table; or NULL when labels is given */
-    const int32_t *labels; /* (rows) class indices; or NULL */
+    size_t ld;           /* * elements from one row of an input to the next; cols, unless several stand in one array */
+    size_t target_cols;  /* * labels of one row, where there are several */
+    const void *pred;    /* the first input */
+    const void *more[2]; /* * the others, where a loss has several */
+    const void *target;  /* (rows, cols), or (rows) for signs, dtype of the table; or NULL when labels is given */
+    const int32_t *labels;    /* (rows) class indices; or NULL */
+    const int32_t *lengths;   /* * (rows) time steps that count, or NULL for all */
+    const void *class_weight; /* * (cols) factors of the targets, dtype of the table; or NULL */
+    double smoothing;         /* * part of the targets that is spread evenly over the classes */
     const double *row_weight;
     double grad_scale;
     void *grad;
-    void *probs; /* softmax output (rows, cols), unless NULL; only the row-wise losses fill it */
+    void *more_grad[2]; /* * for the other inputs */
+    void *probs;        /* * softmax output (rows, cols), unless NULL; only softmax_cross_entropy fills it */
+    double *scratch;    /* * where a kernel needs some, for every row */
     double *row_loss;
     const double *params;
     int32_t ignore; /* rows with this label count nothing */
 } fastnn_loss_args;
 
 typedef struct {
+    const char *name, *target, *inputs, *params; /* as written in the row */
+    void (*run)(const fastnn_loss_args *args);
+} fastnn_row_loss;
+
+/* Numbers of scratch that ctc needs for every row: time steps, and the most labels of a row. */
+static inline size_t fastnn_ctc_scratch(size_t steps, size_t labels) {
+    return steps * (2 * labels + 2) + 2 * (2 * labels + 1);
+}
+
+typedef struct {
     fastnn_activation activation[FASTNN_ACTIVATIONS];
     fastnn_loss loss[FASTNN_LOSSES];
+    fastnn_row_loss row_loss[FASTNN_ROW_LOSSES];
     fastnn_optimizer optimizer[FASTNN_OPTIMIZERS];
     const fastnn_learned *learned;
 
@@ -130,11 +158,7 @@ typedef struct {
     void (*maxout)(size_t rows, size_t units, size_t pieces, const void *x, void *y); /* x (rows, units * pieces) */
     void (*maxout_backward)(size_t rows, size_t units, size_t pieces, const void *dy, const void *x, void *dx);
 
-    void (*elementwise_loss)(int loss, const fastnn_loss_args *args); /* row loss = mean over cols */
-    void (*softmax_cross_entropy)(const fastnn_loss_args *args);      /* pred are logits */
-    /* the gradient alone, where pred are the probabilities that softmax_cross_entropy gave */
-    void (*softmax_cross_entropy_backward)(const fastnn_loss_args *args);
-    void (*categorical_cross_entropy)(const fastnn_loss_args *args); /* pred are probabilities; params: eps */
+    void (*elementwise_loss)(int loss, const fastnn_loss_args *args); /* row loss = mean or sum over cols */
     void (*label_hits)(size_t rows, size_t cols, const void *pred, const int32_t *labels, double *hits);
     void (*argmax_hits)(size_t rows, size_t cols, const void *pred, const void *target, double *hits);
     void (*threshold_hits)(size_t rows, size_t cols, const void *pred, const void *target, double threshold,

@@ -15,17 +15,16 @@
 
 #define ACT(name, keeps, list, ...)                                                                                    \
     {#name, #keeps, #list, DTYPE(name##_forward), DTYPE(name##_backward), DTYPE(name##_derivative)},
-#define LOSS(name, list, ...) {#name, #list, DTYPE(name##_with_grad)},
+#define LOSS(name, reduce, list, ...) {#name, #reduce, #list, FASTNN_REDUCE_##reduce, DTYPE(name##_with_grad)},
+#define ROW_LOSS(name, target, inputs, list) {#name, #target, #inputs, #list, DTYPE(name)},
 #define OPT(name, slots, list, ...) {#name, #slots, #list, DTYPE(name##_update)},
 #define TABLE                                                                                                          \
     .bias_forward = DTYPE(bias_forward), .bias_backward = DTYPE(bias_backward), .column_sums = DTYPE(column_sums),     \
     .softmax = DTYPE(softmax), .log_softmax = DTYPE(log_softmax), .logsumexp = DTYPE(logsumexp),                       \
     .softmax_backward = DTYPE(softmax_backward), .log_softmax_backward = DTYPE(log_softmax_backward),                  \
-    .elementwise_loss = DTYPE(elementwise_loss), .softmax_cross_entropy = DTYPE(softmax_cross_entropy),                \
-    .softmax_cross_entropy_backward = DTYPE(softmax_cross_entropy_backward),                                           \
-    .categorical_cross_entropy = DTYPE(categorical_cross_entropy), .label_hits = DTYPE(label_hits),                    \
-    .argmax_hits = DTYPE(argmax_hits), .threshold_hits = DTYPE(threshold_hits), .dropout = DTYPE(dropout),             \
-    .masked_scale = DTYPE(masked_scale), .learned = DTYPE(learned_table), .learned_forward = DTYPE(learned_forward),   \
+    .elementwise_loss = DTYPE(elementwise_loss), .label_hits = DTYPE(label_hits), .argmax_hits = DTYPE(argmax_hits),   \
+    .threshold_hits = DTYPE(threshold_hits), .dropout = DTYPE(dropout), .masked_scale = DTYPE(masked_scale),           \
+    .learned = DTYPE(learned_table), .learned_forward = DTYPE(learned_forward),                                        \
     .learned_backward = DTYPE(learned_backward), .expand = DTYPE(expand), .fold = DTYPE(fold),                         \
     .softmin = DTYPE(softmin), .softmin_backward = DTYPE(softmin_backward), .sparsemax = DTYPE(sparsemax),             \
     .sparsemax_backward = DTYPE(sparsemax_backward), .gated_forward = DTYPE(gated_forward),                            \
@@ -51,6 +50,10 @@ const fastnn_kernels FASTNN_ISA_TABLE = {
                     {
 #include "losses.def"
                     },
+                .row_loss =
+                    {
+#include "row_losses.def"
+                    },
                 .optimizer =
                     {
 #include "optimizers.def"
@@ -67,6 +70,10 @@ const fastnn_kernels FASTNN_ISA_TABLE = {
                 .loss =
                     {
 #include "losses.def"
+                    },
+                .row_loss =
+                    {
+#include "row_losses.def"
                     },
                 .optimizer =
                     {

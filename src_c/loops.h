@@ -47,7 +47,7 @@
 #include "activations.def"
 #undef ACT
 
-#define LOSS(name, list, value, gradient)                                                                              \
+#define LOSS(name, reduce, list, value, gradient)                                                                      \
     static void FN(name##_with_grad)(size_t n, const void *pv, const void *tv, void *lossv, void *dpv,                 \
                                      const double *params) {                                                           \
         (void)params;                                                                                                  \

@@ -1,4 +1,5 @@
-/* Kernels that know rows and columns: affine epilogues, column sums, softmax and the losses, hits, gathering.
+/* Kernels that know rows and columns: affine epilogues, column sums, softmax, element-wise losses, hits,
+ * gathering.
  *
  * They work through CHUNK elements at a time, so that several simple passes find their data in the first-level
  * cache, and they call the functions of the table rows instead of repeating a formula.  Every sum has a fixed
@@ -206,10 +207,11 @@ static void FN(log_softmax_backward)(size_t rows, size_t cols, const void *dyv, 
 
 static const fastnn_loss FN(losses)[FASTNN_LOSSES];
 
-/* An element-wise loss row applied to whole samples: row loss = weight * mean over the last axis. */
+/* An element-wise loss row applied to whole samples: row loss = weight * mean, or sum, over the last axis. */
 static void FN(elementwise_loss)(int loss, const fastnn_loss_args *a) {
     const size_t cols = a->cols, step = FN(rows_per_chunk)(cols);
     const fastnn_loss *row = &FN(losses)[loss];
+    const double count = row->sums ? 1 : (double)cols;
     real values[CHUNK];
     for (size_t r = 0; r < a->rows; r += step) {
         const size_t m = FN(min_size)(step, a->rows - r);
@@ -223,135 +225,12 @@ static void FN(elementwise_loss)(int loss, const fastnn_loss_args *a) {
         for (size_t k = 0; k < m; k++) {
             const double weight = a->row_weight ? a->row_weight[r + k] : 1;
             const double sum = step == 1 ? total : FN(sum)(cols, values + k * cols);
-            if (a->row_loss) a->row_loss[r + k] = weight * sum / (double)cols;
+            if (a->row_loss) a->row_loss[r + k] = weight * sum / count;
             if (a->grad) {
                 real *grad = (real *)a->grad + (r + k) * cols;
-                const real scale = (real)(weight * a->grad_scale / (double)cols);
+                const real scale = (real)(weight * a->grad_scale / count);
                 _Pragma("omp simd") for (size_t c = 0; c < cols; c++) grad[c] *= scale;
             }
-        }
-    }
-}
-
-/* -sum_c t_c log softmax(z)_c and (softmax(z) sum(t) - t), from labels or from target rows. */
-static void FN(softmax_cross_entropy)(const fastnn_loss_args *a) {
-    const size_t cols = a->cols, step = FN(rows_per_chunk)(cols);
-    real max[CHUNK], wide[CHUNK];
-    double sum[CHUNK];
-    for (size_t r = 0; r < a->rows; r += step) {
-        const size_t m = FN(min_size)(step, a->rows - r);
-        const real *z = (const real *)a->pred + r * cols;
-        /* exp(z - max) goes where an output is wanted, else to the stack (never in place: z is read again) */
-        real *e = a->probs                        ? (real *)a->probs + r * cols
-                  : a->grad && a->grad != a->pred ? (real *)a->grad + r * cols
-                                                  : NULL;
-        if (e) {
-            FN(shifted_exp)(m, cols, z, e, max, sum);
-        } else if (cols <= CHUNK) {
-            e = wide;
-            FN(shifted_exp)(m, cols, z, e, max, sum);
-        } else {
-            real lse;
-            FN(logsumexp)(1, cols, z, &lse);
-            max[0] = lse;
-            sum[0] = 1;
-        }
-        for (size_t k = 0; k < m; k++) {
-            const size_t row = r + k;
-            const real *zk = z + k * cols;
-            real *ek = e ? e + k * cols : NULL;
-            const int ignored = a->labels && a->labels[row] == a->ignore;
-            const double weight = ignored ? 0 : a->row_weight ? a->row_weight[row] : 1;
-            const double log_sum = (double)max[k] + __builtin_log(sum[k]);
-            double target_sum = 1, loss = 0;
-            if (ignored) {
-                loss = 0;
-            } else if (a->labels) {
-                loss = log_sum - (double)zk[a->labels[row]];
-            } else {
-                const real *t = (const real *)a->target + row * cols;
-                target_sum = FN(sum)(cols, t);
-                /* t = 0 times an infinite logit counts nothing */
-                for (size_t c = 0; c < cols; c++) loss += t[c] != 0 ? (double)t[c] * (log_sum - (double)zk[c]) : 0;
-            }
-            if (a->row_loss) a->row_loss[row] = weight * loss;
-            if (!a->grad && !a->probs) continue;
-            const real scale = (real)(1 / sum[k]);
-            if (a->probs) {
-                _Pragma("omp simd") for (size_t c = 0; c < cols; c++) ek[c] *= scale;
-            }
-            if (a->grad) {
-                real *grad = (real *)a->grad + row * cols;
-                const real from_e = (real)(weight * a->grad_scale * target_sum * (a->probs ? 1 : 1 / sum[k]));
-                const real from_t = (real)(weight * a->grad_scale);
-                if (ek) {
-                    _Pragma("omp simd") for (size_t c = 0; c < cols; c++) grad[c] = ek[c] * from_e;
-                } else {
-                    _Pragma("omp simd") for (size_t c = 0; c < cols; c++) grad[c] = zk[c] - max[k];
-                    FN(exp_block)(cols, grad, grad);
-                    _Pragma("omp simd") for (size_t c = 0; c < cols; c++) grad[c] *= from_e;
-                }
-                if (ignored) {
-                    for (size_t c = 0; c < cols; c++) grad[c] = K(0);
-                } else if (a->labels) {
-                    grad[a->labels[row]] -= from_t;
-                } else {
-                    const real *t = (const real *)a->target + row * cols;
-                    _Pragma("omp simd") for (size_t c = 0; c < cols; c++) grad[c] -= from_t * t[c];
-                }
-            }
-        }
-    }
-}
-
-/* p sum(t) - t, the gradient of the above from its probabilities, which are in pred. */
-static void FN(softmax_cross_entropy_backward)(const fastnn_loss_args *a) {
-    const size_t cols = a->cols;
-    for (size_t r = 0; r < a->rows; r++) {
-        const real *p = (const real *)a->pred + r * cols;
-        const double weight = a->row_weight ? a->row_weight[r] : 1;
-        const real scale = (real)(weight * a->grad_scale);
-        real *grad = (real *)a->grad + r * cols;
-        if (weight == 0 || (a->labels && a->labels[r] == a->ignore)) {
-            for (size_t c = 0; c < cols; c++) grad[c] = K(0);
-        } else if (a->labels) {
-            const size_t label = (size_t)a->labels[r];
-            const real own = (p[label] - K(1)) * scale; /* before grad, which may be p, is written */
-            _Pragma("omp simd") for (size_t c = 0; c < cols; c++) grad[c] = p[c] * scale;
-            grad[label] = own;
-        } else {
-            const real *t = (const real *)a->target + r * cols, sum = (real)FN(sum)(cols, t);
-            _Pragma("omp simd") for (size_t c = 0; c < cols; c++) grad[c] = (p[c] * sum - t[c]) * scale;
-        }
-    }
-}
-
-/* -sum_c t_c log q_c, q = clip(p / sum(p), eps, 1 - eps); the gradient is that of the clipped expression. */
-static void FN(categorical_cross_entropy)(const fastnn_loss_args *a) {
-    const size_t cols = a->cols;
-    const double eps = a->params[0];
-    for (size_t r = 0; r < a->rows; r++) {
-        const real *p = (const real *)a->pred + r * cols;
-        const real *t = a->target ? (const real *)a->target + r * cols : NULL;
-        const int ignored = a->labels && a->labels[r] == a->ignore;
-        const double weight = ignored ? 0 : a->row_weight ? a->row_weight[r] : 1;
-        const double total = FN(sum)(cols, p), scale = weight * a->grad_scale / total;
-        double loss = 0, inside = 0; /* inside: sum of the targets whose q is not clipped */
-        const size_t first = t ? 0 : ignored ? cols : (size_t)a->labels[r], last = t || ignored ? cols : first + 1;
-        for (size_t c = first; c < last; c++) {
-            const double q = (double)p[c] / total, target = t ? (double)t[c] : 1;
-            const double clipped = q < eps ? eps : q > 1 - eps ? 1 - eps : q;
-            if (target != 0) loss -= target * __builtin_log(clipped);
-            if (clipped == q) inside += target;
-        }
-        if (a->row_loss) a->row_loss[r] = weight * loss;
-        if (!a->grad) continue;
-        /* d/dp_c of -sum_k t_k log(p_k / total) = (sum_k t_k - t_c / q_c) / total, over unclipped k only */
-        real *grad = (real *)a->grad + r * cols;
-        for (size_t c = 0; c < cols; c++) {
-            const double q = (double)p[c] / total, target = ignored ? 0 : t ? (double)t[c] : c == first;
-            const double own = q < eps || q > 1 - eps || target == 0 ? 0 : target / q;
-            grad[c] = (real)(scale * (inside - own));
         }
     }
 }

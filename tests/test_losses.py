@@ -11,7 +11,6 @@ import pytest
 from fastnn import config, losses
 from fastnn.backend import use_backend
 from fastnn.losses import (
-    IGNORE_NOTHING,
     BinaryCrossentropy,
     CategoricalCrossentropy,
     Loss,
@@ -187,7 +186,7 @@ def test_epsilon_is_that_of_the_configuration() -> None:
     config.set_epsilon(1e-3)
     try:
         assert BinaryCrossentropy()([[1.0]], [[0.0]]) == pytest.approx(-math.log(1e-3))
-        assert CategoricalCrossentropy().kernel().params == (1e-3, IGNORE_NOTHING)
+        assert CategoricalCrossentropy().kernel().params == (1e-3,)
     finally:
         config.set_epsilon(1e-7)
 
@@ -211,21 +210,26 @@ def test_dtype_argument() -> None:
 
 def test_kernels() -> None:
     eps = 1e-7
-    assert MeanSquaredError().kernel("softmax") == LossKernel("elementwise_loss", "mse", (), "rows", False)
-    assert MeanAbsoluteError().kernel(None) == LossKernel("elementwise_loss", "mae", (), "rows", False)
+    assert MeanSquaredError().kernel("softmax") == LossKernel("elementwise_loss", "mse", (), "rows")
+    assert MeanAbsoluteError().kernel(None) == LossKernel("elementwise_loss", "mae", (), "rows")
     logits = "binary_cross_entropy_with_logits"
     assert BinaryCrossentropy().kernel("sigmoid") == LossKernel("elementwise_loss", logits, (), "rows", True)
-    assert BinaryCrossentropy(from_logits=True).kernel() == LossKernel("elementwise_loss", logits, (), "rows", False)
-    plain = LossKernel("elementwise_loss", "binary_cross_entropy", (eps,), "rows", False)
+    assert BinaryCrossentropy(from_logits=True).kernel() == LossKernel("elementwise_loss", logits, (), "rows")
+    plain = LossKernel("elementwise_loss", "binary_cross_entropy", (eps,), "rows")
     assert BinaryCrossentropy().kernel("softmax") == BinaryCrossentropy().kernel() == plain
+    weighted = BinaryCrossentropy(pos_weight=3.0)
+    assert weighted.kernel("sigmoid")[1:3] == (f"weighted_{logits}", (3.0,))
+    assert weighted.kernel()[1:3] == ("weighted_binary_cross_entropy", (3.0, eps))
     assert CategoricalCrossentropy().kernel("softmax") == LossKernel(
-        "softmax_cross_entropy", "", (IGNORE_NOTHING,), "rows", True
+        "row_loss", "softmax_cross_entropy", (), "rows", True
     )
     assert CategoricalCrossentropy().kernel("sigmoid") == LossKernel(
-        "categorical_cross_entropy", "", (eps, IGNORE_NOTHING), "rows", False
+        "row_loss", "categorical_cross_entropy", (eps,), "rows"
     )
+    smooth = CategoricalCrossentropy(label_smoothing=0.1, class_weight=[1, 2]).kernel()
+    assert (smooth.smoothing, smooth.class_weight) == (0.1, (1.0, 2.0))
     assert SparseCategoricalCrossentropy(from_logits=True, ignore_class=255).kernel("identity") == LossKernel(
-        "softmax_cross_entropy", "", (255,), "labels", False
+        "row_loss", "softmax_cross_entropy", (), "labels", ignore=255
     )
     assert SparseCategoricalCrossentropy().kernel("softmax").fused
 
@@ -238,14 +242,17 @@ def test_logits_behind_a_softmax_are_a_mistake() -> None:
 
 def test_prepared_targets() -> None:
     rows = np.array([[0, 1, 0, 0]])
-    np.testing.assert_allclose(
-        CategoricalCrossentropy(label_smoothing=0.1).prepare_targets(rows), [[0.025, 0.925, 0.025, 0.025]], rtol=1e-6
-    )
+    smoothed = CategoricalCrossentropy(label_smoothing=0.1)
+    assert smoothed.prepare_targets(rows) is rows  # the kernel smooths
+    assert not smoothed.changes_targets
     np.testing.assert_allclose(
         BinaryCrossentropy(label_smoothing=0.1).prepare_targets(rows), [[0.05, 0.95, 0.05, 0.05]], rtol=1e-6
     )
     assert BinaryCrossentropy().prepare_targets(rows) is rows
     assert MeanSquaredError().prepare_targets(rows) is rows
+    np.testing.assert_array_equal(losses.Hinge().prepare_targets(rows), [[-1, 1, -1, -1]])
+    np.testing.assert_array_equal(losses.Hinge().prepare_targets([[-1, 0.5]]), [[-1, 0.5]])
+    np.testing.assert_array_equal(losses.CTC().prepare_targets([[1, 2, 0], [3, 0, 0]]), [[1, 2, -1], [3, -1, -1]])
 
 
 def test_divisor() -> None:

@@ -91,7 +91,8 @@ def test_native_is_the_reference(op, dtype, shape):
         reference = run(op, arguments)
     # an update rounds what it starts from, which may be larger than what it ends with
     start = max(float(np.abs(array).max()) for array in flatten(arguments.args[0])) if op.writes else 0.0
-    assert_close(native, reference, dtype, least=start)
+    # and exp magnifies the rounding of the logarithms, up to a hundred, in which ctc adds up its paths
+    assert_close(native, reference, dtype, ulps=1024 if op.row == "ctc" else 8, least=start)
 
 
 @parametrize([op for op in ELEMENTWISE if op.kind == "activation"])
@@ -247,8 +248,8 @@ def test_shapes_that_differ_are_refused(op):
     for position in positions if len(arrays) > 1 else []:
         array = arguments.args[position]
         bad = np.ones((*array.shape[:-1], array.shape[-1] + 1), np.float32)
-        if op.name in ("cross_entropy", "matmul") or "softmax_cross" in op.name or op.name.startswith("cross_entropy"):
-            bad = np.ones((array.shape[0] + 1, array.shape[1] + 2), np.float32)
+        if op.name == "matmul" or "targets" in inspect.signature(op.function).parameters:  # more classes would be fine
+            bad = np.ones((array.shape[0] + 1, array.shape[1] + 2, *array.shape[2:]), np.float32)
         with pytest.raises(ValueError, match=RECEIVED):
             op.function(*replaced(arguments, position, bad).args, **arguments.kwargs)
 
@@ -273,9 +274,9 @@ def test_parameters_are_checked(op):
                 op.function(*arguments.args, **arguments.kwargs, **{parameter.name: bad})
         if parameter.constraint:
             for bad in (-1.0, np.nan, -1):
-                with pytest.raises(ValueError, match=rf"{parameter.name} must be >=? 0.*Received: "):
+                with pytest.raises(ValueError, match=rf"{parameter.name} must be {parameter.constraint}.*Received: "):
                     op.function(*arguments.args, **arguments.kwargs, **{parameter.name: bad})
-        whole = 1 if parameter.constraint.startswith("> 0") else 0
-        as_int = op.function(*arguments.args, **arguments.kwargs, **{parameter.name: whole})
-        as_float = op.function(*arguments.args, **arguments.kwargs, **{parameter.name: float(whole)})
+        allowed = 0 if ">= 0" in parameter.constraint or not parameter.constraint else 1
+        as_int = op.function(*arguments.args, **arguments.kwargs, **{parameter.name: allowed})
+        as_float = op.function(*arguments.args, **arguments.kwargs, **{parameter.name: float(allowed)})
         assert_same_bits([np.asarray(r) for r in flatten(as_int)], [np.asarray(r) for r in flatten(as_float)])

@@ -120,7 +120,8 @@ class Inspector:
         self.calls = 0
 
     def __getattr__(self, kernel):
-        def inspect_and_run(*args):
+        def inspect_and_run(*positional, **named):
+            args = (*positional, *named.values())
             arrays = [
                 a for arg in args for a in (arg if isinstance(arg, tuple) else [arg]) if isinstance(a, np.ndarray)
             ]
@@ -131,7 +132,7 @@ class Inspector:
                 assert array.dtype.isnative
             assert len({array.dtype for array in arrays if array.dtype.kind == "f"} - {np.dtype(np.float64)}) <= 1
             self.calls += 1
-            return getattr(reference, kernel)(*args)
+            return getattr(reference, kernel)(*positional, **named)
 
         return inspect_and_run
 

@@ -19,13 +19,19 @@ import pytest
 from mpmath import mpf
 
 from fastnn import _native
-from fastnn.reference import activations, affine, cross_entropy, kernels, losses, optimizers, random, rows
+from fastnn.reference import activations, affine, cross_entropy, kernels, losses, optimizers, random, row_losses, rows
 from fastnn.testing import dense_values, gradcheck, kinks, layouts, max_ulp, shapes, special_values
 
 ROOT = Path(__file__).parents[1]
 INF = np.inf
 
-MODULES = (activations, affine, cross_entropy, losses, optimizers, random, rows)
+# the parameters of a row, at their defaults
+PARAMS = {"relu": (0.0,), "leaky_relu": (0.01,), "elu": (1.0,), "binary_cross_entropy": (1e-7,)}
+MODULES = (
+    *(activations, affine, cross_entropy, optimizers, random, rows),
+    *(losses.binary, losses.distributions, losses.margins, losses.regression),
+)
+LOSSES = [getattr(losses, name) for name in losses.__all__ if name != "SUMMED"]
 names = pytest.mark.parametrize("name", oracles.EXACT)
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
@@ -102,12 +108,15 @@ def test_parameters_of_activations():
 # --- the package as a whole
 
 
-ROW = re.compile(r"^(ACT|LOSS|OPT)\((\w+),\s*(?:([xy]),\s*)?\(([^()]*)\)(?:,\s*\(([^()]*)\))?", re.MULTILINE)
+ROW = re.compile(r"^(ACT|LOSS|OPT|ROW_LOSS)\((\w+),\s*(?:(\w+),\s*)?\(([^()]*)\)(?:,\s*\(([^()]*)\))?", re.MULTILINE)
 
 
 @pytest.mark.parametrize(
     ("module", "suffix"),
-    [(activations, ""), (activations, "_backward"), (losses, ""), (losses, "_grad"), (optimizers, "")],
+    [
+        *((activations, ""), (activations, "_backward"), (losses, ""), (losses, "_grad")),
+        *((row_losses, ""), (row_losses, "_grad"), (optimizers, "")),
+    ],
 )
 def test_every_row_has_its_twin(module, suffix):
     table = ROOT / "src_c" / f"{module.__name__.rpartition('.')[2]}.def"
@@ -122,6 +131,12 @@ def test_every_row_has_its_twin(module, suffix):
             assert arguments == ["p", "g", *parameters, *re.findall(r"\w+", second)]
         elif macro == "LOSS":
             assert arguments == ["p", "t", *parameters]
+            assert keeps == ("sum" if name in losses.SUMMED else "mean")
+        elif macro == "ROW_LOSS":
+            target = [] if keeps == "none" else ["t"]
+            wanted = [*parameters, *target, *re.findall(r"\w+", second)]
+            assert arguments[: len(wanted)] == wanted
+            assert set(arguments[len(wanted) :]) <= {"ignore", "smoothing", "class_weight", "lengths"}
         elif suffix:
             assert arguments == ["dy", keeps, *parameters]
         else:
@@ -162,7 +177,7 @@ def test_no_warnings_from_special_values():
         for dtype in (np.float32, np.float64):
             x = special_values(dtype)
             a, b = (m.reshape(-1).copy() for m in np.meshgrid(x, x))
-            for f in (*own_functions(activations), *own_functions(losses)):
+            for f in (*own_functions(activations), *LOSSES):
                 count = sum(p.default is p.empty for p in inspect.signature(f).parameters.values())
                 assert f(*(a, b)[:count]).dtype == dtype
             pairs = np.stack([a, b], axis=1)
@@ -170,8 +185,8 @@ def test_no_warnings_from_special_values():
                 f(pairs)
             for f in (rows.softmax_backward, rows.log_softmax_backward):
                 f(pairs, pairs[::-1])
-            for f in own_functions(cross_entropy)[1:]:
-                if not f.__name__.startswith("_"):
+            for name in ("softmax_cross_entropy", "categorical_cross_entropy", "nll", "categorical_focal"):
+                for f in (getattr(row_losses, name), getattr(row_losses, f"{name}_grad")):
                     f(pairs, np.zeros(len(pairs), np.int32))
                     f(pairs, pairs[::-1])
             optimizers.regularize(a, b, 2.0, 0.1, 0.1)

@@ -215,11 +215,12 @@ def test_loss_kernels_weigh_and_scale():
 
     logits, labels, probs = np.zeros((3, 2)), np.array([1, 7, 0], np.int32), np.empty((3, 2))
     grad, row_loss = np.empty((3, 2)), np.empty(3)
-    kernels.softmax_cross_entropy(logits, labels, np.array([2.0, 2, 0]), 0.5, grad, probs, row_loss, 7)
+    weights, name = np.array([2.0, 2, 0]), "softmax_cross_entropy"
+    kernels.row_loss(name, (logits,), labels, weights, 0.5, (grad,), row_loss, (), 7, probs=probs)
     np.testing.assert_allclose(row_loss, [2 * np.log(2), 0, 0])
     np.testing.assert_allclose(grad, [[0.5, -0.5], [0, 0], [0, 0]])
     np.testing.assert_allclose(probs, 0.5)
-    kernels.categorical_cross_entropy(probs, labels, np.array([2.0, 2, 0]), 0.5, grad, row_loss, 1e-7, 7)
+    kernels.row_loss("categorical_cross_entropy", (probs,), labels, weights, 0.5, (grad,), row_loss, (1e-7,), 7)
     np.testing.assert_allclose(row_loss, [2 * np.log(2), 0, 0])
     np.testing.assert_allclose(grad, [[1, -1], [0, 0], [0, 0]])
 

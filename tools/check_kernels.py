@@ -12,7 +12,8 @@ tables and both dtypes, in the code that one call can run more than once:
   - nothing is called but memcpy and memset (the padded last block): no libm, no function that was not inlined.
 
 Scalar work ahead of the loop, such as preparing a parameter, is allowed. Needs GNU binutils and ELF objects (Linux).
-The loops that know rows and columns (src_c/rows.h) are not looked at: they may end in a scalar remainder.
+The loops that know rows and columns (rows.h, row_losses.h and their neighbours) are not looked at: they may end in a
+scalar remainder.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ VARIANTS = {
 COPIES = {"memcpy", "memset", "memmove"}
 STACK_PROTECTOR = {"__stack_chk_fail", "__stack_chk_guard"}  # on by default in some distributions
 ALLOWED_CALLS = COPIES | STACK_PROTECTOR
-ALLOWED_UNDEFINED = ALLOWED_CALLS | {"log", "_GLOBAL_OFFSET_TABLE_"}  # log: once per row of the softmax family
+# log: once for each row or target of the cross-entropies; exp, log1p: the states of ctc, in double
+ALLOWED_UNDEFINED = ALLOWED_CALLS | {"log", "exp", "log1p", "_GLOBAL_OFFSET_TABLE_"}
 
 
 class Dialect(NamedTuple):

@@ -10,6 +10,10 @@ cdef extern from "fastnn_kernels.h" nogil:
         FASTNN_COMMON_SCALARS
         FASTNN_ACTIVATIONS
         FASTNN_LOSSES
+        FASTNN_ROW_LOSSES
+        FASTNN_ROW_LOSS_softmax_cross_entropy
+        FASTNN_ROW_LOSS_cross_entropy_of_softmax
+        FASTNN_ROW_LOSS_categorical_cross_entropy
         FASTNN_OPTIMIZERS
         FASTNN_LEARNED
         FASTNN_ACT_identity
@@ -30,6 +34,7 @@ cdef extern from "fastnn_kernels.h" nogil:
 
     ctypedef struct fastnn_loss:
         const char *name
+        const char *reduce
         const char *params
 
     ctypedef struct fastnn_optimizer:
@@ -47,20 +52,38 @@ cdef extern from "fastnn_kernels.h" nogil:
     ctypedef struct fastnn_loss_args:
         size_t rows
         size_t cols
+        size_t ld
+        size_t target_cols
         const void *pred
+        const void *more[2]
         const void *target
         const int32_t *labels
+        const int32_t *lengths
+        const void *class_weight
+        double smoothing
         const double *row_weight
         double grad_scale
         void *grad
+        void *more_grad[2]
         void *probs
+        double *scratch
         double *row_loss
         const double *params
         int32_t ignore
 
+    ctypedef struct fastnn_row_loss:
+        const char *name
+        const char *target
+        const char *inputs
+        const char *params
+        void (*run)(const fastnn_loss_args *) noexcept nogil
+
+    size_t fastnn_ctc_scratch(size_t, size_t)
+
     ctypedef struct fastnn_dtype_kernels:
         fastnn_activation *activation
         fastnn_loss *loss
+        fastnn_row_loss *row_loss
         fastnn_optimizer *optimizer
         const fastnn_learned *learned
         void (*bias_forward)(int, size_t, size_t, size_t, const void *, void *, void *, const double *) noexcept nogil
@@ -86,9 +109,6 @@ cdef extern from "fastnn_kernels.h" nogil:
         void (*maxout)(size_t, size_t, size_t, const void *, void *) noexcept nogil
         void (*maxout_backward)(size_t, size_t, size_t, const void *, const void *, void *) noexcept nogil
         void (*elementwise_loss)(int, const fastnn_loss_args *) noexcept nogil
-        void (*softmax_cross_entropy)(const fastnn_loss_args *) noexcept nogil
-        void (*softmax_cross_entropy_backward)(const fastnn_loss_args *) noexcept nogil
-        void (*categorical_cross_entropy)(const fastnn_loss_args *) noexcept nogil
         void (*label_hits)(size_t, size_t, const void *, const int32_t *, double *) noexcept nogil
         void (*argmax_hits)(size_t, size_t, const void *, const void *, double *) noexcept nogil
         void (*threshold_hits)(size_t, size_t, const void *, const void *, double, double *) noexcept nogil

@@ -79,7 +79,14 @@ def tables():
             (k.activation[i].name.decode(), k.activation[i].keeps.decode(), _names(k.activation[i].params))
             for i in range(FASTNN_ACTIVATIONS)
         ],
-        "losses": [(k.loss[i].name.decode(), _names(k.loss[i].params)) for i in range(FASTNN_LOSSES)],
+        "losses": [
+            (k.loss[i].name.decode(), k.loss[i].reduce.decode(), _names(k.loss[i].params)) for i in range(FASTNN_LOSSES)
+        ],
+        "row_losses": [
+            (k.row_loss[i].name.decode(), k.row_loss[i].target.decode(), _names(k.row_loss[i].inputs),
+             _names(k.row_loss[i].params))
+            for i in range(FASTNN_ROW_LOSSES)
+        ],
         "optimizers": [
             (k.optimizer[i].name.decode(), _names(k.optimizer[i].slots), _names(k.optimizer[i].scalars))
             for i in range(FASTNN_OPTIMIZERS)
@@ -89,6 +96,11 @@ def tables():
             for i in range(FASTNN_LEARNED)
         ],
     }
+
+
+def ctc_scratch(size_t steps, size_t labels):
+    """Numbers of scratch that the row loss ctc needs for every sample."""
+    return fastnn_ctc_scratch(steps, labels)
 
 
 # ------------------------------------------------------------------------------------------------------------ threads

@@ -251,8 +251,6 @@ cdef class Program:
         cut = op.cut
         if cut == BY_ROWS:
             cut_evenly(s, s.ints[0], SMALLEST_BLOCK // max(<ssize_t>1, s.ints[1]))
-            if step.op in ("softmax_cross_entropy", "categorical_cross_entropy"):
-                s.ints[4] = self.plan.buffers[step.buffers[1]].dtype == np.int32
             flops = 20.0 * s.ints[0] * s.ints[1]
         elif cut == BY_COLUMNS:
             cut_evenly(s, s.ints[1], COLUMN_BLOCK if s.ints[0] * s.ints[1] >= 2 * SMALLEST_BLOCK else s.ints[1])

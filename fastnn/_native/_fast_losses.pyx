@@ -3,7 +3,10 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int32_t, int64_t
 
-from fastnn._native._core cimport FASTNN_MAX_PARAMS, fastnn_dtype_kernels, fastnn_loss_args
+from fastnn._native._core cimport (
+    FASTNN_MAX_PARAMS, FASTNN_ROW_LOSS_categorical_cross_entropy, FASTNN_ROW_LOSS_cross_entropy_of_softmax,
+    FASTNN_ROW_LOSS_softmax_cross_entropy, fastnn_dtype_kernels, fastnn_loss_args,
+)
 from fastnn._native._ops cimport RELEASE_GIL, data_of, read_params, table_of
 from fastnn._native._simple cimport fresh_or, is_simple, overlap, same_kind
 
@@ -38,6 +41,10 @@ def total(cnp.ndarray losses) -> float:
 
 
 ctypedef void (*loss_fn)(const fastnn_loss_args *) noexcept nogil
+
+
+cdef inline loss_fn row_loss_of(object x, int row) noexcept:
+    return table_of(<cnp.ndarray>x).row_loss[row].run
 
 
 cdef inline int reduction_of(object reduction) noexcept:
@@ -103,6 +110,7 @@ cdef bint run_loss(int row, loss_fn by_rows, fastnn_loss_args *a, cnp.ndarray p,
     a.rows = cnp.PyArray_SIZE(p) // <ssize_t>a.cols
     a.pred, a.target, a.row_weight, a.ignore = cnp.PyArray_DATA(p), cnp.PyArray_DATA(t), NULL, -1
     a.row_loss, a.labels = losses, NULL
+    a.ld, a.class_weight, a.smoothing, a.more_grad[0], a.more_grad[1] = a.cols, NULL, 0, NULL, NULL
     if a.rows > MOST_ROWS:
         memory = <char *>PyMem_Malloc(a.rows * (sizeof(double) + sizeof(int32_t)))
         if memory == NULL:
@@ -204,7 +212,8 @@ def softmax_cross_entropy(logits, targets, reduction):
         return None
     probs = fresh_or(None, <cnp.ndarray>logits, None)
     a.grad, a.probs, a.grad_scale, a.params = NULL, data_of(probs), 1, NULL
-    if not run_loss(0, table_of(<cnp.ndarray>logits).softmax_cross_entropy, &a, <cnp.ndarray>logits, targets, &sum):
+    if not run_loss(0, row_loss_of(logits, FASTNN_ROW_LOSS_softmax_cross_entropy), &a, <cnp.ndarray>logits, targets,
+                    &sum):
         return None
     return sum * row_factor(<cnp.ndarray>logits, mean), probs
 
@@ -221,7 +230,8 @@ def softmax_cross_entropy_with_grad(logits, targets, reduction, out):
         return None
     a.grad, a.probs, a.params = data_of(grad), NULL, NULL
     a.grad_scale = row_factor(<cnp.ndarray>logits, mean)
-    if not run_loss(0, table_of(<cnp.ndarray>logits).softmax_cross_entropy, &a, <cnp.ndarray>logits, targets, &sum):
+    if not run_loss(0, row_loss_of(logits, FASTNN_ROW_LOSS_softmax_cross_entropy), &a, <cnp.ndarray>logits, targets,
+                    &sum):
         return None
     return sum * a.grad_scale, grad
 
@@ -235,7 +245,7 @@ def softmax_cross_entropy_backward(probs, targets, scale, out):
         return None
     a.grad, a.probs, a.params = data_of(grad), NULL, NULL
     a.grad_scale = row_factor(<cnp.ndarray>probs, True) if scale is None else <double>scale
-    if not run_loss(0, table_of(<cnp.ndarray>probs).softmax_cross_entropy_backward, &a, <cnp.ndarray>probs, targets,
+    if not run_loss(0, row_loss_of(probs, FASTNN_ROW_LOSS_cross_entropy_of_softmax), &a, <cnp.ndarray>probs, targets,
                     NULL):
         return None
     return grad
@@ -248,7 +258,8 @@ def cross_entropy(probs, targets, double eps, reduction):
     if mean < 0 or not is_simple(probs):
         return None
     a.grad, a.probs, a.grad_scale, a.params = NULL, NULL, 1, &eps
-    if not run_loss(0, table_of(<cnp.ndarray>probs).categorical_cross_entropy, &a, <cnp.ndarray>probs, targets, &sum):
+    if not run_loss(0, row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets,
+                    &sum):
         return None
     return sum * row_factor(<cnp.ndarray>probs, mean)
 
@@ -262,7 +273,8 @@ def cross_entropy_backward(probs, targets, double eps, scale, out):
         return None
     a.grad, a.probs, a.params = data_of(grad), NULL, &eps
     a.grad_scale = row_factor(<cnp.ndarray>probs, True) if scale is None else <double>scale
-    if not run_loss(0, table_of(<cnp.ndarray>probs).categorical_cross_entropy, &a, <cnp.ndarray>probs, targets, NULL):
+    if not run_loss(0, row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets,
+                    NULL):
         return None
     return grad
 
@@ -279,6 +291,7 @@ def cross_entropy_with_grad(probs, targets, double eps, reduction, out):
         return None
     a.grad, a.probs, a.params = data_of(grad), NULL, &eps
     a.grad_scale = row_factor(<cnp.ndarray>probs, mean)
-    if not run_loss(0, table_of(<cnp.ndarray>probs).categorical_cross_entropy, &a, <cnp.ndarray>probs, targets, &sum):
+    if not run_loss(0, row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets,
+                    &sum):
         return None
     return sum * a.grad_scale, grad

@@ -34,28 +34,20 @@ def elementwise_loss(
     row_loss: Any,
     params: tuple[Any, ...],
 ) -> Any: ...
-def softmax_cross_entropy(
-    pred: NDArray[Any],
-    target: NDArray[Any],
+def row_loss(
+    row: Any,
+    inputs: tuple[Any, ...],
+    target: Any,
     row_weight: Any,
     grad_scale: float,
-    grad: Any,
-    probs: Any,
+    grads: Any,
     row_loss: Any,
-    ignore: int,
-) -> Any: ...
-def softmax_cross_entropy_backward(
-    probs: NDArray[Any], target: NDArray[Any], row_weight: Any, grad_scale: float, grad: NDArray[Any], ignore: int
-) -> Any: ...
-def categorical_cross_entropy(
-    pred: NDArray[Any],
-    target: NDArray[Any],
-    row_weight: Any,
-    grad_scale: float,
-    grad: Any,
-    row_loss: Any,
-    eps: float,
-    ignore: int,
+    params: tuple[Any, ...],
+    ignore: int = ...,
+    class_weight: Any = ...,
+    smoothing: float = ...,
+    probs: Any = ...,
+    lengths: Any = ...,
 ) -> Any: ...
 def label_hits(pred: NDArray[Any], labels: NDArray[Any], hits: NDArray[Any]) -> Any: ...
 def argmax_hits(pred: NDArray[Any], target: NDArray[Any], hits: NDArray[Any]) -> Any: ...

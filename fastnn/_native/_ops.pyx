@@ -6,9 +6,10 @@ check by themselves, stand in _fast_*.pyx.
 """
 cimport numpy as cnp
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from fastnn._native._core cimport (
-    FASTNN_COMMON_SCALARS, FASTNN_F32, FASTNN_F64, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS, block_fn,
+    FASTNN_COMMON_SCALARS, FASTNN_F32, FASTNN_F64, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS, block_fn, fastnn_ctc_scratch,
     fastnn_dtype_kernels, fastnn_loss_args, gemm_block, gemm_task, kernels, map_backward_fn, map_fn, parallel_for,
     plan_gemm, rows_backward_fn, rows_fn, thread_limit,
 )
@@ -20,6 +21,7 @@ name = "native"
 
 cdef dict ACTIVATION_ROW = {row[0]: i for i, row in enumerate(_core.tables()["activations"])}
 cdef dict LOSS_ROW = {row[0]: i for i, row in enumerate(_core.tables()["losses"])}
+cdef dict ROW_LOSS_ROW = {row[0]: i for i, row in enumerate(_core.tables()["row_losses"])}
 cdef dict OPTIMIZER_ROW = {row[0]: i for i, row in enumerate(_core.tables()["optimizers"])}
 
 cdef enum:
@@ -238,18 +240,6 @@ def column_sums(cnp.ndarray x, cnp.ndarray sums):
 
 # ------------------------------------------------------------------------------------------------- losses and metrics
 
-cdef int fill_loss(fastnn_loss_args *a, cnp.ndarray pred, cnp.ndarray target, object row_weight, double grad_scale,
-                   object grad, object probs, object row_loss, const double *params, int ignore) except -1:
-    a.rows, a.cols = cnp.PyArray_DIM(pred, 0), cnp.PyArray_DIM(pred, 1)
-    a.pred = data_of(pred)
-    a.labels = <const int32_t *>data_of(target) if cnp.PyArray_TYPE(target) == cnp.NPY_INT32 else NULL
-    a.target = NULL if a.labels != NULL else data_of(target)
-    a.row_weight, a.row_loss = <const double *>data_of(row_weight), <double *>data_of(row_loss)
-    a.grad_scale, a.grad, a.probs = grad_scale, data_of(grad), data_of(probs)
-    a.params, a.ignore = params, ignore
-    return 0
-
-
 def elementwise_loss(row, cnp.ndarray pred, cnp.ndarray target, row_weight, double grad_scale, grad, row_loss,
                      tuple params):
     cdef double values[FASTNN_MAX_PARAMS]
@@ -257,36 +247,45 @@ def elementwise_loss(row, cnp.ndarray pred, cnp.ndarray target, row_weight, doub
     cdef const fastnn_dtype_kernels *k = table_of(pred)
     cdef int loss = LOSS_ROW[row]
     read_params(params, values)
-    fill_loss(&a, pred, target, row_weight, grad_scale, grad, None, row_loss, values, 0)
+    memset(&a, 0, sizeof(a))
+    a.rows, a.cols = cnp.PyArray_DIM(pred, 0), cnp.PyArray_DIM(pred, 1)
+    a.pred, a.target, a.grad = data_of(pred), data_of(target), data_of(grad)
+    a.row_weight, a.row_loss = <const double *>data_of(row_weight), <double *>data_of(row_loss)
+    a.grad_scale, a.params = grad_scale, values
     with nogil:
         k.elementwise_loss(loss, &a)
 
 
-def softmax_cross_entropy(cnp.ndarray pred, cnp.ndarray target, row_weight, double grad_scale, grad, probs, row_loss,
-                          int ignore):
+def row_loss(row, tuple inputs, target, row_weight, double grad_scale, grads, row_loss, tuple params, int ignore=-1,
+             class_weight=None, double smoothing=0, probs=None, lengths=None):
+    cdef double values[FASTNN_MAX_PARAMS]
     cdef fastnn_loss_args a
+    cdef cnp.ndarray pred = inputs[0]
     cdef const fastnn_dtype_kernels *k = table_of(pred)
-    fill_loss(&a, pred, target, row_weight, grad_scale, grad, probs, row_loss, NULL, ignore)
+    cdef int loss = ROW_LOSS_ROW[row], i
+    cdef cnp.npy_intp numbers
+    read_params(params, values)
+    memset(&a, 0, sizeof(a))
+    a.rows, a.cols, a.ld = cnp.PyArray_DIM(pred, 0), cnp.PyArray_DIM(pred, 1), cnp.PyArray_DIM(pred, 1)
+    a.pred = data_of(pred)
+    a.grad = NULL if grads is None else data_of(grads[0])
+    for i in range(1, len(inputs)):
+        a.more[i - 1] = data_of(inputs[i])
+        a.more_grad[i - 1] = NULL if grads is None else data_of(grads[i])
+    if target is not None and cnp.PyArray_TYPE(<cnp.ndarray>target) == cnp.NPY_INT32:
+        a.labels = <const int32_t *>data_of(target)
+        if cnp.PyArray_NDIM(<cnp.ndarray>target) == 2:          # several labels for each row
+            a.target_cols = cnp.PyArray_DIM(<cnp.ndarray>target, 1)
+            numbers = a.rows * fastnn_ctc_scratch(a.cols // <size_t>values[0], a.target_cols)
+            scratch = cnp.PyArray_SimpleNew(1, &numbers, cnp.NPY_DOUBLE)
+            a.scratch = <double *>data_of(scratch)
+    else:
+        a.target = data_of(target)
+    a.class_weight, a.lengths, a.smoothing = data_of(class_weight), <const int32_t *>data_of(lengths), smoothing
+    a.row_weight, a.row_loss = <const double *>data_of(row_weight), <double *>data_of(row_loss)
+    a.grad_scale, a.probs, a.params, a.ignore = grad_scale, data_of(probs), values, ignore
     with nogil:
-        k.softmax_cross_entropy(&a)
-
-
-def softmax_cross_entropy_backward(cnp.ndarray probs, cnp.ndarray target, row_weight, double grad_scale,
-                                   cnp.ndarray grad, int ignore):
-    cdef fastnn_loss_args a
-    cdef const fastnn_dtype_kernels *k = table_of(probs)
-    fill_loss(&a, probs, target, row_weight, grad_scale, grad, None, None, NULL, ignore)
-    with nogil:
-        k.softmax_cross_entropy_backward(&a)
-
-
-def categorical_cross_entropy(cnp.ndarray pred, cnp.ndarray target, row_weight, double grad_scale, grad, row_loss,
-                              double eps, int ignore):
-    cdef fastnn_loss_args a
-    cdef const fastnn_dtype_kernels *k = table_of(pred)
-    fill_loss(&a, pred, target, row_weight, grad_scale, grad, None, row_loss, &eps, ignore)
-    with nogil:
-        k.categorical_cross_entropy(&a)
+        k.row_loss[loss].run(&a)
 
 
 def label_hits(cnp.ndarray pred, cnp.ndarray labels, cnp.ndarray hits):

@@ -29,10 +29,9 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     masked_scale     (dy, mask, dx)                 ints: n                         reals: scale
     elementwise_loss (pred, target, weight|-1, grad|-1, row_loss)        ints: rows, cols, divisor   row,
                                                                          reals: grad_scale, *params
-    softmax_cross_entropy (pred, target, weight|-1, grad|-1, probs|-1, row_loss)   ints: rows, cols, divisor, ignore
-                                                                         reals: grad_scale
-    categorical_cross_entropy (pred, target, weight|-1, grad|-1, row_loss)         ints: rows, cols, divisor, ignore
-                                                                         reals: grad_scale, eps
+    row_loss         (pred, target|-1, weight|-1, grad|-1, row_loss, probs|-1, class_weight|-1, scratch|-1)
+                                        ints: rows, cols, divisor, ignore, targets, inputs        row,
+                                                                         reals: grad_scale, smoothing, *params
     label_hits, argmax_hits (pred, target, hits)    ints: rows, cols
     threshold_hits   (pred, target, hits)           ints: rows, cols                reals: threshold
     score            (row_values, counted|-1)       ints: rows, slot, divisor, ignore   reals: factor
@@ -51,6 +50,9 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     inverse_norm     (partial, factor)              ints: n                         reals: eps    1 / (|x| + eps)
     call             (any)                          call: a Python function (step, *buffers as flat arrays) that
                                                     writes into some of them; takes the GIL; an exception ends the run
+
+The `inputs` of a row loss stand side by side in the columns of its predictions; `targets` counts the numbers of a
+target row, negative if they are labels (int32).
 
 `members` (count, share), int32, has the columns that share each value; absent, `share` columns in a row do.
 

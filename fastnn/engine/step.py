@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fastnn import _native
+
 from . import penalties
 from .arena import Parameter
 from .plan import ABSENT, LABELS, PLANNED, WEIGHTS, Plan
@@ -47,6 +49,7 @@ class Objective:
         output_shape: of one sample.
         weighted: whether every batch brings weights.
         smoothed: whether the loss looks at targets of its own, other than the metrics'.
+        targets: numbers that the loss compares a sample with.
         predictions: whether the predictions of each batch are wanted as an output.
     """
 
@@ -59,18 +62,32 @@ class Objective:
     weighted: bool = False
     smoothed: bool = False
     predictions: bool = False
+    targets: int = 0
+
+    @property
+    def size(self) -> int:
+        """Numbers of one sample."""
+        return int(np.prod(self.output_shape, dtype=np.int64))
 
     @property
     def cols(self) -> int:
+        """Numbers of a row that metrics look at."""
         return self.output_shape[-1]
 
     @property
     def rows(self) -> int:
-        """Rows of predictions in one sample."""
-        return int(np.prod(self.output_shape[:-1], dtype=np.int64))
+        """Rows of one sample that metrics look at."""
+        return self.size // self.cols
+
+    @property
+    def losses(self) -> int:
+        """Losses of one sample; a loss of the whole batch counts as one of every sample."""
+        axes = self.loss.axes
+        return int(np.prod(self.output_shape[: len(self.output_shape) - axes], dtype=np.int64)) if axes else 1
 
     @property
     def labelled(self) -> bool:
+        """Whether there is one label for every row."""
         return bool(self.loss.target == "labels")
 
     @property
@@ -121,8 +138,8 @@ def objective_plan(
 
     target = _target_input(plan, objective)
     judged = _target_input(plan, objective) if objective.smoothed else target
-    weight = plan.input(objective.rows, np.float64) if objective.weighted else ABSENT
-    grad = plan.buffer(objective.rows * objective.cols) if training else ABSENT
+    weight = plan.input(objective.losses, np.float64) if objective.weighted else ABSENT
+    grad = plan.buffer(objective.size) if training else ABSENT
     predictions = _loss(plan, objective, x, target, weight, grad)
     for metric in objective.metrics:
         _metric(plan, objective, metric, predictions, judged)
@@ -145,9 +162,9 @@ def _backward(plan: Plan, stack: Sequence[Emitter], backwards: Sequence[Backward
 
 
 def _target_input(plan: Plan, objective: Objective) -> int:
-    if objective.labelled:
-        return plan.input(objective.rows, np.int32)
-    return plan.input(objective.rows * objective.cols)
+    if objective.targets == 0:
+        return ABSENT
+    return plan.input(objective.targets, np.int32 if objective.loss.labelled else None)
 
 
 def _wants_probabilities(objective: Objective) -> bool:
@@ -158,30 +175,42 @@ def _wants_probabilities(objective: Objective) -> bool:
 
 def _loss(plan: Plan, o: Objective, x: int, target: int, weight: int, grad: int) -> int:
     """Adds the loss and its score; returns the buffer that the metrics look at."""
-    rows, per_sample = plan.batch * o.rows, o.rows * o.cols
+    rows = plan.batch * o.losses if o.loss.axes else 1
+    cols = plan.batch * o.size // rows
     mean = o.reduction != "sum"
-    row_loss = plan.buffer(o.rows, np.float64)
-    ints = (rows, o.cols, o.divisor)
-    reals = (1.0 / rows if mean else 1.0,)
-    predictions = x
+    row_loss = plan.buffer(o.losses, np.float64)
+    ints = (rows, cols, o.divisor)
+    scale = 1.0 / rows if mean else 1.0
+    predictions, probs = x, ABSENT
+    if o.loss.fused and _wants_probabilities(o):
+        predictions = plan.buffer(o.size)
+        if o.loss.row == "softmax_cross_entropy":
+            probs = predictions  # that loss has them anyway
+        elif not o.final.row:
+            plan.step(o.final.name, (x, predictions), ints=(rows, cols))
+        else:
+            plan.step("activation", (x, predictions), row=o.final.row, ints=(rows * cols,), reals=o.final.params)
+    buffers = (x, target, weight, grad, row_loss)
+    ignore = 0
     if o.loss.op == "elementwise_loss":
-        if o.loss.fused and _wants_probabilities(o):
-            predictions = plan.buffer(per_sample)
-            plan.step("activation", (x, predictions), row=o.final.row, ints=(rows * o.cols,), reals=o.final.params)
-        plan.step(
-            o.loss.op, (x, target, weight, grad, row_loss), row=o.loss.row, ints=ints, reals=(*reals, *o.loss.params)
-        )
-        ignore = 0
+        plan.step(o.loss.op, buffers, row=o.loss.row, ints=ints, reals=(scale, *o.loss.params))
     else:
-        *params, ignore = o.loss.params
-        buffers: tuple[int, ...] = (x, target, weight, grad)
-        if o.loss.op == "softmax_cross_entropy":
-            probs = plan.buffer(per_sample) if o.loss.fused and _wants_probabilities(o) else ABSENT
-            predictions = probs if probs != ABSENT else x
-            buffers = (*buffers, probs)
-        plan.step(o.loss.op, (*buffers, row_loss), ints=(*ints, int(ignore)), reals=(*reals, *params))
+        ignore = o.loss.ignore
+        params, scratch = o.loss.params, ABSENT
+        if o.loss.target == "sequences":
+            params = (float(o.cols), *params)
+            scratch = plan.buffer(_native.ctc_scratch(o.rows, o.targets), np.float64)
+        factors = ABSENT if o.loss.class_weight is None else plan.constant(np.array(o.loss.class_weight, plan.dtype))
+        targets = plan.batch * o.targets // rows
+        plan.step(
+            o.loss.op,
+            (*buffers, probs, factors, scratch),
+            row=o.loss.row,
+            ints=(*ints, ignore, -targets if o.loss.labelled else targets, o.loss.inputs),
+            reals=(scale, o.loss.smoothing, *params),
+        )
     counted = {PLANNED: ABSENT, WEIGHTS: weight, LABELS: target}[o.divisor]
-    plan.score(row_loss, rows, plan.batch / rows if mean else float(plan.batch), o.divisor, counted, int(ignore))
+    plan.score(row_loss, rows, plan.batch / rows if mean else float(plan.batch), o.divisor, counted, ignore)
     return predictions
 
 
@@ -196,13 +225,20 @@ def _metric(plan: Plan, o: Objective, metric: Any, predictions: int, target: int
             ints=(rows, o.cols, PLANNED),
             reals=(1.0, *metric.params),
         )
+    elif metric.op == "row_loss":
+        plan.step(
+            metric.op,
+            (predictions, target, ABSENT, ABSENT, values, ABSENT, ABSENT, ABSENT),
+            row=metric.row,
+            ints=(rows, o.cols, PLANNED, 0, o.cols, 1),
+            reals=(1.0, 0.0, *metric.params),
+        )
     else:
         plan.step(metric.op, (predictions, target, values), ints=(rows, o.cols), reals=metric.params)
     plan.score(values, rows, plan.batch / rows)
 
 
 def _copy_out(plan: Plan, predictions: int, o: Objective) -> None:
-    per_sample = o.rows * o.cols
-    out = plan.buffer(per_sample)
-    plan.step("activation", (predictions, out), row="identity", ints=(plan.batch * per_sample,))
-    plan.output(out, per_sample)
+    out = plan.buffer(o.size)
+    plan.step("activation", (predictions, out), row="identity", ints=(plan.batch * o.size,))
+    plan.output(out, o.size)

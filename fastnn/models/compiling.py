@@ -50,7 +50,8 @@ class Goal:
     @property
     def classifies(self) -> bool:
         """Whether the targets are classes."""
-        return self.objective.loss.op != "elementwise_loss" or "cross_entropy" in self.objective.loss.row
+        kernel = self.objective.loss
+        return kernel.target == "labels" or any(word in kernel.row for word in ("cross_entropy", "focal", "hinge"))
 
 
 class Compiled:
@@ -117,6 +118,20 @@ class Compiled:
                     f"{where}: metric {metric.name!r} expects targets that are {want}, but the loss {loss.name!r} "
                     f"takes {have}. Received: targets of shape {targets}"
                 )
+        usual = kernel.target in ("labels", "rows") and kernel.inputs == 1
+        if not usual and any(inside is not None for inside in wanted):
+            raise ValueError(
+                f"{where}: the targets of the loss {loss.name!r} are not like the predictions, so that no metric can "
+                f"compare them. Received: metrics {names[1:]}"
+            )
+        if kernel.axes == 0 and weighted:
+            raise ValueError(
+                f"{where}: the loss {loss.name!r} has one value for the whole batch, in which samples cannot have "
+                f"weights; give it an axis. Received: weights"
+            )
+        loss.check_rank(len(output_shape))
+        losses.base.weights_for(kernel, output[-1], np.dtype(np.float64))
+        losses.base.loss_shape(kernel, (1, *output), f"{where}: {loss.name}")
         objective = Objective(
             loss=kernel,
             reduction=str(loss.reduction),
@@ -125,7 +140,16 @@ class Compiled:
             final=final,
             output_shape=output,
             weighted=weighted,
-            smoothed=bool(getattr(loss, "label_smoothing", 0.0)),
+            smoothed=loss.changes_targets and any(inside is not None for inside in wanted),
             predictions=None in wanted,
+            targets=_targets_of_a_sample(kernel, output, targets),
         )
         return Goal(objective, loss, resolved, tuple(inside is not None for inside in wanted))
+
+
+def _targets_of_a_sample(kernel: losses.LossKernel, output: Shape, targets: Shape) -> int:
+    """How many numbers the loss compares a sample of that output shape with."""
+    rows = int(np.prod(output[:-1], dtype=np.int64))
+    if kernel.target == "sequences":
+        return int(targets[1]) if len(targets) == 2 else 0
+    return {"labels": rows, "signs": rows, "rows": rows * output[-1] // kernel.inputs, "none": 0}[kernel.target]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from fastnn._arrays import as_labels, as_target_rows, same_rank, spread_weights
 from fastnn.backend import current
+from fastnn.losses.base import as_target
 
 from .compiling import Goal
 
@@ -126,13 +127,17 @@ def prepare(
     if weights is not None and len(weights) != n:
         raise ValueError(f"{where}: expected one weight per sample, {n}. Received: shape {weights.shape}")
     objective = goal.objective
-    inputs = [samples, _targets(given, goal.loss.prepare_targets(given), goal, dtype, where)]
+    inputs = [samples]
+    if objective.loss.target != "none":
+        inputs.append(_targets(given, goal.loss.prepare_targets(given), goal, dtype, where))
     if objective.smoothed:
         inputs.append(_targets(given, given, goal, dtype, where))
-    warn_nonfinite(where, x=samples, y=inputs[1], sample_weight=weights)
+    warn_nonfinite(where, x=samples, y=(*inputs, None)[1], sample_weight=weights)
     if objective.weighted:
         assert weights is not None
-        spread = np.array(spread_weights(weights, (n, *objective.output_shape[:-1])), np.float64, order="C")
+        shape = (n, *objective.output_shape)
+        shape = shape[: len(shape) - objective.loss.axes]
+        spread = np.array(spread_weights(weights, shape), np.float64, order="C")
         if objective.ignore is not None and objective.labelled:
             spread[given.reshape(spread.shape) == objective.ignore] = 0
         inputs.append(spread)
@@ -149,6 +154,11 @@ def _targets(given: Array, targets: Array, goal: Goal, dtype: np.dtype[Any], whe
             if np.minimum.reduce(labels) >= 0 and np.maximum.reduce(labels) < shape[-1]:
                 return np.require(labels, np.int32, ["C", "A"]).reshape(n, -1)
         return as_labels(targets, shape, f"{where}: {goal.loss.name}", goal.objective.ignore).reshape(n, -1)
+    kernel = goal.objective.loss
+    if kernel.target != "rows" or kernel.inputs > 1:
+        found = as_target(kernel, targets, shape, dtype, f"{where}: {goal.loss.name}")
+        assert found is not None
+        return found.reshape(n, -1)
     output = np.broadcast_to(np.zeros((), dtype), shape)
     targets, _ = same_rank(targets, output)
     if targets.ndim == len(shape) + 1 and targets.shape[-1] == 1:

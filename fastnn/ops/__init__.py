@@ -20,6 +20,7 @@ from fastnn.ops import learned as _learned
 from fastnn.ops import losses as _losses
 from fastnn.ops import optimizers as _optimizers
 from fastnn.ops import registry as registry
+from fastnn.ops import row_losses as _row_losses
 from fastnn.ops.classification import (
     cross_entropy,
     cross_entropy_backward,
@@ -29,6 +30,7 @@ from fastnn.ops.classification import (
     softmax_cross_entropy_with_grad,
 )
 from fastnn.ops.clipping import clip_by_global_norm_, clip_by_norm_, clip_by_value_, sumsq
+from fastnn.ops.ctc import ctc_loss, ctc_loss_backward, ctc_loss_with_grad
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
 from fastnn.ops.gates import maxout, maxout_backward
 from fastnn.ops.initializers import (
@@ -55,7 +57,8 @@ from fastnn.ops.simplex import (
 )
 from fastnn.ops.tensor_optimizers import adafactor_, lamb_, lars_, muon_
 
-_generated = _activations.functions | _learned.functions | _gates.functions | _losses.functions | _optimizers.functions
+_generated = _activations.functions | _learned.functions | _gates.functions
+_generated |= _losses.functions | _row_losses.functions | _optimizers.functions
 globals().update(_generated)
 
 __all__ = [
@@ -70,6 +73,9 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_backward",
     "cross_entropy_with_grad",
+    "ctc_loss",
+    "ctc_loss_backward",
+    "ctc_loss_with_grad",
     "dropout",
     "dropout_backward",
     "glorot_normal",

@@ -14,6 +14,7 @@ from fastnn.ops.classification import (
     softmax_cross_entropy_with_grad,
 )
 from fastnn.ops.clipping import clip_by_global_norm_, clip_by_norm_, clip_by_value_, sumsq
+from fastnn.ops.ctc import ctc_loss, ctc_loss_backward, ctc_loss_with_grad
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
 from fastnn.ops.gates import maxout, maxout_backward
 from fastnn.ops.initializers import (
@@ -78,9 +79,24 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "binary_cross_entropy_with_logits_backward",
     "binary_cross_entropy_with_logits_with_grad",
+    "binary_focal",
+    "binary_focal_backward",
+    "binary_focal_with_grad",
+    "binary_focal_with_logits",
+    "binary_focal_with_logits_backward",
+    "binary_focal_with_logits_with_grad",
     "binary_step",
     "binary_step_backward",
     "binary_step_grad",
+    "categorical_focal",
+    "categorical_focal_backward",
+    "categorical_focal_with_grad",
+    "categorical_focal_with_logits",
+    "categorical_focal_with_logits_backward",
+    "categorical_focal_with_logits_with_grad",
+    "categorical_hinge",
+    "categorical_hinge_backward",
+    "categorical_hinge_with_grad",
     "celu",
     "celu_backward",
     "celu_grad",
@@ -91,9 +107,24 @@ __all__ = [
     "clipped_linear_backward",
     "clipped_linear_grad",
     "column_sums",
+    "cosine_embedding",
+    "cosine_embedding_backward",
+    "cosine_embedding_with_grad",
+    "cosine_similarity",
+    "cosine_similarity_backward",
+    "cosine_similarity_with_grad",
     "cross_entropy",
     "cross_entropy_backward",
     "cross_entropy_with_grad",
+    "ctc_loss",
+    "ctc_loss_backward",
+    "ctc_loss_with_grad",
+    "cut_binary_cross_entropy",
+    "cut_binary_cross_entropy_backward",
+    "cut_binary_cross_entropy_with_grad",
+    "dice",
+    "dice_backward",
+    "dice_with_grad",
     "dish",
     "dish_backward",
     "dish_grad",
@@ -112,6 +143,9 @@ __all__ = [
     "gaussian",
     "gaussian_backward",
     "gaussian_grad",
+    "gaussian_nll",
+    "gaussian_nll_backward",
+    "gaussian_nll_with_grad",
     "geglu",
     "geglu_backward",
     "gelu",
@@ -120,12 +154,21 @@ __all__ = [
     "gelu_tanh",
     "gelu_tanh_backward",
     "gelu_tanh_grad",
+    "generalized_cross_entropy",
+    "generalized_cross_entropy_backward",
+    "generalized_cross_entropy_with_grad",
     "glorot_normal",
     "glorot_uniform",
     "glu",
     "glu_backward",
     "gumbel_softmax",
     "gumbel_softmax_backward",
+    "half_mse",
+    "half_mse_backward",
+    "half_mse_with_grad",
+    "half_sse",
+    "half_sse_backward",
+    "half_sse_with_grad",
     "hard_shrink",
     "hard_shrink_backward",
     "hard_shrink_grad",
@@ -143,6 +186,12 @@ __all__ = [
     "heaviside",
     "heaviside_backward",
     "heaviside_grad",
+    "hinge",
+    "hinge_backward",
+    "hinge_with_grad",
+    "huber",
+    "huber_backward",
+    "huber_with_grad",
     "identity",
     "identity_backward",
     "identity_grad",
@@ -152,6 +201,9 @@ __all__ = [
     "isru",
     "isru_backward",
     "isru_grad",
+    "kl_divergence",
+    "kl_divergence_backward",
+    "kl_divergence_with_grad",
     "lamb_",
     "lamb_direction_",
     "lamb_direction_many",
@@ -170,6 +222,9 @@ __all__ = [
     "lecun_uniform",
     "lion_",
     "lion_many",
+    "log_cosh",
+    "log_cosh_backward",
+    "log_cosh_with_grad",
     "log_sigmoid",
     "log_sigmoid_backward",
     "log_sigmoid_grad",
@@ -181,6 +236,12 @@ __all__ = [
     "mae",
     "mae_backward",
     "mae_with_grad",
+    "mape",
+    "mape_backward",
+    "mape_with_grad",
+    "margin_ranking",
+    "margin_ranking_backward",
+    "margin_ranking_with_grad",
     "matmul",
     "maxout",
     "maxout_backward",
@@ -192,15 +253,30 @@ __all__ = [
     "mse",
     "mse_backward",
     "mse_with_grad",
+    "msle",
+    "msle_backward",
+    "msle_with_grad",
+    "multi_margin",
+    "multi_margin_backward",
+    "multi_margin_with_grad",
     "muon_",
     "nadam_",
     "nadam_many",
     "nesterov_",
     "nesterov_many",
+    "nll",
+    "nll_backward",
+    "nll_with_grad",
     "orthogonal",
     "piecewise_linear",
     "piecewise_linear_backward",
     "piecewise_linear_grad",
+    "poisson",
+    "poisson_backward",
+    "poisson_nll",
+    "poisson_nll_backward",
+    "poisson_nll_with_grad",
+    "poisson_with_grad",
     "prelu",
     "prelu_backward",
     "quick_gelu",
@@ -255,12 +331,18 @@ __all__ = [
     "sinusoid",
     "sinusoid_backward",
     "sinusoid_grad",
+    "smooth_l1",
+    "smooth_l1_backward",
+    "smooth_l1_with_grad",
     "soft_clipping",
     "soft_clipping_backward",
     "soft_clipping_grad",
     "soft_exponential",
     "soft_exponential_backward",
     "soft_exponential_grad",
+    "soft_margin",
+    "soft_margin_backward",
+    "soft_margin_with_grad",
     "soft_shrink",
     "soft_shrink_backward",
     "soft_shrink_grad",
@@ -285,6 +367,9 @@ __all__ = [
     "sparse_sigmoid_grad",
     "sparsemax",
     "sparsemax_backward",
+    "squared_hinge",
+    "squared_hinge_backward",
+    "squared_hinge_with_grad",
     "squareplus",
     "squareplus_backward",
     "squareplus_grad",
@@ -302,8 +387,20 @@ __all__ = [
     "threshold",
     "threshold_backward",
     "threshold_grad",
+    "triplet_margin",
+    "triplet_margin_backward",
+    "triplet_margin_with_grad",
     "truncated_normal",
+    "tversky",
+    "tversky_backward",
+    "tversky_with_grad",
     "variance_scaling",
+    "weighted_binary_cross_entropy",
+    "weighted_binary_cross_entropy_backward",
+    "weighted_binary_cross_entropy_with_grad",
+    "weighted_binary_cross_entropy_with_logits",
+    "weighted_binary_cross_entropy_with_logits_backward",
+    "weighted_binary_cross_entropy_with_logits_with_grad",
 ]
 
 def identity(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
@@ -850,6 +947,28 @@ def mse_backward(p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out:
 def mse_with_grad(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None) -> Any:
     """Squared error of each element."""
 
+def half_mse(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """Half the squared error of each element; the loss of a sample is their mean."""
+
+def half_mse_backward(
+    p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `half_mse` with respect to the prediction."""
+
+def half_mse_with_grad(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None) -> Any:
+    """Half the squared error of each element; the loss of a sample is their mean."""
+
+def half_sse(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """Half the squared error of each element; the loss of a sample is their sum."""
+
+def half_sse_backward(
+    p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `half_sse` with respect to the prediction."""
+
+def half_sse_with_grad(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None) -> Any:
+    """Half the squared error of each element; the loss of a sample is their sum."""
+
 def mae(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
     """Absolute error of each element."""
 
@@ -858,6 +977,108 @@ def mae_backward(p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out:
 
 def mae_with_grad(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None) -> Any:
     """Absolute error of each element."""
+
+def mape(p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean") -> Any:
+    """Absolute error of each element in percent of its target."""
+
+def mape_backward(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `mape` with respect to the prediction."""
+
+def mape_with_grad(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Absolute error of each element in percent of its target."""
+
+def msle(p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean") -> Any:
+    """Squared error of the logarithms of each element plus 1."""
+
+def msle_backward(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `msle` with respect to the prediction."""
+
+def msle_with_grad(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Squared error of the logarithms of each element plus 1."""
+
+def log_cosh(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """Logarithm of the hyperbolic cosine of the error of each element."""
+
+def log_cosh_backward(
+    p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `log_cosh` with respect to the prediction."""
+
+def log_cosh_with_grad(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None) -> Any:
+    """Logarithm of the hyperbolic cosine of the error of each element."""
+
+def huber(p: ArrayLike, t: ArrayLike, delta: float = 1.0, *, reduction: str = "mean") -> Any:
+    """Squared error of each element near 0, absolute error far from it."""
+
+def huber_backward(
+    p: ArrayLike, t: ArrayLike, delta: float = 1.0, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `huber` with respect to the prediction."""
+
+def huber_with_grad(
+    p: ArrayLike, t: ArrayLike, delta: float = 1.0, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Squared error of each element near 0, absolute error far from it."""
+
+def smooth_l1(p: ArrayLike, t: ArrayLike, beta: float = 1.0, *, reduction: str = "mean") -> Any:
+    """Absolute error of each element, rounded off near 0."""
+
+def smooth_l1_backward(
+    p: ArrayLike, t: ArrayLike, beta: float = 1.0, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `smooth_l1` with respect to the prediction."""
+
+def smooth_l1_with_grad(
+    p: ArrayLike, t: ArrayLike, beta: float = 1.0, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Absolute error of each element, rounded off near 0."""
+
+def poisson(p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean") -> Any:
+    """Negative logarithm of the Poisson probability of a count, from its predicted mean."""
+
+def poisson_backward(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `poisson` with respect to the prediction."""
+
+def poisson_with_grad(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Negative logarithm of the Poisson probability of a count, from its predicted mean."""
+
+def poisson_nll(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """Negative logarithm of the Poisson probability of a count, from the predicted logarithm of its mean."""
+
+def poisson_nll_backward(
+    p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `poisson_nll` with respect to the prediction."""
+
+def poisson_nll_with_grad(
+    p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Negative logarithm of the Poisson probability of a count, from the predicted logarithm of its mean."""
+
+def kl_divergence(p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean") -> Any:
+    """Divergence of predicted from true probabilities; the loss of a sample is the sum over its elements."""
+
+def kl_divergence_backward(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `kl_divergence` with respect to the prediction."""
+
+def kl_divergence_with_grad(
+    p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Divergence of predicted from true probabilities; the loss of a sample is the sum over its elements."""
 
 def binary_cross_entropy(p: ArrayLike, t: ArrayLike, eps: float = 1e-07, *, reduction: str = "mean") -> Any:
     """Cross-entropy of two classes, from a predicted probability."""
@@ -884,6 +1105,645 @@ def binary_cross_entropy_with_logits_with_grad(
     p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None
 ) -> Any:
     """Cross-entropy of two classes, from the logit, that is, from the value before the sigmoid."""
+
+def weighted_binary_cross_entropy(
+    p: ArrayLike, t: ArrayLike, pos_weight: float = 1.0, eps: float = 1e-07, *, reduction: str = "mean"
+) -> Any:
+    """Cross-entropy of two classes of unlike importance, from a predicted probability."""
+
+def weighted_binary_cross_entropy_backward(
+    p: ArrayLike,
+    t: ArrayLike,
+    pos_weight: float = 1.0,
+    eps: float = 1e-07,
+    *,
+    scale: float | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `weighted_binary_cross_entropy` with respect to the prediction."""
+
+def weighted_binary_cross_entropy_with_grad(
+    p: ArrayLike,
+    t: ArrayLike,
+    pos_weight: float = 1.0,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Cross-entropy of two classes of unlike importance, from a predicted probability."""
+
+def weighted_binary_cross_entropy_with_logits(
+    p: ArrayLike, t: ArrayLike, pos_weight: float = 1.0, *, reduction: str = "mean"
+) -> Any:
+    """Cross-entropy of two classes of unlike importance, from the logit."""
+
+def weighted_binary_cross_entropy_with_logits_backward(
+    p: ArrayLike, t: ArrayLike, pos_weight: float = 1.0, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `weighted_binary_cross_entropy_with_logits` with respect to the logit."""
+
+def weighted_binary_cross_entropy_with_logits_with_grad(
+    p: ArrayLike, t: ArrayLike, pos_weight: float = 1.0, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Cross-entropy of two classes of unlike importance, from the logit."""
+
+def cut_binary_cross_entropy(p: ArrayLike, t: ArrayLike, most: float = 100.0, *, reduction: str = "mean") -> Any:
+    """Cross-entropy of two classes, from a predicted probability, with the logarithms cut off."""
+
+def cut_binary_cross_entropy_backward(
+    p: ArrayLike, t: ArrayLike, most: float = 100.0, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `cut_binary_cross_entropy` with respect to the prediction."""
+
+def cut_binary_cross_entropy_with_grad(
+    p: ArrayLike, t: ArrayLike, most: float = 100.0, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Cross-entropy of two classes, from a predicted probability, with the logarithms cut off."""
+
+def binary_focal(
+    p: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 2.0,
+    pos_weight: float = 1.0,
+    neg_weight: float = 1.0,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+) -> Any:
+    """Cross-entropy of two classes that plays down easy examples, from a predicted probability."""
+
+def binary_focal_backward(
+    p: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 2.0,
+    pos_weight: float = 1.0,
+    neg_weight: float = 1.0,
+    eps: float = 1e-07,
+    *,
+    scale: float | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `binary_focal` with respect to the prediction."""
+
+def binary_focal_with_grad(
+    p: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 2.0,
+    pos_weight: float = 1.0,
+    neg_weight: float = 1.0,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Cross-entropy of two classes that plays down easy examples, from a predicted probability."""
+
+def binary_focal_with_logits(
+    p: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 2.0,
+    pos_weight: float = 1.0,
+    neg_weight: float = 1.0,
+    *,
+    reduction: str = "mean",
+) -> Any:
+    """Cross-entropy of two classes that plays down easy examples, from the logit."""
+
+def binary_focal_with_logits_backward(
+    p: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 2.0,
+    pos_weight: float = 1.0,
+    neg_weight: float = 1.0,
+    *,
+    scale: float | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `binary_focal_with_logits` with respect to the logit."""
+
+def binary_focal_with_logits_with_grad(
+    p: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 2.0,
+    pos_weight: float = 1.0,
+    neg_weight: float = 1.0,
+    *,
+    reduction: str = "mean",
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Cross-entropy of two classes that plays down easy examples, from the logit."""
+
+def hinge(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """How far each prediction falls short of the margin on the side of its target."""
+
+def hinge_backward(p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None) -> Any:
+    """Derivative of `hinge` with respect to the prediction."""
+
+def hinge_with_grad(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None) -> Any:
+    """How far each prediction falls short of the margin on the side of its target."""
+
+def squared_hinge(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """Square of how far each prediction falls short of the margin on the side of its target."""
+
+def squared_hinge_backward(
+    p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `squared_hinge` with respect to the prediction."""
+
+def squared_hinge_with_grad(
+    p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Square of how far each prediction falls short of the margin on the side of its target."""
+
+def soft_margin(p: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> Any:
+    """Logistic loss of each prediction against its target of -1 or 1."""
+
+def soft_margin_backward(
+    p: ArrayLike, t: ArrayLike, *, scale: float | None = None, out: NDArray[Any] | None = None
+) -> Any:
+    """Derivative of `soft_margin` with respect to the prediction."""
+
+def soft_margin_with_grad(
+    p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", out: NDArray[Any] | None = None
+) -> Any:
+    """Logistic loss of each prediction against its target of -1 or 1."""
+
+def nll(
+    log_probs: ArrayLike,
+    targets: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+) -> Any:
+    """Negative log-likelihood of the target classes, from logarithms of probabilities."""
+
+def nll_backward(
+    log_probs: ArrayLike,
+    targets: ArrayLike,
+    *,
+    scale: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `nll` with respect to the predictions."""
+
+def nll_with_grad(
+    log_probs: ArrayLike,
+    targets: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Negative log-likelihood of the target classes, from logarithms of probabilities."""
+
+def categorical_focal(
+    probs: ArrayLike,
+    targets: ArrayLike,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+) -> Any:
+    """Cross-entropy that plays down easy examples, from predicted probabilities."""
+
+def categorical_focal_backward(
+    probs: ArrayLike,
+    targets: ArrayLike,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    eps: float = 1e-07,
+    *,
+    scale: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `categorical_focal` with respect to the predictions."""
+
+def categorical_focal_with_grad(
+    probs: ArrayLike,
+    targets: ArrayLike,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Cross-entropy that plays down easy examples, from predicted probabilities."""
+
+def categorical_focal_with_logits(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+) -> Any:
+    """Cross-entropy that plays down easy examples, from logits."""
+
+def categorical_focal_with_logits_backward(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    *,
+    scale: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `categorical_focal_with_logits` with respect to the logits."""
+
+def categorical_focal_with_logits_with_grad(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Cross-entropy that plays down easy examples, from logits."""
+
+def generalized_cross_entropy(
+    probs: ArrayLike,
+    targets: ArrayLike,
+    q: float = 0.5,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+) -> Any:
+    """Between the cross-entropy (q towards 0) and the absolute error (q = 1), for labels that are partly wrong."""
+
+def generalized_cross_entropy_backward(
+    probs: ArrayLike,
+    targets: ArrayLike,
+    q: float = 0.5,
+    *,
+    scale: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `generalized_cross_entropy` with respect to the predictions."""
+
+def generalized_cross_entropy_with_grad(
+    probs: ArrayLike,
+    targets: ArrayLike,
+    q: float = 0.5,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Between the cross-entropy (q towards 0) and the absolute error (q = 1), for labels that are partly wrong."""
+
+def categorical_hinge(
+    p: ArrayLike,
+    targets: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+) -> Any:
+    """How far the right class falls short of a margin of 1 above the best wrong one."""
+
+def categorical_hinge_backward(
+    p: ArrayLike,
+    targets: ArrayLike,
+    *,
+    scale: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `categorical_hinge` with respect to the predictions."""
+
+def categorical_hinge_with_grad(
+    p: ArrayLike,
+    targets: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """How far the right class falls short of a margin of 1 above the best wrong one."""
+
+def multi_margin(
+    p: ArrayLike,
+    targets: ArrayLike,
+    margin: float = 1.0,
+    power: float = 1.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+) -> Any:
+    """How far the right class falls short of a margin above each of the others."""
+
+def multi_margin_backward(
+    p: ArrayLike,
+    targets: ArrayLike,
+    margin: float = 1.0,
+    power: float = 1.0,
+    *,
+    scale: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `multi_margin` with respect to the scores."""
+
+def multi_margin_with_grad(
+    p: ArrayLike,
+    targets: ArrayLike,
+    margin: float = 1.0,
+    power: float = 1.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    ignore_index: int | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """How far the right class falls short of a margin above each of the others."""
+
+def cosine_similarity(
+    p: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Minus the cosine of the angle between prediction and target."""
+
+def cosine_similarity_backward(
+    p: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `cosine_similarity` with respect to the predictions."""
+
+def cosine_similarity_with_grad(
+    p: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Minus the cosine of the angle between prediction and target."""
+
+def dice(
+    p: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """One minus the overlap of two sets, given as the degrees to which each element belongs to them."""
+
+def dice_backward(
+    p: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `dice` with respect to the predictions."""
+
+def dice_with_grad(
+    p: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """One minus the overlap of two sets, given as the degrees to which each element belongs to them."""
+
+def tversky(
+    p: ArrayLike,
+    t: ArrayLike,
+    alpha: float = 0.5,
+    beta: float = 0.5,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """`dice` with factors for the two ways in which sets can differ."""
+
+def tversky_backward(
+    p: ArrayLike,
+    t: ArrayLike,
+    alpha: float = 0.5,
+    beta: float = 0.5,
+    eps: float = 1e-07,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `tversky` with respect to the predictions."""
+
+def tversky_with_grad(
+    p: ArrayLike,
+    t: ArrayLike,
+    alpha: float = 0.5,
+    beta: float = 0.5,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """`dice` with factors for the two ways in which sets can differ."""
+
+def gaussian_nll(
+    mean: ArrayLike, var: ArrayLike, t: ArrayLike, eps: float = 1e-06, full: float = 0.0, *, reduction: str = "mean"
+) -> Any:
+    """Negative logarithm of the normal density of the targets, from predicted means and variances."""
+
+def gaussian_nll_backward(
+    mean: ArrayLike, var: ArrayLike, t: ArrayLike, eps: float = 1e-06, full: float = 0.0, *, scale: float | None = None
+) -> Any:
+    """Derivatives of `gaussian_nll` with respect to the means and the variances."""
+
+def gaussian_nll_with_grad(
+    mean: ArrayLike, var: ArrayLike, t: ArrayLike, eps: float = 1e-06, full: float = 0.0, *, reduction: str = "mean"
+) -> Any:
+    """Negative logarithm of the normal density of the targets, from predicted means and variances."""
+
+def margin_ranking(x1: ArrayLike, x2: ArrayLike, t: ArrayLike, margin: float = 0.0, *, reduction: str = "mean") -> Any:
+    """How far the larger of two scores falls short of a margin above the other."""
+
+def margin_ranking_backward(
+    x1: ArrayLike, x2: ArrayLike, t: ArrayLike, margin: float = 0.0, *, scale: float | None = None
+) -> Any:
+    """Derivatives of `margin_ranking` with respect to both scores."""
+
+def margin_ranking_with_grad(
+    x1: ArrayLike, x2: ArrayLike, t: ArrayLike, margin: float = 0.0, *, reduction: str = "mean"
+) -> Any:
+    """How far the larger of two scores falls short of a margin above the other."""
+
+def cosine_embedding(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    t: ArrayLike,
+    margin: float = 0.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Pulls rows that belong together towards one direction, and the others apart."""
+
+def cosine_embedding_backward(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    t: ArrayLike,
+    margin: float = 0.0,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Derivatives of `cosine_embedding` with respect to both rows."""
+
+def cosine_embedding_with_grad(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    t: ArrayLike,
+    margin: float = 0.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Pulls rows that belong together towards one direction, and the others apart."""
+
+def triplet_margin(
+    anchor: ArrayLike,
+    positive: ArrayLike,
+    negative: ArrayLike,
+    margin: float = 1.0,
+    power: float = 2.0,
+    eps: float = 1e-06,
+    swap: float = 0.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Pulls an anchor towards a row of its kind, until a row of another kind is further away by a margin."""
+
+def triplet_margin_backward(
+    anchor: ArrayLike,
+    positive: ArrayLike,
+    negative: ArrayLike,
+    margin: float = 1.0,
+    power: float = 2.0,
+    eps: float = 1e-06,
+    swap: float = 0.0,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Derivatives of `triplet_margin` with respect to the three rows."""
+
+def triplet_margin_with_grad(
+    anchor: ArrayLike,
+    positive: ArrayLike,
+    negative: ArrayLike,
+    margin: float = 1.0,
+    power: float = 2.0,
+    eps: float = 1e-06,
+    swap: float = 0.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Pulls an anchor towards a row of its kind, until a row of another kind is further away by a margin."""
 
 def sgd_(p: NDArray[Any], g: Any, lr: float = 0.01, weight_decay: float = 0.0, decoupled: bool = False) -> None:
     """Stochastic gradient descent."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn._native import fast
+from fastnn.backend import current
 from fastnn.ops._check import as_array, common_dtype, number, received, well_formed
 
 Array = NDArray[Any]
@@ -25,7 +26,7 @@ class Problem(NamedTuple):
     """Well-formed predictions and targets of one classification loss.
 
     predictions: (rows, classes); target: int32 (rows,) or reals (rows, classes); weights: float64 (rows,) or None;
-    counted: what 'mean' divides by; shape: of the predictions as given.
+    counted: what 'mean' divides by; shape: of the predictions as given; class_weight: (classes,) or None.
     """
 
     predictions: Array
@@ -33,6 +34,20 @@ class Problem(NamedTuple):
     weights: NDArray[np.float64] | None
     counted: float
     shape: tuple[int, ...]
+    class_weight: Array | None = None
+    smoothing: float = 0.0
+
+    def run(
+        self, row: str, scale: float, grad: Array | None, params: tuple[float, ...] = (), probs: Array | None = None
+    ) -> NDArray[np.float64]:
+        """Losses of the rows, by the kernel of that name; fills the gradient and the probabilities that are wanted."""
+        row_loss = np.empty(len(self.predictions))
+        grads = None if grad is None else (grad.reshape(self.predictions.shape),)
+        current().row_loss(
+            row, (self.predictions,), self.target, self.weights, scale, grads, row_loss, params,
+            IGNORED, self.class_weight, self.smoothing, probs,
+        )  # fmt: skip
+        return row_loss
 
     def scale(self, reduction: str, denom: float | None, op: str) -> float:
         """The factor of the reduction: what a row's loss is multiplied by before the sum."""
@@ -46,7 +61,14 @@ class Problem(NamedTuple):
 
 
 def problem(
-    op: str, name: str, predictions: Any, targets: Any, ignore_index: int | None = None, mask: Any = None
+    op: str,
+    name: str,
+    predictions: Any,
+    targets: Any,
+    ignore_index: int | None = None,
+    mask: Any = None,
+    class_weight: Any = None,
+    label_smoothing: float = 0.0,
 ) -> Problem:
     """Check predictions, targets and masks against each other.
 
@@ -70,14 +92,33 @@ def problem(
         raise ValueError(
             f"{op}: targets must be labels of shape {shape[:-1]} or rows of shape {shape}. {received(targets=target)}"
         )
-    weights = None if mask is None else _weights(op, mask, shape[:-1])
+    weights = None if mask is None else row_weights(op, mask, shape[:-1])
     ignored = None if labels is None or ignore_index is None else labels == IGNORED
     counted: float = rows
     if weights is not None:
         counted = float(np.sum(weights if ignored is None else weights[~ignored]))
     elif ignored is not None:
         counted = rows - np.count_nonzero(ignored)
-    return Problem(well_formed(values, dtype).reshape(rows, classes), rows_target, weights, counted, shape)
+    factors = None if class_weight is None else _class_weight(op, class_weight, classes, dtype)
+    if factors is not None and labels is not None:
+        # as in PyTorch, the mean of labels is weighted; that of target rows is not
+        each = np.where(labels < 0, 0.0, factors[np.maximum(labels, 0)].astype(np.float64))
+        counted = float(np.sum(each if weights is None else each * weights))
+    smoothing = number(op, "label_smoothing", label_smoothing, ">= 0 and <= 1")
+    matrix = well_formed(values, dtype).reshape(rows, classes)
+    return Problem(matrix, rows_target, weights, counted, shape, factors, smoothing)
+
+
+def _class_weight(op: str, class_weight: Any, classes: int, dtype: np.dtype[Any]) -> Array:
+    """One factor per class."""
+    array = as_array(op, "class_weight", class_weight)
+    if array.shape != (classes,):
+        raise ValueError(f"{op}: class_weight must have shape {(classes,)}. {received(class_weight=array)}")
+    weights = np.array(array, dtype)
+    wrong = ~((weights >= 0) & (weights < np.inf))
+    if wrong.any():
+        raise ValueError(f"{op}: class_weight must hold finite numbers >= 0. Received: {weights[wrong][0]}")
+    return weights
 
 
 def _labels(op: str, labels: Array, classes: int, ignore_index: int | None) -> NDArray[np.int32]:
@@ -100,7 +141,7 @@ def _labels(op: str, labels: Array, classes: int, ignore_index: int | None) -> N
     raise ValueError(f"{op}: labels must be from 0 to {classes - 1}. Received: {labels[first]} at position {first}")
 
 
-def _weights(op: str, mask: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def row_weights(op: str, mask: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """A mask or weights per row as float64."""
     array = as_array(op, "mask", mask)
     if array.shape != shape:

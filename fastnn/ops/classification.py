@@ -17,11 +17,12 @@ from fastnn._native import fast
 from fastnn.backend import NATIVE, current
 from fastnn.ops import _documentation
 from fastnn.ops._check import into, number
-from fastnn.ops._targets import IGNORED, REDUCTIONS, Problem, problem, reduced
+from fastnn.ops._targets import REDUCTIONS, Problem, problem, reduced
 from fastnn.ops.registry import Arguments, operation
 from fastnn.reference import cross_entropy as reference
 
 Array = NDArray[Any]
+Params = tuple[float, ...]
 
 LOGITS = """\
 logits : array, shape (..., classes)
@@ -41,10 +42,18 @@ COUNTING = """\
 ignore_index : int, optional
     Samples with this label count nothing.
 mask : array of bool or of weights >= 0, shape (...), optional
-    Factor of each sample's loss."""
+    Factor of each sample's loss.
+class_weight : array of numbers >= 0, shape (classes,), optional
+    Factor of the target of each class. The mean of labels then divides by the sum of the factors of these labels, the
+    mean of target rows by their number, as in PyTorch.
+label_smoothing : float, from 0 to 1
+    Part of every target that is spread evenly over the classes."""
 LOG_EPS = """\
 log_eps : float, >= 0
     Take log(p + log_eps), as some textbooks do, for the value of the loss only; the gradient stays p - t."""
+TEXTBOOK = """\
+log_eps : float, >= 0, optional
+    Take log(p + log_eps), as many textbooks do: p is then neither normalised nor clipped, and eps means nothing."""
 SCALE = """\
 scale : float, optional
     Factor of every sample's gradient. Default: 1 / number of samples that count, for the mean loss."""
@@ -57,6 +66,7 @@ TypeError
 ValueError
     Shapes do not fit, a label is out of range, or a parameter is."""
 LOSS = 'float, or array of shape (...) for reduction="none"; 0.0 if no sample counts'
+BOTH = f'(loss, grad)\n    {LOSS}; and the gradient of the reduced loss (for "none": of each sample\'s own)'
 
 
 def _describe(function: Any, source: Any, first: str, *parameters: str, returns: str = "") -> None:
@@ -76,16 +86,6 @@ def _start(op: str, name: str, predictions: Any, targets: Any, reduction: str, d
     return case, case.scale(reduction, denom, op)
 
 
-def _is_zero(value: object) -> bool:
-    """A float for which a short cut needs no further look; the general path reports what is no number."""
-    return type(value) is float and value == 0
-
-
-def _is_limit(eps: object) -> bool:
-    """A float that `_clip` accepts as it is."""
-    return type(eps) is float and 0 <= eps < 0.5
-
-
 def _sample_probs(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
     probs = rng.dirichlet(np.full(shape[-1], 2.0), shape[:-1])
     return Arguments((probs.astype(dtype), rng.integers(0, shape[-1], shape[:-1])), {})
@@ -95,27 +95,76 @@ def _sample_logits(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.
     return Arguments((rng.normal(size=shape).astype(dtype), rng.integers(0, shape[-1], shape[:-1])), {})
 
 
+def _is_zero(value: object) -> bool:
+    """A float for which a short cut needs no further look; the general path reports what is no number."""
+    return type(value) is float and value == 0
+
+
+def _is_limit(eps: object) -> bool:
+    """A float that is a valid eps as it is."""
+    return type(eps) is float and 0 <= eps < 0.5
+
+
+# ------------------------------------------------------------------------------------------------- what they share
+
+
+def value(
+    op: str, name: str, row: str, params: Params, x: Any, targets: Any, reduction: str, denom: Any, counting: Any
+) -> Any:
+    """The reduced loss of predictions x, called `name` in messages, by a row of the table of row losses."""
+    case, scale = _start(op, name, x, targets, reduction, denom, *counting)
+    return reduced(case.run(row, 1.0, None, params), reduction, scale, case)
+
+
+def gradient(
+    op: str, name: str, row: str, params: Params, x: Any, targets: Any, scale: Any, counting: Any, out: Any, mask: Any
+) -> Any:
+    """The gradient with respect to x."""
+    case, mean = _start(op, name, x, targets, "mean", None, *counting)
+    factor = mean if scale is None else number(op, "scale", scale)
+
+    def fill(grad: Array) -> None:
+        case.run(row, factor, grad, params)
+
+    return into(op, out, case.shape, case.predictions.dtype, fill, same=(x,), apart=(targets, mask))
+
+
+def both(
+    op: str,
+    name: str,
+    row: str,
+    params: Params,
+    x: Any,
+    targets: Any,
+    reduction: str,
+    denom: Any,
+    counting: Any,
+    out: Any,
+    mask: Any,
+) -> tuple[Any, Any]:
+    """The reduced loss, and its gradient with respect to x."""
+    case, scale = _start(op, name, x, targets, reduction, denom, *counting)
+    losses = np.empty(0)
+
+    def fill(grad: Array) -> None:
+        nonlocal losses
+        losses = case.run(row, scale, grad, params)
+
+    grad = into(op, out, case.shape, case.predictions.dtype, fill, same=(x,), apart=(targets, mask))
+    return reduced(losses, reduction, scale, case), grad
+
+
 # ------------------------------------------------------------------------------------------------------ from logits
 
 
 def _loss_of_logits(case: Problem, scale: float, grad: Array | None, probs: Array | None, log_eps: float) -> Array:
     """Losses of the rows; fills the gradient and the probabilities that are wanted."""
-    row_loss = np.empty(len(case.predictions))
     if log_eps and probs is None:
         probs = np.empty_like(case.predictions)
-    current().softmax_cross_entropy(case.predictions, case.target, case.weights, scale, grad, probs, row_loss, IGNORED)
-    return _shifted_losses(case, probs, log_eps) if log_eps and probs is not None else row_loss
-
-
-@np.errstate(all="ignore")
-def _shifted_losses(case: Problem, probs: Array, log_eps: float) -> Array:
-    """Losses with log(p + log_eps)."""
-    if case.target.ndim == 1:
-        chosen = np.take_along_axis(probs, np.maximum(case.target, 0)[:, None], axis=1)[:, 0]
-        losses = np.where(case.target == IGNORED, 0.0, -np.log(chosen.astype(np.float64) + log_eps))
-    else:
-        losses = -np.sum(case.target * np.log(probs.astype(np.float64) + log_eps), axis=1)
-    return losses if case.weights is None else losses * case.weights
+    losses = case.run("softmax_cross_entropy", scale, grad, probs=probs)
+    if log_eps and probs is not None:
+        losses = case._replace(predictions=probs).run("textbook_cross_entropy", 1.0, None, (log_eps,))
+    return losses
 
 
 @operation("loss", _sample_logits, reference=reference.softmax_cross_entropy, backward="softmax_cross_entropy_backward")
@@ -127,20 +176,23 @@ def softmax_cross_entropy(
     denom: float | None = None,
     ignore_index: int | None = None,
     mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
     log_eps: float = 0.0,
 ) -> tuple[Any, Any]:
-    if denom is ignore_index is mask is None and _is_zero(log_eps) and current() is NATIVE:
+    plain = denom is ignore_index is mask is class_weight is None and _is_zero(label_smoothing)
+    if plain and _is_zero(log_eps) and current() is NATIVE:
         result = fast.softmax_cross_entropy(logits, targets, reduction)
         if result is not None:
             return result
-    op = "softmax_cross_entropy"
-    case, scale = _start(op, "logits", logits, targets, reduction, denom, ignore_index, mask)
+    op, counting = "softmax_cross_entropy", (ignore_index, mask, class_weight, label_smoothing)
+    case, scale = _start(op, "logits", logits, targets, reduction, denom, *counting)
     probs = np.empty_like(case.predictions)
     losses = _loss_of_logits(case, 1.0, None, probs, number(op, "log_eps", log_eps, ">= 0"))
     return reduced(losses, reduction, scale, case), probs.reshape(case.shape)
 
 
-@operation("loss", _sample_probs, reference=reference.softmax_cross_entropy_backward)
+@operation("loss", _sample_probs, reference=reference.softmax_cross_entropy_grad)
 def softmax_cross_entropy_backward(
     probs: ArrayLike,
     targets: ArrayLike,
@@ -148,22 +200,17 @@ def softmax_cross_entropy_backward(
     scale: float | None = None,
     ignore_index: int | None = None,
     mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
     out: Array | None = None,
 ) -> Any:
-    if ignore_index is mask is None and current() is NATIVE:
+    plain = ignore_index is mask is class_weight is None and _is_zero(label_smoothing)
+    if plain and current() is NATIVE:
         result = fast.softmax_cross_entropy_backward(probs, targets, scale, out)
         if result is not None:
             return result
-    op = "softmax_cross_entropy_backward"
-    case, mean = _start(op, "probs", probs, targets, "mean", None, ignore_index, mask)
-    factor = mean if scale is None else number(op, "scale", scale)
-
-    def fill(grad: Array) -> None:
-        current().softmax_cross_entropy_backward(
-            case.predictions, case.target, case.weights, factor, grad.reshape(case.predictions.shape), IGNORED
-        )
-
-    return into(op, out, case.shape, case.predictions.dtype, fill, same=(probs,), apart=(targets, mask))
+    op, counting = "softmax_cross_entropy_backward", (ignore_index, mask, class_weight, label_smoothing)
+    return gradient(op, "probs", "cross_entropy_of_softmax", (), probs, targets, scale, counting, out, mask)
 
 
 @operation("loss", _sample_logits)
@@ -175,20 +222,23 @@ def softmax_cross_entropy_with_grad(
     denom: float | None = None,
     ignore_index: int | None = None,
     mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
     log_eps: float = 0.0,
     out: Array | None = None,
 ) -> tuple[Any, Any]:
-    if denom is ignore_index is mask is None and _is_zero(log_eps) and current() is NATIVE:
+    plain = denom is ignore_index is mask is class_weight is None and _is_zero(label_smoothing)
+    if plain and _is_zero(log_eps) and current() is NATIVE:
         result = fast.softmax_cross_entropy_with_grad(logits, targets, reduction, out)
         if result is not None:
             return result
-    op = "softmax_cross_entropy_with_grad"
-    case, scale = _start(op, "logits", logits, targets, reduction, denom, ignore_index, mask)
+    op, counting = "softmax_cross_entropy_with_grad", (ignore_index, mask, class_weight, label_smoothing)
+    case, scale = _start(op, "logits", logits, targets, reduction, denom, *counting)
     shift, losses = number(op, "log_eps", log_eps, ">= 0"), np.empty(0)
 
     def fill(grad: Array) -> None:
         nonlocal losses
-        losses = _loss_of_logits(case, scale, grad.reshape(case.predictions.shape), None, shift)
+        losses = _loss_of_logits(case, scale, grad, None, shift)
 
     grad = into(op, out, case.shape, case.predictions.dtype, fill, same=(logits,), apart=(targets, mask))
     return reduced(losses, reduction, scale, case), grad
@@ -196,14 +246,14 @@ def softmax_cross_entropy_with_grad(
 
 _describe(
     softmax_cross_entropy, reference.softmax_cross_entropy, LOGITS, REDUCTION, COUNTING, LOG_EPS,
-    returns=f"(loss, probs)\n    {LOSS}; and the softmax of the logits, which the backward function wants",
+    returns=f"(loss, probs)\n    {LOSS}; and the softmax of the logits, of their shape",
 )  # fmt: skip
 _describe(
     softmax_cross_entropy_with_grad, reference.softmax_cross_entropy, LOGITS, REDUCTION, COUNTING, LOG_EPS, OUT,
     returns=f"(loss, dlogits)\n    {LOSS}; and the gradient of the reduced loss (for \"none\": of each sample's own)",
 )  # fmt: skip
 _describe(
-    softmax_cross_entropy_backward, reference.softmax_cross_entropy_backward, PROBS, SCALE, COUNTING, OUT,
+    softmax_cross_entropy_backward, reference.softmax_cross_entropy_grad, PROBS, SCALE, COUNTING, OUT,
     returns="array, shape and dtype of probs\n    Gradient with respect to the logits.",
 )  # fmt: skip
 
@@ -211,12 +261,12 @@ _describe(
 # ----------------------------------------------------------------------------------------------- from probabilities
 
 
-def _loss_of_probs(case: Problem, scale: float, grad: Array | None, eps: float) -> Array:
-    row_loss = np.empty(len(case.predictions))
-    current().categorical_cross_entropy(
-        case.predictions, case.target, case.weights, scale, grad, row_loss, eps, IGNORED
-    )
-    return row_loss
+def _row(op: str, eps: float, log_eps: float | None) -> tuple[str, tuple[float, ...]]:
+    """The row of the table and its parameters."""
+    limit = number(op, "eps", eps, ">= 0 and < 0.5")
+    if log_eps is None:
+        return "categorical_cross_entropy", (limit,)
+    return "textbook_cross_entropy", (number(op, "log_eps", log_eps, ">= 0"),)
 
 
 @operation("loss", _sample_probs, reference=reference.categorical_cross_entropy, backward="cross_entropy_backward")
@@ -225,18 +275,21 @@ def cross_entropy(
     targets: ArrayLike,
     *,
     eps: float = 1e-7,
+    log_eps: float | None = None,
     reduction: str = "mean",
     denom: float | None = None,
     ignore_index: int | None = None,
     mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
 ) -> Any:
-    if denom is ignore_index is mask is None and _is_limit(eps) and current() is NATIVE:
+    plain = log_eps is denom is ignore_index is mask is class_weight is None and _is_zero(label_smoothing)
+    if plain and _is_limit(eps) and current() is NATIVE:
         result = fast.cross_entropy(probs, targets, eps, reduction)
         if result is not None:
             return result
-    op = "cross_entropy"
-    case, scale = _start(op, "probs", probs, targets, reduction, denom, ignore_index, mask)
-    return reduced(_loss_of_probs(case, 1.0, None, _clip(op, eps)), reduction, scale, case)
+    op, counting = "cross_entropy", (ignore_index, mask, class_weight, label_smoothing)
+    return value(op, "probs", *_row(op, eps, log_eps), probs, targets, reduction, denom, counting)
 
 
 @operation("loss", _sample_probs, reference=reference.categorical_cross_entropy_grad)
@@ -245,23 +298,21 @@ def cross_entropy_backward(
     targets: ArrayLike,
     *,
     eps: float = 1e-7,
+    log_eps: float | None = None,
     scale: float | None = None,
     ignore_index: int | None = None,
     mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
     out: Array | None = None,
 ) -> Any:
-    if ignore_index is mask is None and _is_limit(eps) and current() is NATIVE:
+    plain = log_eps is ignore_index is mask is class_weight is None and _is_zero(label_smoothing)
+    if plain and _is_limit(eps) and current() is NATIVE:
         result = fast.cross_entropy_backward(probs, targets, eps, scale, out)
         if result is not None:
             return result
-    op = "cross_entropy_backward"
-    case, mean = _start(op, "probs", probs, targets, "mean", None, ignore_index, mask)
-    factor, limit = mean if scale is None else number(op, "scale", scale), _clip(op, eps)
-
-    def fill(grad: Array) -> None:
-        _loss_of_probs(case, factor, grad.reshape(case.predictions.shape), limit)
-
-    return into(op, out, case.shape, case.predictions.dtype, fill, same=(probs,), apart=(targets, mask))
+    op, counting = "cross_entropy_backward", (ignore_index, mask, class_weight, label_smoothing)
+    return gradient(op, "probs", *_row(op, eps, log_eps), probs, targets, scale, counting, out, mask)
 
 
 @operation("loss", _sample_probs)
@@ -270,36 +321,28 @@ def cross_entropy_with_grad(
     targets: ArrayLike,
     *,
     eps: float = 1e-7,
+    log_eps: float | None = None,
     reduction: str = "mean",
     denom: float | None = None,
     ignore_index: int | None = None,
     mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
     out: Array | None = None,
 ) -> tuple[Any, Any]:
-    if denom is ignore_index is mask is None and _is_limit(eps) and current() is NATIVE:
+    plain = log_eps is denom is ignore_index is mask is class_weight is None and _is_zero(label_smoothing)
+    if plain and _is_limit(eps) and current() is NATIVE:
         result = fast.cross_entropy_with_grad(probs, targets, eps, reduction, out)
         if result is not None:
             return result
-    op = "cross_entropy_with_grad"
-    case, scale = _start(op, "probs", probs, targets, reduction, denom, ignore_index, mask)
-    limit, losses = _clip(op, eps), np.empty(0)
-
-    def fill(grad: Array) -> None:
-        nonlocal losses
-        losses = _loss_of_probs(case, scale, grad.reshape(case.predictions.shape), limit)
-
-    grad = into(op, out, case.shape, case.predictions.dtype, fill, same=(probs,), apart=(targets, mask))
-    return reduced(losses, reduction, scale, case), grad
-
-
-def _clip(op: str, eps: float) -> float:
-    return number(op, "eps", eps, ">= 0 and < 0.5")
+    op, counting = "cross_entropy_with_grad", (ignore_index, mask, class_weight, label_smoothing)
+    return both(op, "probs", *_row(op, eps, log_eps), probs, targets, reduction, denom, counting, out, mask)
 
 
 EPS = _documentation.entries(_documentation.parse(reference.categorical_cross_entropy.__doc__)[1]["Parameters"])["eps"]
-_describe(cross_entropy, reference.categorical_cross_entropy, PROBS, EPS, REDUCTION, COUNTING, returns=LOSS)
-_describe(cross_entropy_backward, reference.categorical_cross_entropy_grad, PROBS, EPS, SCALE, COUNTING, OUT)
+_PARAMS = (PROBS, EPS, TEXTBOOK)
+_describe(cross_entropy, reference.categorical_cross_entropy, *_PARAMS, REDUCTION, COUNTING, returns=LOSS)
+_describe(cross_entropy_backward, reference.categorical_cross_entropy_grad, *_PARAMS, SCALE, COUNTING, OUT)
 _describe(
-    cross_entropy_with_grad, reference.categorical_cross_entropy, PROBS, EPS, REDUCTION, COUNTING, OUT,
-    returns=f"(loss, dprobs)\n    {LOSS}; and the gradient of the reduced loss (for \"none\": of each sample's own)",
-)  # fmt: skip
+    cross_entropy_with_grad, reference.categorical_cross_entropy, *_PARAMS, REDUCTION, COUNTING, OUT, returns=BOTH
+)

@@ -28,9 +28,13 @@ REDUCTIONS = ("mean", "sum", "none")
 
 
 class Row(NamedTuple):
-    """A row of the loss table, with what the reference says about it."""
+    """A row of the loss table, with what the reference says about it.
+
+    sums: whether the loss of a sample, the last axis, is the sum over its elements; then a mean is over the samples.
+    """
 
     name: str
+    sums: bool
     params: dict[str, Parameter]
     value: Callable[..., Any]
     slope: Callable[..., Any]
@@ -38,24 +42,26 @@ class Row(NamedTuple):
 
 def _rows() -> list[Row]:
     rows = []
-    for name, params in _native.tables()["losses"]:
+    for name, reduce, params in _native.tables()["losses"]:
         value, slope = twins(reference, name, f"{name}_grad")
-        rows.append(Row(name, row_parameters(params, value, slope), value, slope))
+        rows.append(Row(name, reduce == "sum", row_parameters(params, value, slope), value, slope))
     return rows
 
 
 ROWS = _rows()
+SUMMED = frozenset(row.name for row in ROWS if row.sums)
 functions: dict[str, Callable[..., Any]] = {}
 
 
 # -------------------------------------------------------------------------------------------------- what they share
 
 
-def _factor(op: str, reduction: str, size: int) -> float:
+def _factor(op: str, row: str, reduction: str, p: Array) -> float:
     """What the sum over all elements is multiplied by; the mean of nothing is 0."""
     if reduction not in REDUCTIONS:
         raise unknown(f"{op} reduction", reduction, REDUCTIONS)
-    return 1.0 if reduction != "mean" else 1.0 / size if size else 0.0
+    count = p.size // (p.shape[-1] or 1) if row in SUMMED and p.ndim else p.size
+    return 1.0 if reduction != "mean" else 1.0 / count if count else 0.0
 
 
 def _matrix(array: Array, by_element: bool = False) -> Array:
@@ -66,33 +72,34 @@ def _matrix(array: Array, by_element: bool = False) -> Array:
 
 
 def _run(row: str, p: Array, t: Array, params: Params, by_element: bool, grad: Array | None, factor: float) -> Array:
-    """Means (float64) of the losses of the rows; `grad` gets factor times the derivative."""
+    """Means, or sums, of the losses of the rows (float64); `grad` gets factor times the derivative."""
     pred, target = _matrix(p, by_element), _matrix(t, by_element)
     means = np.empty(len(pred))
     slopes = None if grad is None else _matrix(grad, by_element)
-    current().elementwise_loss(row, pred, target, None, factor * pred.shape[1], slopes, means, params)
+    scale = factor if row in SUMMED else factor * pred.shape[1]
+    current().elementwise_loss(row, pred, target, None, scale, slopes, means, params)
     return means
 
 
 @np.errstate(all="ignore")
-def _reduced(means: Array, p: Array, reduction: str, factor: float) -> Any:
+def _reduced(row: str, means: Array, p: Array, reduction: str, factor: float) -> Any:
     if reduction == "none":  # every element was a row
         losses = means.astype(p.dtype).reshape(p.shape)
         return losses if losses.ndim else losses[()]
-    columns = p.shape[-1] if p.ndim else 1
+    columns = p.shape[-1] if p.ndim and row not in SUMMED else 1
     return _native.fast.total(means) * (columns * factor)
 
 
 def _value(op: str, row: str, p: ArrayLike, t: ArrayLike, params: Params, reduction: str) -> Any:
     (pred, target), _, _ = operands(op, {"p": p, "t": t}, passive="t")
-    factor, by_element = _factor(op, reduction, pred.size), reduction == "none"
+    factor, by_element = _factor(op, row, reduction, pred), reduction == "none"
     means = _run(row, pred, target, params, by_element, None, 0.0) if pred.size else np.empty(0)
-    return _reduced(means, pred, reduction, factor)
+    return _reduced(row, means, pred, reduction, factor)
 
 
 def _backward(op: str, row: str, p: ArrayLike, t: ArrayLike, params: Params, scale: float | None, out: Any) -> Any:
     (pred, target), dtype, shape = operands(op, {"p": p, "t": t}, passive="t")
-    factor = _factor(op, "mean", pred.size) if scale is None else number(op, "scale", scale)
+    factor = _factor(op, row, "mean", pred) if scale is None else number(op, "scale", scale)
     return into(op, out, shape, dtype, lambda grad: _run(row, pred, target, params, False, grad, factor), same=(p, t))
 
 
@@ -100,7 +107,7 @@ def _with_grad(
     op: str, row: str, p: ArrayLike, t: ArrayLike, params: Params, reduction: str, out: Any
 ) -> tuple[Any, Any]:
     (pred, target), dtype, shape = operands(op, {"p": p, "t": t}, passive="t")
-    factor, by_element = _factor(op, reduction, pred.size), reduction == "none"
+    factor, by_element = _factor(op, row, reduction, pred), reduction == "none"
     means = np.empty(0)
 
     def fill(grad: Array) -> None:
@@ -108,17 +115,19 @@ def _with_grad(
         means = _run(row, pred, target, params, by_element, grad, factor)
 
     grad = into(op, out, shape, dtype, fill, same=(p, t))
-    return _reduced(means, pred, reduction, factor), grad
+    return _reduced(row, means, pred, reduction, factor), grad
 
 
 # ------------------------------------------------------------------------------------------------------- generation
 
 REDUCTION = """\
 reduction : {"mean", "sum", "none"}
-    Of the losses of all elements, to one number; "none" leaves one loss per element."""
+    Of the losses of all elements, to one number; "none" leaves one loss per element. Where the loss of a sample is a
+    sum over the last axis, the mean is over the samples."""
 SCALE = """\
 scale : float, optional
-    Factor of every element's derivative. Default: 1 / number of elements, for the mean loss."""
+    Factor of every element's derivative. Default: that of the mean loss, 1 / number of elements (of samples, where the
+    loss of a sample is a sum)."""
 LOSS_RETURNS = """\
 float, or array of the shape of p for reduction="none"
     The loss, summed in double precision; 0.0 for the mean of no elements."""
@@ -134,10 +143,15 @@ SHORT_CUTS = {
     _with_grad: _native.fast.loss_with_grad,
 }
 
+# of what these take logarithms
+POSITIVE = ("msle", "poisson", "kl_divergence")
+
 
 def _sample(name: str) -> Callable[..., Arguments]:
     def sample(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
-        if "binary" not in name:
+        if name in POSITIVE:
+            p, t = rng.uniform(0.05, 0.95, (2, *shape))
+        elif "binary" not in name:
             p, t = rng.normal(size=(2, *shape))
         else:
             t = rng.integers(0, 2, shape).astype(float)
@@ -150,15 +164,20 @@ def _sample(name: str) -> Callable[..., Arguments]:
 def _define(op: str, row: Row, general: Callable[..., Any], keywords: dict[str, str], doc: str, **fields: Any) -> None:
     signature = "p: ArrayLike, t: ArrayLike, " + _generate.parameters_of(row.params) + "*, "
     params = _generate.tuple_of(row.params, row.params)
+    short_cut = [
+        "if current() is NATIVE:",
+        f"    result = fast({ROWS.index(row)}, p, t, {params}, {', '.join(keywords)})",
+        "    if result is not None:",
+        "        return result",
+    ]
+    if row.sums:  # the short cut knows means over the last axis only
+        short_cut = []
     function = _generate.define(
         op,
         signature + ", ".join(f"{name}: {rest}" for name, rest in keywords.items()),
         [
             *_generate.check_lines(op, row.params),
-            "if current() is NATIVE:",
-            f"    result = fast({ROWS.index(row)}, p, t, {params}, {', '.join(keywords)})",
-            "    if result is not None:",
-            "        return result",
+            *short_cut,
             f"return general({op!r}, {row.name!r}, p, t, {params}, {', '.join(keywords)})",
         ],
         {"general": general, "fast": SHORT_CUTS[general], "current": current, "NATIVE": NATIVE},

@@ -149,11 +149,12 @@ def sample_arguments(
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
-    """The numeric parameters in a reference function's signature: those with a default."""
+    """The numeric parameters in a reference function's signature: those with a default that may
+    be given by position."""
     return {
         name: Parameter(name, float(parameter.default), _constraint(function, parameter.annotation))
         for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.default is not parameter.empty
+        if parameter.default is not parameter.empty and parameter.kind is not parameter.KEYWORD_ONLY
     }
 
 

@@ -23,6 +23,8 @@ Labels: TypeAlias = NDArray[np.integer[Any]]
 NonNegative = Annotated[float, ">= 0"]
 Positive = Annotated[float, "> 0"]
 BelowHalf = Annotated[float, ">= 0 and < 0.5"]
+UpToOne = Annotated[float, "> 0 and <= 1"]
+AtLeastOne = Annotated[float, ">= 1"]
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=Array | tuple[Array, ...])
@@ -73,6 +75,30 @@ own_precision = _computing_in(lambda dtype: dtype)
 
 # The formula runs in float64: float32 results are correctly rounded but for rare ties.
 double_precision = _computing_in(lambda dtype: np.float64)
+
+
+def exactly(formula: Callable[P, Any]) -> Callable[P, Any]:
+    """Decorator of row losses: float64 arrays in; out, losses in float64 and gradients in the dtype of the inputs.
+
+    The arguments without a default are the inputs and, called t, the targets.  What has the shape of the first input is
+    a gradient; several inputs have a tuple of gradients.
+    """
+    parameters = inspect.signature(formula).parameters.values()
+    names = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
+    count, inputs = len(names), len(names) - ("t" in names)
+
+    @functools.wraps(formula)
+    def function(*args: P.args, **kwargs: P.kwargs) -> Any:
+        dtype = common_dtype(*args[:inputs])
+        exact = [np.asarray(arg, np.float64) if i < count else arg for i, arg in enumerate(args)]
+        with np.errstate(all="ignore"):
+            result = formula(*exact, **kwargs)  # type: ignore[arg-type]
+            if isinstance(result, tuple):
+                return tuple(part.astype(dtype) for part in result)
+            return result.astype(dtype) if result.ndim == np.asarray(exact[0]).ndim else result
+
+    return function
+
 
 # The formula runs in the next wider format, float32 in float64 and float64 in NumPy's longdouble.  For formulas that
 # magnify the rounding of an exponent, such as exp(-x * x).  Where longdouble is no wider than float64 (MSVC, Apple

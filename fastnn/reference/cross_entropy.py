@@ -1,16 +1,22 @@
 """Cross-entropy of several classes: losses of whole rows of predictions, and their gradients, in readable NumPy.
 
 Targets come in two forms: class labels, one integer per row, or target rows, one probability per class.  They are
-told apart by their number of dimensions.  A label equal to ``ignore`` and a target row of zeros count nothing: loss
-0, gradient 0.  Nothing is averaged here: sample weights and reductions are applied by the callers.
+told apart by their number of dimensions.  The formulas know target rows only; `of_classes` makes them, and adds what
+can be done to any target: a label equal to ``ignore`` counts nothing (loss 0, gradient 0), ``smoothing`` moves a part
+of every row evenly to all classes, and ``class_weight`` multiplies the target of each class.  Nothing is averaged here:
+sample weights and reductions are applied by the callers.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.reference.arrays import Array, BelowHalf, Labels, common_dtype
+from fastnn.reference.arrays import Array, BelowHalf, Labels, NonNegative, common_dtype
 from fastnn.reference.rows import log_softmax, softmax
 
 
@@ -47,8 +53,48 @@ def target_rows(target: Labels | Array, shape: tuple[int, ...], ignore: int | No
     return one_hot.astype(np.float64)
 
 
-@np.errstate(all="ignore")
-def softmax_cross_entropy(logits: Array, target: Labels | Array, ignore: int | None = None) -> Array:
+def of_classes(formula: Callable[..., Array]) -> Callable[..., Array]:
+    """Decorator of formulas that know target rows only; see the top of this module.
+
+    Parameters
+    ----------
+    formula : function of (predictions, target rows, parameters ...), all of float64
+
+    Returns
+    -------
+    function
+        The same for targets in any form, with ``ignore``, ``smoothing`` and ``class_weight``.  What has the shape of
+        the predictions is a gradient: it gets their dtype.
+    """
+
+    @functools.wraps(formula)
+    def function(
+        p: Array,
+        target: Labels | Array,
+        *params: float,
+        ignore: int | None = None,
+        smoothing: float = 0.0,
+        class_weight: Array | None = None,
+        **named: Any,
+    ) -> Array:
+        predictions = np.asarray(p)
+        given: NDArray[Any] = np.asarray(target)
+        t = target_rows(given, predictions.shape, ignore)
+        t = t * (1 - smoothing) + smoothing / t.shape[-1] if smoothing else t
+        t = t if class_weight is None else t * class_weight
+        with np.errstate(all="ignore"):
+            result = np.asarray(formula(predictions.astype(np.float64), t, *params, **named))
+            is_gradient = result.ndim == predictions.ndim
+            if given.ndim < predictions.ndim:
+                ignored = given == ignore
+                result = np.where(ignored[..., np.newaxis] if is_gradient else ignored, 0, result)
+            return result.astype(common_dtype(predictions)) if is_gradient else result
+
+    return function
+
+
+@of_classes
+def softmax_cross_entropy(logits: Array, t: Array) -> Array:
     """Cross-entropy between target classes and the softmax of the logits.
 
     ``-sum_c t_c * log(softmax(z)_c)``, which for a label ``k`` is ``logsumexp(z) - z_k``
@@ -57,10 +103,8 @@ def softmax_cross_entropy(logits: Array, target: Labels | Array, ignore: int | N
     ----------
     logits : array, shape (..., classes), float32 or float64
         Predictions before the softmax.
-    target : integer array, shape (...), or real array, shape (..., classes)
+    t : integer array, shape (...), or real array, shape (..., classes)
         Class labels; or target rows, such as one-hot rows.
-    ignore : int, optional
-        Rows with this label get loss 0.
 
     Returns
     -------
@@ -82,14 +126,12 @@ def softmax_cross_entropy(logits: Array, target: Labels | Array, ignore: int | N
     ----------
     Bishop, "Neural Networks for Pattern Recognition", Oxford University Press, 1995, section 6.9.
     """
-    logits = np.asarray(logits)
-    t = target_rows(target, logits.shape, ignore)
-    losses: Array = np.sum(np.where(t == 0, 0, -t * log_softmax(logits.astype(np.float64))), axis=-1)
+    losses: Array = np.sum(np.where(t == 0, 0, -t * log_softmax(logits)), axis=-1)
     return losses
 
 
-@np.errstate(all="ignore")
-def softmax_cross_entropy_grad(logits: Array, target: Labels | Array, ignore: int | None = None) -> Array:
+@of_classes
+def softmax_cross_entropy_grad(logits: Array, t: Array) -> Array:
     """Derivative of `softmax_cross_entropy` with respect to the logits.
 
     ``softmax(z) * sum_k t_k - t``, which for a label is softmax minus the one-hot row
@@ -98,74 +140,38 @@ def softmax_cross_entropy_grad(logits: Array, target: Labels | Array, ignore: in
     ----------
     logits : array, shape (..., classes), float32 or float64
         Predictions before the softmax.
-    target : integer array, shape (...), or real array, shape (..., classes)
+    t : integer array, shape (...), or real array, shape (..., classes)
         Class labels; or target rows.
-    ignore : int, optional
-        Rows with this label get gradient 0.
 
     Returns
     -------
     array, shape and dtype of logits
         Derivative of each row's loss; every row sums to 0.
     """
-    logits = np.asarray(logits)
-    slope = softmax_cross_entropy_backward(softmax(logits.astype(np.float64)), target, ignore)
-    return slope.astype(common_dtype(logits))
-
-
-@np.errstate(all="ignore")
-def softmax_cross_entropy_backward(probs: Array, target: Labels | Array, ignore: int | None = None) -> Array:
-    """Derivative of `softmax_cross_entropy` with respect to the logits, from the probabilities that they gave.
-
-    ``p * sum_k t_k - t`` with ``p = softmax(z)``
-
-    Parameters
-    ----------
-    probs : array, shape (..., classes), float32 or float64
-        Softmax of the logits.
-    target : integer array, shape (...), or real array, shape (..., classes)
-        Class labels; or target rows.
-    ignore : int, optional
-        Rows with this label get gradient 0.
-
-    Returns
-    -------
-    array, shape and dtype of probs
-        Derivative of each row's loss with respect to the logits.
-    """
-    p = np.asarray(probs)
-    t = target_rows(target, p.shape, ignore)
-    counts = np.any(t != 0, axis=-1, keepdims=True)
-    slope = p.astype(np.float64) * np.sum(t, axis=-1, keepdims=True) - t
-    return np.where(counts, slope, 0).astype(common_dtype(p))
+    return softmax(logits) * np.sum(t, axis=-1, keepdims=True) - t
 
 
 def _normalised(p: Array, eps: float) -> tuple[Array, Array, Array]:
     """``q = p / sum(p)`` in float64, q clipped, and the sum."""
-    p = np.asarray(p, np.float64)
     total = np.sum(p, axis=-1, keepdims=True)
     q = p / total
     return q, np.clip(q, eps, 1 - eps), total
 
 
-@np.errstate(all="ignore")
-def categorical_cross_entropy(
-    p: Array, target: Labels | Array, eps: BelowHalf = 1e-7, ignore: int | None = None
-) -> Array:
+@of_classes
+def categorical_cross_entropy(probs: Array, t: Array, eps: BelowHalf = 1e-7) -> Array:
     """Cross-entropy between target classes and predicted probabilities.
 
     ``-sum_c t_c * log(q_c)`` with ``q = clip(p / sum(p), eps, 1 - eps)``
 
     Parameters
     ----------
-    p : array, shape (..., classes), float32 or float64
+    probs : array, shape (..., classes), float32 or float64
         Predicted probabilities, or positive numbers proportional to them.
-    target : integer array, shape (...), or real array, shape (..., classes)
+    t : integer array, shape (...), or real array, shape (..., classes)
         Class labels; or target rows, such as one-hot rows.
     eps : float, 0 <= eps < 0.5
         Keeps the logarithm finite: the largest loss of a one-hot target is ``-log(eps)``.
-    ignore : int, optional
-        Rows with this label get loss 0.
 
     Returns
     -------
@@ -186,16 +192,13 @@ def categorical_cross_entropy(
     ----------
     Bishop, "Neural Networks for Pattern Recognition", Oxford University Press, 1995, section 6.9.
     """
-    t = target_rows(target, np.shape(p), ignore)
-    _, clipped, _ = _normalised(p, eps)
+    _, clipped, _ = _normalised(probs, eps)
     losses: Array = np.sum(np.where(t == 0, 0, -t * np.log(clipped)), axis=-1)
     return losses
 
 
-@np.errstate(all="ignore")
-def categorical_cross_entropy_grad(
-    p: Array, target: Labels | Array, eps: BelowHalf = 1e-7, ignore: int | None = None
-) -> Array:
+@of_classes
+def categorical_cross_entropy_grad(probs: Array, t: Array, eps: BelowHalf = 1e-7) -> Array:
     """Derivative of `categorical_cross_entropy` with respect to the predicted probabilities.
 
     ``(sum_k u_k - u_c / q_c) / sum(p)`` with ``q = p / sum(p)`` and ``u_c = t_c`` where ``eps <= q_c <= 1 - eps``,
@@ -203,23 +206,172 @@ def categorical_cross_entropy_grad(
 
     Parameters
     ----------
-    p : array, shape (..., classes), float32 or float64
+    probs : array, shape (..., classes), float32 or float64
         Predicted probabilities.
-    target : integer array, shape (...), or real array, shape (..., classes)
+    t : integer array, shape (...), or real array, shape (..., classes)
         Class labels; or target rows.
     eps : float, 0 <= eps < 0.5
         As in `categorical_cross_entropy`.
-    ignore : int, optional
-        Rows with this label get gradient 0.
 
     Returns
     -------
     array, shape and dtype of p
         Derivative of each row's loss.  Clipped probabilities are constant: they contribute nothing.
     """
-    t = target_rows(target, np.shape(p), ignore)
-    counts = np.any(t != 0, axis=-1, keepdims=True)
-    q, clipped, total = _normalised(p, eps)
+    q, clipped, total = _normalised(probs, eps)
     u = np.where(q == clipped, t, 0)  # log q_c depends on p_c and, through the sum, on every p
-    slope = (np.sum(u, axis=-1, keepdims=True) - np.where(u == 0, 0, u / q)) / total
-    return np.where(counts, slope, 0).astype(common_dtype(p))
+    slope: Array = (np.sum(u, axis=-1, keepdims=True) - np.where(u == 0, 0, u / q)) / total
+    return slope
+
+
+@of_classes
+def cross_entropy_of_softmax(probs: Array, t: Array) -> Array:
+    """Cross-entropy between target classes and probabilities that softmax made.
+
+    ``-sum_c t_c * log(p_c)``
+
+    Parameters
+    ----------
+    probs : array, shape (..., classes), float32 or float64
+        Output of softmax.
+    t : integer array, shape (...), or real array, shape (..., classes)
+        Class labels; or target rows, such as one-hot rows.
+
+    Returns
+    -------
+    array of float64, shape (...)
+        Loss of each row, not yet averaged.
+
+    Notes
+    -----
+    The same loss and the same gradient as `softmax_cross_entropy`, for callers that have kept the probabilities.
+    """
+    losses: Array = np.sum(np.where(t == 0, 0, -t * np.log(probs)), axis=-1)
+    return losses
+
+
+@of_classes
+def cross_entropy_of_softmax_grad(probs: Array, t: Array) -> Array:
+    """Derivative of `cross_entropy_of_softmax` with respect to the logits.
+
+    ``p * sum_k t_k - t``: the derivative of the loss with respect to the logits before the softmax
+
+    Parameters
+    ----------
+    probs : array, shape (..., classes), float32 or float64
+        Output of softmax.
+    t : integer array, shape (...), or real array, shape (..., classes)
+        Class labels; or target rows, such as one-hot rows.
+
+    Returns
+    -------
+    array, shape and dtype of probs
+        Derivative of each row's loss.
+    """
+    return probs * np.sum(t, axis=-1, keepdims=True) - t
+
+
+@of_classes
+def textbook_cross_entropy(probs: Array, t: Array, log_eps: NonNegative = 1e-7) -> Array:
+    """Cross-entropy between target classes and predicted probabilities, as textbooks write it.
+
+    ``-sum_c t_c * log(p_c + log_eps)``
+
+    Parameters
+    ----------
+    probs : array, shape (..., classes), float32 or float64
+        Predicted probabilities.
+    t : integer array, shape (...), or real array, shape (..., classes)
+        Class labels; or target rows, such as one-hot rows.
+    log_eps : float, >= 0
+        Added to p, so that its logarithm is finite.
+
+    Returns
+    -------
+    array of float64, shape (...)
+        Loss of each row, not yet averaged.
+
+    Notes
+    -----
+    Nothing is normalised and nothing clipped, unlike in `categorical_cross_entropy`.
+
+    References
+    ----------
+    Saito, "Deep Learning from Scratch", O'Reilly Japan, 2016, section 4.2.
+    """
+    losses: Array = np.sum(np.where(t == 0, 0, -t * np.log(probs + log_eps)), axis=-1)
+    return losses
+
+
+@of_classes
+def textbook_cross_entropy_grad(probs: Array, t: Array, log_eps: NonNegative = 1e-7) -> Array:
+    """Derivative of `textbook_cross_entropy` with respect to the predictions.
+
+    ``-t / (p + log_eps)``
+
+    Parameters
+    ----------
+    probs : array, shape (..., classes), float32 or float64
+        Predicted probabilities.
+    t : integer array, shape (...), or real array, shape (..., classes)
+        Class labels; or target rows, such as one-hot rows.
+    log_eps : float, >= 0
+        As in `textbook_cross_entropy`.
+
+    Returns
+    -------
+    array, shape and dtype of probs
+        Derivative of each row's loss.
+    """
+    return np.where(t == 0, 0, -t / (probs + log_eps))
+
+
+@of_classes
+def nll(log_probs: Array, t: Array) -> Array:
+    """Negative log-likelihood of the target classes, from logarithms of probabilities.
+
+    ``-sum_c t_c * l_c``, which for a label ``k`` is ``-l_k``
+
+    Parameters
+    ----------
+    log_probs : array, shape (..., classes), float32 or float64
+        Logarithms of predicted probabilities, as `log_softmax` makes them.
+    t : integer array, shape (...), or real array, shape (..., classes)
+        Class labels; or target rows, such as one-hot rows.
+
+    Returns
+    -------
+    array of float64, shape (...)
+        Loss of each row, not yet averaged.
+
+    Notes
+    -----
+    PyTorch's ``nn.NLLLoss``.  With `log_softmax` before it, the same as `softmax_cross_entropy`.
+
+    References
+    ----------
+    Bishop, "Neural Networks for Pattern Recognition", Oxford University Press, 1995, section 6.9.
+    """
+    losses: Array = np.sum(np.where(t == 0, 0, -t * log_probs), axis=-1)
+    return losses
+
+
+@of_classes
+def nll_grad(log_probs: Array, t: Array) -> Array:
+    """Derivative of `nll` with respect to the predictions.
+
+    ``-t``
+
+    Parameters
+    ----------
+    log_probs : array, shape (..., classes), float32 or float64
+        Logarithms of predicted probabilities, as `log_softmax` makes them.
+    t : integer array, shape (...), or real array, shape (..., classes)
+        Class labels; or target rows, such as one-hot rows.
+
+    Returns
+    -------
+    array, shape and dtype of log_probs
+        Derivative of each row's loss.
+    """
+    return np.where(t == 0, 0, -t)

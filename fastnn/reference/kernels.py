@@ -5,8 +5,8 @@ shape), write into their output arguments, and accept exactly the buffer of an i
 is computed before anything is written.  Checking and conversion are the business of `fastnn.ops`.
 
 No formula stands here.  The functions of a row are found by name: an activation is a pair ``name``,
-``name_backward`` in `activations`, a loss a pair ``name``, ``name_grad`` in `losses`, an optimizer the function
-``name`` in `optimizers`.
+``name_backward`` in `activations`, a loss a pair ``name``, ``name_grad`` in `losses` or `row_losses`, an optimizer the
+function ``name`` in `optimizers`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.reference import activations, affine, cross_entropy, group_kernels, losses, optimizers, random, rows
+from fastnn.reference import activations, affine, group_kernels, losses, optimizers, random, row_losses, rows
 from fastnn.reference.arrays import Array, Labels
 
 if TYPE_CHECKING:
@@ -170,64 +170,55 @@ def elementwise_loss(
     row_loss: Array | None,
     params: Sequence[float],
 ) -> None:
-    """``row_loss = weight * mean of the row's losses``, ``grad = weight * grad_scale / columns * slope``."""
+    """``row_loss = weight * mean (or sum) of the row's losses``, ``grad`` its derivative times ``grad_scale``."""
     count, columns = pred.shape
     weight = _weights(row_weight, count)
-    loss = getattr(losses, row)(pred, target, *params).sum(axis=1, dtype=np.float64) * (weight / columns)
+    divisor = 1 if row in losses.SUMMED else columns
+    loss = getattr(losses, row)(pred, target, *params).sum(axis=1, dtype=np.float64) * (weight / divisor)
     if grad is not None:
         slope = getattr(losses, f"{row}_grad")(pred, target, *params)
-        _store(grad, slope * (weight * grad_scale / columns)[:, np.newaxis])
+        _store(grad, slope * (weight * grad_scale / divisor)[:, np.newaxis])
     _store(row_loss, loss)
 
 
+@functools.cache
+def _options_of(row: str) -> frozenset[str]:
+    """What a row loss knows besides inputs, target and the parameters of its row."""
+    return frozenset(inspect.signature(getattr(row_losses, row), follow_wrapped=False).parameters)
+
+
 @np.errstate(all="ignore")
-def softmax_cross_entropy(
-    pred: Array,
-    target: Labels | Array,
+def row_loss(
+    row: str,
+    inputs: Sequence[Array],
+    target: Labels | Array | None,
     row_weight: Array | None,
     grad_scale: float,
-    grad: Array | None,
-    probs: Array | None,
+    grads: Sequence[Array] | None,
     row_loss: Array | None,
-    ignore: int,
+    params: Sequence[float],
+    ignore: int = -1,
+    class_weight: Array | None = None,
+    smoothing: float = 0.0,
+    probs: Array | None = None,
+    lengths: Labels | None = None,
 ) -> None:
-    """Weighted losses of logits ``pred`` against labels, shape (rows,), or target rows; ``probs = softmax(pred)``."""
-    weight = _weights(row_weight, len(pred))
-    loss = cross_entropy.softmax_cross_entropy(pred, target, ignore)
-    slope = cross_entropy.softmax_cross_entropy_grad(pred, target, ignore)
-    probabilities = rows.softmax(pred)
-    _store(row_loss, weight * loss)
-    _store(grad, slope * (weight * grad_scale)[:, np.newaxis])
+    """Weighted losses of rows, and the gradients of all inputs; ``probs`` gets the softmax of the (only) input.
+
+    A row that does not count (its label is ignored, or its weight is 0) has loss and gradient 0.
+    """
+    weight = _weights(row_weight, len(inputs[0]))
+    given = tuple(inputs) if target is None else (*inputs, target)
+    known = {"ignore": ignore, "smoothing": smoothing, "class_weight": class_weight, "lengths": lengths}
+    options: dict[str, Any] = {name: value for name, value in known.items() if name in _options_of(row)}
+    loss = getattr(row_losses, row)(*given, *params, **options)
+    slopes = getattr(row_losses, f"{row}_grad")(*given, *params, **options) if grads is not None else ()
+    probabilities = None if probs is None else rows.softmax(inputs[0])
+    _store(row_loss, np.where(weight == 0, 0, weight * loss))
+    for grad, slope in zip(grads or (), slopes if isinstance(slopes, tuple) else (slopes,), strict=True):
+        factor = (weight * grad_scale)[:, np.newaxis]
+        _store(grad, np.where(factor == 0, 0, slope * factor))
     _store(probs, probabilities)
-
-
-@np.errstate(all="ignore")
-def softmax_cross_entropy_backward(
-    probs: Array, target: Labels | Array, row_weight: Array | None, grad_scale: float, grad: Array, ignore: int
-) -> None:
-    """The gradient of `softmax_cross_entropy` from its probabilities; rows of weight 0 get 0."""
-    factor = (_weights(row_weight, len(probs)) * grad_scale)[:, np.newaxis]
-    slope = cross_entropy.softmax_cross_entropy_backward(probs, target, ignore)
-    _store(grad, np.where(_weights(row_weight, len(probs))[:, np.newaxis] == 0, 0, slope * factor))
-
-
-@np.errstate(all="ignore")
-def categorical_cross_entropy(
-    pred: Array,
-    target: Labels | Array,
-    row_weight: Array | None,
-    grad_scale: float,
-    grad: Array | None,
-    row_loss: Array | None,
-    eps: float,
-    ignore: int,
-) -> None:
-    """Weighted losses of probabilities ``pred`` against labels, shape (rows,), or target rows."""
-    weight = _weights(row_weight, len(pred))
-    loss = cross_entropy.categorical_cross_entropy(pred, target, eps, ignore)
-    slope = cross_entropy.categorical_cross_entropy_grad(pred, target, eps, ignore)
-    _store(row_loss, weight * loss)
-    _store(grad, slope * (weight * grad_scale)[:, np.newaxis])
 
 
 def label_hits(pred: Array, labels: Labels, hits: Array) -> None:

@@ -259,13 +259,8 @@ def divide_by(divisor: int, counted: np.ndarray, ignore: int) -> float:
 
 def gradient_scale(step: Any, target: Any, weight: Any) -> float:
     """The plan's factor, or that of the batch."""
-    divisor = step.ints[2]
-    return divide_by(divisor, weight if divisor == 1 else target, step.ints[-1]) if divisor else step.reals[0]
-
-
-def labels_or_rows(step: Any, target: Any) -> Any:
-    """Integer labels stay a vector, target rows become a matrix."""
-    return target if target.dtype == np.int32 else table(target, step.ints[0], step.ints[1])
+    divisor, ignore = (*step.ints, 0)[2:4]
+    return divide_by(divisor, weight if divisor == 1 else target, ignore) if divisor else step.reals[0]
 
 
 @operation
@@ -278,21 +273,44 @@ def elementwise_loss(
 
 
 @operation
-def softmax_cross_entropy(
-    program: Program, step: Any, pred: Any, target: Any, weight: Any, grad: Any, probs: Any, row_loss: Any
+def row_loss(
+    program: Program,
+    step: Any,
+    pred: Any,
+    target: Any,
+    weight: Any,
+    grad: Any,
+    row_loss: Any,
+    probs: Any,
+    class_weight: Any,
+    scratch: Any,
 ) -> None:
-    pred, grad, probs = (table(a, *step.ints[:2]) for a in (pred, grad, probs))
-    scale, target = gradient_scale(step, target, weight), labels_or_rows(step, target)
-    kernels.softmax_cross_entropy(pred, target, weight, scale, grad, probs, row_loss, step.ints[3])
+    rows, cols, _, ignore, targets, inputs = step.ints
+    scale, (smoothing, *params) = gradient_scale(step, target, weight), step.reals[1:]
+    target = target if targets in (0, -1) else table(target, rows, abs(targets))
+    grads = None if grad is None else side_by_side(table(grad, rows, cols), inputs)
+    written = None if grads is None else [np.empty(part.shape, part.dtype) for part in grads]
+    kernels.row_loss(
+        step.row,
+        side_by_side(table(pred, rows, cols), inputs),
+        target,
+        weight,
+        scale,
+        written,
+        row_loss[:rows],
+        params,
+        ignore,
+        class_weight,
+        smoothing,
+        table(probs, rows, cols),
+    )
+    for part, values in zip(grads or (), written or ()):
+        part[...] = values
 
 
-@operation
-def categorical_cross_entropy(
-    program: Program, step: Any, pred: Any, target: Any, weight: Any, grad: Any, row_loss: Any
-) -> None:
-    pred, grad = (table(a, *step.ints[:2]) for a in (pred, grad))
-    scale, target = gradient_scale(step, target, weight), labels_or_rows(step, target)
-    kernels.categorical_cross_entropy(pred, target, weight, scale, grad, row_loss, step.reals[1], step.ints[3])
+def side_by_side(array: np.ndarray, inputs: int) -> list[np.ndarray]:
+    """The inputs of a loss, which stand next to each other in the columns."""
+    return np.split(array, inputs, axis=1)
 
 
 @operation
@@ -312,9 +330,9 @@ def threshold_hits(program: Program, step: Any, pred: Any, target: Any, hits: An
 
 @operation
 def score(program: Program, step: Any, values: Any, counted: Any) -> None:
-    _, slot, divisor, ignore = step.ints
+    rows, slot, divisor, ignore = step.ints
     factor = program.plan.batch * divide_by(divisor, counted, ignore) if divisor else step.reals[0]
-    program.totals[slot] += factor * values.sum()
+    program.totals[slot] += factor * values[:rows].sum()
 
 
 @operation

@@ -1,11 +1,4 @@
-"""Metrics with Keras's names, arguments and defaults: how `fit` and `evaluate` compute them, and direct calls.
-
-A metric that a kernel can compute says which one (`Metric.kernel`); the engine then gets one value per row of
-predictions from it, in the same pass as the loss. A direct `update_state` runs the same kernel through the current
-backend. A metric without a kernel is given the predictions of every batch. Totals and counts are kept in float64.
-
-Not here: metrics that are more than a mean over samples (AUC, precision, recall ...).
-"""
+"""What metrics are: objects that take batches into account, and a mean over what a kernel computes for every row."""
 
 from __future__ import annotations
 
@@ -15,7 +8,6 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import config
 from fastnn._arrays import (
     Array,
     Shape,
@@ -25,9 +17,8 @@ from fastnn._arrays import (
     as_target_rows,
     same_rank,
     spread_weights,
-    target_kind,
 )
-from fastnn._registry import Registry, from_config
+from fastnn._registry import from_config
 from fastnn.backend import current
 
 Self = TypeVar("Self", bound="Metric")
@@ -37,7 +28,7 @@ class MetricKernel(NamedTuple):
     """Which kernel of the backend computes a metric: one value per row, the metric being their mean.
 
     name : the metric's name; op : the function of the backend
-    row : its row in the table of losses, for "elementwise_loss"; params : the arguments at the end of the function
+    row : its row in the table, for "elementwise_loss" and "row_loss"; params : the arguments at the end of the function
     """
 
     name: str
@@ -168,23 +159,7 @@ class MeanMetricWrapper(Mean):
         return f"{type(self).__name__}({self._fn!r}, name={self.name!r})"
 
 
-class Accuracy(Mean):
-    """How often y_pred equals y_true, number by number. The string "accuracy" means something else: see `resolve`."""
-
-    default_name = "accuracy"
-    _direction = "up"
-
-    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
-        true, pred = same_rank(np.asarray(y_true), np.asarray(y_pred, self.dtype))
-        if true.shape != pred.shape:
-            raise ValueError(
-                f"{self.name}: y_true and y_pred must have the same shape. "
-                f"Received: y_true {true.shape}, y_pred {pred.shape}"
-            )
-        super().update_state(true.astype(pred.dtype) == pred, sample_weight)
-
-
-class _KernelMetric(Mean):
+class KernelMetric(Mean):
     """A mean over the rows of y_pred of what a kernel computes for them."""
 
     def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel:
@@ -217,142 +192,12 @@ class _KernelMetric(Mean):
         return _run_kernel(kernel, as_matrix(pred, self.name), target).reshape(pred.shape[:-1])
 
 
-class BinaryAccuracy(_KernelMetric):
-    """How often y_true equals (y_pred > threshold), number by number.
-
-    Parameters
-    ----------
-    threshold : float
-    name, dtype
-        See `Metric`.
-    """
-
-    default_name = "binary_accuracy"
-    _direction = "up"
-
-    def __init__(self, name: str | None = None, dtype: str | None = None, threshold: float = 0.5) -> None:
-        super().__init__(name, dtype)
-        self.threshold = float(threshold)
-
-    def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel:
-        # As in Keras, the threshold is a number of the default float type: 0.4 is not above 0.4.
-        return MetricKernel(self.name, "threshold_hits", "", (float(np.dtype(config.floatx()).type(self.threshold)),))
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "threshold": self.threshold}
-
-
-class CategoricalAccuracy(_KernelMetric):
-    """How often the largest of y_pred stands where the largest of y_true stands; targets are one-hot rows."""
-
-    default_name = "categorical_accuracy"
-    _direction = "up"
-
-    def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel:
-        return MetricKernel(self.name, "argmax_hits", "", ())
-
-
-class SparseCategoricalAccuracy(_KernelMetric):
-    """How often the largest of y_pred stands at index y_true; targets are integer labels."""
-
-    default_name = "sparse_categorical_accuracy"
-    _direction = "up"
-
-    def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel:
-        return MetricKernel(self.name, "label_hits", "", ())
-
-
-class MeanSquaredError(_KernelMetric):
-    """mean((y_true - y_pred)^2)."""
-
-    default_name = "mean_squared_error"
-    _direction = "down"
-
-    def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel:
-        return MetricKernel(self.name, "elementwise_loss", "mse", ())
-
-
-class MeanAbsoluteError(_KernelMetric):
-    """mean(|y_true - y_pred|)."""
-
-    default_name = "mean_absolute_error"
-    _direction = "down"
-
-    def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel:
-        return MetricKernel(self.name, "elementwise_loss", "mae", ())
-
-
-def get(identifier: object) -> Metric | None:
-    """The metric that `identifier` means.
-
-    Parameters
-    ----------
-    identifier : str, class, instance, dict, callable or None
-        "mse", "mean_squared_error", MeanSquaredError, {"class_name": "MeanSquaredError", "config": {}}; a function of
-        (y_true, y_pred) becomes a `MeanMetricWrapper`; None gives None.
-
-    Raises
-    ------
-    ValueError
-        For an unknown name (with the nearest match), and for everything else.
-    """
-    if identifier is None:
-        return None
-    if callable(identifier) and not isinstance(identifier, (type, Metric)):
-        return MeanMetricWrapper(identifier)
-    return _registry.make(identifier)
-
-
-def resolve(identifier: object, output_shape: Shape, target_shape: Shape) -> Metric:
-    """The metric that `identifier` means for outputs and targets of these shapes, batch axis first.
-
-    As in Keras, "accuracy" and "acc" mean BinaryAccuracy for a single output, SparseCategoricalAccuracy if the
-    targets have fewer axes than the outputs or a last axis of length 1, else CategoricalAccuracy; and a metric that
-    was named by a string has that string as its name.
-    """
-    if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
-        classes: dict[str, type[Metric]] = {
-            "binary": BinaryAccuracy,
-            "sparse": SparseCategoricalAccuracy,
-            "categorical": CategoricalAccuracy,
-        }
-        return classes[target_kind(output_shape, target_shape)](name=identifier)
-    metric = get(identifier)
-    if metric is None:
-        raise ValueError("A metric is expected. Received: None")
-    if isinstance(identifier, str):
-        metric.name = identifier
-    return metric
-
-
-def serialize(metric: Metric) -> dict[str, Any]:
-    """The dictionary from which `get` builds an equal metric, without its state."""
-    return _registry.serialize(metric)
-
-
-def direction(name: str) -> str | None:
-    """ "up" if more of the metric called `name` is better, "down" if less is, None if that is not known."""
-    if name == "loss":
-        return "down"
-    return _registry.find(name)._direction if name in _registry else None
-
-
 def _run_kernel(kernel: MetricKernel, pred: Array, target: Array) -> NDArray[np.float64]:
     values = np.empty(pred.shape[0])
     if kernel.op == "elementwise_loss":
         current().elementwise_loss(kernel.row, pred, target, None, 1.0, None, values, kernel.params)
+    elif kernel.op == "row_loss":
+        current().row_loss(kernel.row, (pred,), target, None, 1.0, None, values, kernel.params)
     else:
         getattr(current(), kernel.op)(pred, target, *kernel.params, values)
     return values
-
-
-_CLASSES: tuple[type[Metric], ...] = (
-    *(Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy),
-    *(MeanSquaredError, MeanAbsoluteError, Mean),
-)
-_registry: Registry[Metric] = Registry(
-    "metric",
-    Metric,
-    _CLASSES,
-    {"mse": MeanSquaredError, "mae": MeanAbsoluteError, "acc": Accuracy},
-)

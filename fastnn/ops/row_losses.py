@@ -1,0 +1,320 @@
+"""The losses of whole rows: for the rows of src_c/row_losses.def `name`, `name_backward` and `name_with_grad`.
+
+They are generated, but for the cross-entropies (fastnn.ops.classification) and ctc_loss (fastnn.ops.ctc).  What a
+function takes besides the inputs and the parameters of its row follows from the kind of target: labels may be ignored
+and have class weights, samples may be masked.  A loss of several inputs has a gradient for each of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import _native
+from fastnn._errors import unknown
+from fastnn.backend import current
+from fastnn.ops import _documentation, _generate
+from fastnn.ops import classification as classes
+from fastnn.ops._check import as_array, common_dtype, into, number, operands, received, well_formed
+from fastnn.ops._targets import REDUCTIONS, Problem, row_weights
+from fastnn.ops.registry import Arguments, Parameter, operation, row_parameters, twins
+from fastnn.reference import row_losses as reference
+
+Array = NDArray[Any]
+Params = tuple[float, ...]
+Inputs = tuple[Any, ...]
+BY_HAND = (
+    "softmax_cross_entropy",
+    "cross_entropy_of_softmax",
+    "categorical_cross_entropy",
+    "textbook_cross_entropy",
+    "ctc",
+)
+
+
+class Row(NamedTuple):
+    """A row of the table, with what the reference says about it."""
+
+    name: str
+    target: str
+    inputs: tuple[str, ...]
+    params: dict[str, Parameter]
+    value: Callable[..., Any]
+    slope: Callable[..., Any]
+
+    @property
+    def labelled(self) -> bool:
+        return self.target in ("classes", "labels")
+
+
+def _rows() -> dict[str, Row]:
+    rows = {}
+    for name, target, inputs, params in _native.tables()["row_losses"]:
+        if name not in BY_HAND:
+            value, slope = twins(reference, name, f"{name}_grad")
+            rows[name] = Row(name, target, inputs, row_parameters(params, value, slope), value, slope)
+    return rows
+
+
+ROWS = _rows()
+functions: dict[str, Callable[..., Any]] = {}
+
+# ------------------------------------------------------------------------------- inputs and targets of the same shape
+
+
+class Rows(NamedTuple):
+    """Well-formed inputs and targets of one call.
+
+    inputs: each (rows, outputs); target: (rows, outputs), (rows,) or None; weights: float64 (rows,) or None; counted:
+    what 'mean' divides by; shape, dtype: of the inputs as given.
+    """
+
+    inputs: tuple[Array, ...]
+    target: Array | None
+    weights: NDArray[np.float64] | None
+    counted: float
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def run(self, row: str, scale: float, grads: tuple[Array, ...] | None, params: Params) -> NDArray[np.float64]:
+        """Losses of the rows; fills the gradients, if they are wanted."""
+        losses = np.empty(len(self.inputs[0]))
+        shaped = None if grads is None else tuple(g.reshape(self.inputs[0].shape) for g in grads)
+        current().row_loss(row, self.inputs, self.target, self.weights, scale, shaped, losses, params)
+        return losses
+
+
+def _prepared(op: str, row: Row, inputs: Inputs, target: Any, mask: Any, by_element: bool) -> Rows:
+    """Check inputs, targets and mask against each other."""
+    values = dict(zip(row.inputs, inputs, strict=True))
+    signs: Array | None = None
+    if row.target in ("rows", "elements"):
+        values["t"] = target
+    elif row.target == "signs":
+        signs = as_array(op, "t", target)
+    arrays, dtype, shape = operands(op, values, passive="t" if "t" in values else "")
+    if not shape or shape[-1] == 0:
+        raise ValueError(f"{op}: {row.inputs[0]} must have shape (..., outputs), outputs > 0. Received: shape {shape}")
+    rows, cols = math.prod(shape[:-1]), shape[-1]
+    if signs is not None:
+        if signs.shape != shape[:-1]:
+            raise ValueError(f"{op}: t must have shape {shape[:-1]}. {received(t=signs)}")
+        if signs.dtype.kind == "f":
+            dtype = common_dtype(arrays[0], signs)
+        arrays = [well_formed(array, dtype) for array in arrays]
+        signs = well_formed(signs, dtype).reshape(rows)
+    weights = None if mask is None else row_weights(op, mask, shape[:-1])
+    counted = float(rows if weights is None else weights.sum())
+    if by_element:
+        rows, cols = rows * cols, 1
+    flat = [array.reshape(rows, cols) for array in arrays]
+    count = len(row.inputs)
+    return Rows(tuple(flat[:count]), signs if row.target == "signs" else (*flat[count:], None)[0], weights, counted,
+                shape, dtype)  # fmt: skip
+
+
+def _start(op: str, row: str, inputs: Inputs, target: Any, reduction: str, denom: Any, mask: Any) -> tuple[Rows, float]:
+    """The arguments, and the factor of the reduction."""
+    if reduction not in REDUCTIONS:
+        raise unknown(f"{op} reduction", reduction, REDUCTIONS)
+    entry = ROWS[row]
+    case = _prepared(op, entry, inputs, target, mask, entry.target == "elements" and reduction == "none")
+    problem = Problem(case.inputs[0], case.inputs[0], None, case.counted, case.shape)
+    return case, problem.scale(reduction, denom, op)
+
+
+@np.errstate(all="ignore")
+def _finish(case: Rows, losses: Array, reduction: str, scale: float, elements: bool) -> Any:
+    if reduction == "none":
+        values = losses.astype(case.dtype).reshape(case.shape if elements else case.shape[:-1])
+        return values if values.ndim else values[()]
+    return _native.fast.total(losses) * scale if scale else 0.0
+
+
+def _value(
+    op: str, row: str, inputs: Inputs, target: Any, params: Params, reduction: str, denom: Any = None, mask: Any = None
+) -> Any:
+    case, scale = _start(op, row, inputs, target, reduction, denom, mask)
+    losses = case.run(row, 1.0, None, params) if case.inputs[0].size else np.empty(0)
+    return _finish(case, losses, reduction, scale, ROWS[row].target == "elements")
+
+
+def _with_grad(
+    op: str,
+    row: str,
+    inputs: Inputs,
+    target: Any,
+    params: Params,
+    reduction: str,
+    denom: Any = None,
+    mask: Any = None,
+    out: Any = None,
+) -> tuple[Any, ...]:
+    case, scale = _start(op, row, inputs, target, reduction, denom, mask)
+    losses, grads = _gradients(op, row, case, inputs, target, params, scale, out)
+    return (_finish(case, losses, reduction, scale, ROWS[row].target == "elements"), *grads)
+
+
+def _backward(
+    op: str, row: str, inputs: Inputs, target: Any, params: Params, scale: Any, mask: Any = None, out: Any = None
+) -> Any:
+    case, mean = _start(op, row, inputs, target, "mean", None, mask)
+    factor = mean if scale is None else number(op, "scale", scale)
+    _, grads = _gradients(op, row, case, inputs, target, params, factor, out)
+    return grads[0] if len(grads) == 1 else grads
+
+
+def _gradients(
+    op: str, row: str, case: Rows, inputs: Inputs, target: Any, params: Params, scale: float, out: Any
+) -> tuple[Array, tuple[Array, ...]]:
+    """Losses of the rows, and the gradients with respect to all inputs."""
+    losses = np.empty(0)
+    others = tuple(np.empty(case.shape, case.dtype) for _ in inputs[1:])
+
+    def fill(grad: Array) -> None:
+        nonlocal losses
+        losses = case.run(row, scale, (grad, *others), params)
+
+    first = into(op, out, case.shape, case.dtype, fill, same=inputs[:1], apart=(target,))
+    return losses, (first, *others)
+
+
+# ------------------------------------------------------------------------------------------------- classes and labels
+
+
+def _labels_only(op: str, row: str, x: Any, targets: Any) -> None:
+    if ROWS[row].target == "labels" and np.shape(targets) == np.shape(x) and np.ndim(x):
+        raise ValueError(f"{op}: targets must be labels. {received(targets=np.asarray(targets))}")
+
+
+def _class_value(
+    op: str, row: str, inputs: Inputs, target: Any, params: Params, reduction: str, denom: Any, *counting: Any
+) -> Any:
+    _labels_only(op, row, inputs[0], target)
+    return classes.value(op, ROWS[row].inputs[0], row, params, inputs[0], target, reduction, denom, counting)
+
+
+def _class_backward(
+    op: str, row: str, inputs: Inputs, target: Any, params: Params, scale: Any, *counting: Any, out: Any
+) -> Any:
+    _labels_only(op, row, inputs[0], target)
+    name, mask = ROWS[row].inputs[0], counting[1]
+    return classes.gradient(op, name, row, params, inputs[0], target, scale, counting, out, mask)
+
+
+def _class_with_grad(
+    op: str, row: str, inputs: Inputs, target: Any, params: Params, reduction: str, denom: Any, *counting: Any, out: Any
+) -> Any:
+    _labels_only(op, row, inputs[0], target)
+    name, mask = ROWS[row].inputs[0], counting[1]
+    return classes.both(op, name, row, params, inputs[0], target, reduction, denom, counting, out, mask)
+
+
+# --------------------------------------------------------------------------------------------------------- generation
+
+OPTIONS = {
+    "reduction": 'str = "mean"',
+    "denom": "float | None = None",
+    "scale": "float | None = None",
+    "ignore_index": "int | None = None",
+    "mask": "ArrayLike | None = None",
+    "class_weight": "ArrayLike | None = None",
+    "label_smoothing": "float = 0.0",
+    "out": "NDArray[Any] | None = None",
+}
+MASK = """\
+mask : array of bool or of weights >= 0, shape (...), optional
+    Factor of each sample's loss."""
+ELEMENTS = """\
+reduction : {"mean", "sum", "none"}
+    Of the losses of all elements, to one number ("sum": of the means of the rows); "none" leaves one loss per element.
+"""
+GRADS = 'One gradient for each input, of its shape; of the reduced loss (for "none": of every loss of its own).'
+
+
+def _options(row: Row, kind: str) -> list[str]:
+    """The keywords that the function takes: kind is "value", "backward" or "both"."""
+    names = ["scale"] if kind == "backward" else ["reduction"] + ["denom"] * (row.target != "elements")
+    if row.labelled:
+        names += ["ignore_index", "mask", "class_weight"] + ["label_smoothing"] * (row.target == "classes")
+    elif row.target != "elements":
+        names += ["mask"]
+    return names + ["out"] * (kind != "value" and len(row.inputs) == 1)
+
+
+def _documented(row: Row, kind: str) -> str:
+    source = row.slope if kind == "backward" else row.value
+    head, sections = _documentation.parse(source.__doc__)
+    entries = _documentation.entries(sections["Parameters"])
+    if row.labelled:
+        entries["t"] = classes.TARGETS
+    counting = _documentation.entries(classes.COUNTING)
+    texts = _documentation.entries(classes.REDUCTION) | counting | {"mask": MASK}
+    texts |= {"scale": classes.SCALE, "out": classes.OUT}
+    if row.target == "elements":
+        texts["reduction"] = ELEMENTS.strip()
+    sections["Parameters"] = "\n".join([*entries.values(), *(texts[name] for name in _options(row, kind))])
+    sections["Raises"] = classes.RAISES
+    if kind == "value":
+        sections["Returns"] = classes.LOSS
+    elif kind == "both":
+        several = f"(loss, {', '.join(f'd{name}' for name in row.inputs)})\n    {classes.LOSS}. {GRADS}"
+        sections["Returns"] = classes.BOTH if len(row.inputs) == 1 else several
+    return _documentation.render(head, sections)
+
+
+def _sample(row: Row) -> Callable[..., Arguments]:
+    def sample(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
+        inputs: list[Array] = [rng.normal(size=shape).astype(dtype) for _ in row.inputs]
+        if row.inputs[0] == "probs":
+            inputs = [rng.dirichlet(np.full(shape[-1], 2.0), shape[:-1]).astype(dtype)]
+        elif row.name in ("dice", "tversky"):
+            inputs = [rng.uniform(0.05, 0.95, shape).astype(dtype)]
+        elif "var" in row.inputs:
+            inputs[1] = rng.uniform(0.5, 2.0, shape).astype(dtype)
+        if row.labelled:
+            return Arguments((*inputs, rng.integers(0, shape[-1], shape[:-1])), {})
+        targets = {
+            "rows": lambda: rng.integers(0, 2, shape).astype(dtype),
+            "elements": lambda: rng.choice([-1, 1], shape).astype(dtype),
+            "signs": lambda: rng.choice([-1, 1], shape[:-1]),
+        }
+        return Arguments((*inputs, targets[row.target]()) if row.target in targets else (*inputs,), {})
+
+    return sample
+
+
+def _define(op: str, row: Row, kind: str, general: Callable[..., Any], **fields: Any) -> None:
+    options, target = _options(row, kind), "targets" if row.labelled else "t"
+    arrays = [*row.inputs, *([target] if row.target != "none" else [])]
+    signature = "".join(f"{name}: ArrayLike, " for name in arrays) + _generate.parameters_of(row.params) + "*, "
+    # of the keywords, labels take those that say what counts by position
+    given = [name if row.labelled and name != "out" else f"{name}={name}" for name in options]
+    if row.target == "labels":
+        given.insert(given.index("class_weight") + 1, "0.0")
+    function = _generate.define(
+        op,
+        signature + ", ".join(f"{name}: {OPTIONS[name]}" for name in options),
+        [
+            *_generate.check_lines(op, row.params),
+            f"return general({op!r}, {row.name!r}, ({', '.join(row.inputs)},), "
+            f"{target if row.target != 'none' else None}, "
+            f"{_generate.tuple_of(row.params, row.params)}, {', '.join(given)})",
+        ],
+        {"general": general},
+        _documented(row, kind),
+    )
+    enter = operation("loss", _sample(row), row=row.name, params=tuple(row.params.values()), **fields)
+    functions[op] = enter(function)
+
+
+for _row in ROWS.values():
+    _name = _row.name
+    _kinds = (_class_value, _class_backward, _class_with_grad) if _row.labelled else (_value, _backward, _with_grad)
+    _define(_name, _row, "value", _kinds[0], reference=_row.value, backward=f"{_name}_backward")
+    _define(f"{_name}_backward", _row, "backward", _kinds[1], reference=_row.slope)
+    _define(f"{_name}_with_grad", _row, "both", _kinds[2])

@@ -1,0 +1,277 @@
+"""Values of the losses by hand and by mpmath, their gradients by differences; that none of the catalogue is missing."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import mpmath
+import numpy as np
+import pytest
+
+from fastnn import losses, ops
+from fastnn.backend import use_backend
+from fastnn.ops.registry import operations, sample_arguments
+from fastnn.testing import gradcheck
+
+# the losses that Keras and PyTorch have between them: the class and the op of each
+CATALOGUE = {
+    "MSE": ("MeanSquaredError", "mse"),
+    "MSE with 1/2": ("HalfMeanSquaredError", "half_mse"),
+    "sum of squares with 1/2": ("HalfSumSquaredError", "half_sse"),
+    "MAE": ("MeanAbsoluteError", "mae"),
+    "MAPE": ("MeanAbsolutePercentageError", "mape"),
+    "MSLE": ("MeanSquaredLogarithmicError", "msle"),
+    "log-cosh": ("LogCosh", "log_cosh"),
+    "Huber": ("Huber", "huber"),
+    "smooth L1": ("SmoothL1", "smooth_l1"),
+    "binary cross-entropy": ("BinaryCrossentropy", "binary_cross_entropy"),
+    "of logits": ("BinaryCrossentropy", "binary_cross_entropy_with_logits"),
+    "with pos_weight": ("BinaryCrossentropy", "weighted_binary_cross_entropy_with_logits"),
+    "categorical cross-entropy": ("CategoricalCrossentropy", "cross_entropy"),
+    "sparse categorical cross-entropy": ("SparseCategoricalCrossentropy", "softmax_cross_entropy"),
+    "NLL": ("NLL", "nll"),
+    "KLD": ("KLDivergence", "kl_divergence"),
+    "Poisson": ("Poisson", "poisson"),
+    "Poisson NLL": ("PoissonNLL", "poisson_nll"),
+    "Gaussian NLL": ("GaussianNLL", "gaussian_nll"),
+    "hinge": ("Hinge", "hinge"),
+    "squared hinge": ("SquaredHinge", "squared_hinge"),
+    "categorical hinge": ("CategoricalHinge", "categorical_hinge"),
+    "multi-margin": ("MultiMargin", "multi_margin"),
+    "soft margin": ("SoftMargin", "soft_margin"),
+    "cosine similarity": ("CosineSimilarity", "cosine_similarity"),
+    "cosine embedding": ("CosineEmbedding", "cosine_embedding"),
+    "binary focal": ("BinaryFocalCrossentropy", "binary_focal"),
+    "categorical focal": ("CategoricalFocalCrossentropy", "categorical_focal"),
+    "generalized cross-entropy": ("CategoricalGeneralizedCrossEntropy", "generalized_cross_entropy"),
+    "Dice": ("Dice", "dice"),
+    "Tversky": ("Tversky", "tversky"),
+    "triplet": ("TripletMargin", "triplet_margin"),
+    "margin ranking": ("MarginRanking", "margin_ranking"),
+    "CTC": ("CTC", "ctc_loss"),
+}
+ROWS = [op for op in operations("loss") if op.backward and op.name not in ("softmax_cross_entropy", "ctc_loss")]
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_nothing_of_the_catalogue_is_missing(name):
+    cls, op = CATALOGUE[name]
+    assert isinstance(losses.get(cls), losses.Loss)
+    assert type(losses.get(losses.get(cls).name)) is getattr(losses, cls)
+    for suffix in ("", "_backward", "_with_grad"):
+        assert f"{op}{suffix}" in ops.__all__
+
+
+@pytest.mark.parametrize("alias", ["mse", "mae", "mape", "msle", "bce", "kld", "logcosh", "log_cosh", "huber", "ctc"])
+def test_aliases(alias):
+    assert isinstance(losses.get(alias), losses.Loss)
+    assert isinstance(losses.get(alias.upper()), losses.Loss)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("op", ROWS, ids=lambda op: op.name)
+def test_gradients_by_differences(op, reduction, backend):
+    """Of every input, through the backward function; and the fused call gives the same."""
+    arguments = sample_arguments(op, (5, 4), np.float64, rng=6)
+    count = len(arguments.args)
+    targets = 0 if op.name == "triplet_margin" else 1
+    inputs, rest = list(arguments.args[: count - targets]), arguments.args[count - targets :]
+    backward, both = getattr(ops, op.backward), getattr(ops, f"{op.name}_with_grad")
+    scale = {"mean": None, "sum": 1.0, "none": 1.0}[reduction]
+
+    def loss(*values):
+        return op.function(*values, *rest, reduction=reduction)
+
+    def gradient(dy, *values):
+        if reduction == "none":  # of every loss of its own
+            found = both(*values, *rest, reduction="none")[1:]
+            dy = np.asarray(dy)
+            dy = dy if dy.ndim == values[0].ndim else dy[..., np.newaxis]
+        else:
+            found = backward(*values, *rest, scale=scale)
+            found = found if isinstance(found, tuple) else (found,)
+        parts = [dy * part for part in found]
+        return parts if len(parts) > 1 else parts[0]
+
+    gradcheck(loss, inputs, gradient, rtol=2e-6)
+    value, *grads = both(*inputs, *rest, reduction=reduction)
+    np.testing.assert_allclose(value, loss(*inputs), rtol=1e-12)
+    if reduction != "none":
+        found = backward(*inputs, *rest, scale=scale)
+        for one, two in zip(grads, found if isinstance(found, tuple) else (found,), strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-15)
+
+
+def m(x):
+    return mpmath.mpf(float(x))
+
+
+def logit(x):
+    return 1 / (1 + mpmath.exp(-m(x)))
+
+
+EXACT = {
+    "mape": lambda p, t: 100 * abs(m(p) - m(t)) / max(abs(m(t)), m(1e-7)),
+    "msle": lambda p, t: (mpmath.log1p(max(m(p), m(1e-7))) - mpmath.log1p(max(m(t), m(1e-7)))) ** 2,
+    "log_cosh": lambda p, t: mpmath.log(mpmath.cosh(m(p) - m(t))),
+    "huber": lambda p, t: min(abs(m(p) - m(t)), 1) * (abs(m(p) - m(t)) - min(abs(m(p) - m(t)), 1) / 2),
+    "poisson": lambda p, t: m(p) - m(t) * mpmath.log(m(p) + m(1e-7)),
+    "poisson_nll": lambda p, t: mpmath.exp(m(p)) - m(t) * m(p),
+    "kl_divergence": lambda p, t: m(t) * mpmath.log(m(t) / m(p)),
+    "soft_margin": lambda p, t: mpmath.log1p(mpmath.exp(-m(t) * m(p))),
+    "squared_hinge": lambda p, t: max(0, 1 - m(t) * m(p)) ** 2,
+    "binary_focal": lambda p, t: (
+        (m(t) * (1 - m(p)) + (1 - m(t)) * m(p)) ** 2
+        * -(m(t) * mpmath.log(m(p)) + (1 - m(t)) * mpmath.log1p(-m(p)))
+    ),
+    "binary_focal_with_logits": lambda p, t: (
+        (m(t) * (1 - logit(p)) + (1 - m(t)) * logit(p)) ** 2
+        * -(m(t) * mpmath.log(logit(p)) + (1 - m(t)) * mpmath.log1p(-logit(p)))
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", EXACT)
+def test_elements_against_mpmath(name, dtype, backend):
+    p, t = sample_arguments(name, (40,), dtype, rng=9).args
+    with mpmath.workdps(40):
+        expected = np.array([float(EXACT[name](*pair)) for pair in zip(p, t, strict=True)])
+    # the error of a difference of logarithms is that of its terms
+    np.testing.assert_allclose(
+        getattr(ops, name)(p, t, reduction="none"),
+        expected,
+        rtol=40 * np.finfo(dtype).eps,
+        atol=4 * np.finfo(dtype).eps,
+    )
+
+
+def test_log_cosh_of_small_and_large_errors(backend):
+    e = np.array([1e-150, 1e-8, 1e-3, 1.0, 20.0, 1e4, 1e300])
+    expected = [float(mpmath.mpf(x) ** 2 / 2) if x < 1e-6 else None for x in e]
+    actual = ops.log_cosh(e, np.zeros_like(e), reduction="none")
+    assert actual[1] == pytest.approx(expected[1], rel=1e-14)
+    assert actual[2] == pytest.approx(float(mpmath.log(mpmath.cosh(mpmath.mpf(1e-3)))), rel=1e-14)
+    np.testing.assert_allclose(actual[4:], e[4:] - math.log(2), rtol=1e-15)
+
+
+def test_kinks(backend):
+    one = np.ones(1)
+    assert ops.hinge_backward(one, one, scale=1) == 0  # on the margin
+    assert ops.mae_backward(one, one, scale=1) == 0
+    assert ops.mape_backward(one, one, scale=1) == 0
+    assert ops.squared_hinge_backward(one, one, scale=1) == 0
+    np.testing.assert_array_equal(ops.kl_divergence_backward([0.0, 2.0], [0.5, 0.5], scale=1), [0, 0])  # clipped
+    assert abs(ops.binary_focal_backward(np.array([0.0]), np.array([0.0]), scale=1)[0]) < 1e-300
+    np.testing.assert_array_equal(ops.margin_ranking_backward([1.0], [1.0], [1.0], scale=1), [[-1], [1]])  # PyTorch's
+
+
+@pytest.mark.parametrize("op", ROWS, ids=lambda op: op.name)
+def test_nan_in_nan_out(op, backend):
+    arguments = sample_arguments(op, (2, 3), np.float64, rng=1)
+    first = arguments.args[0].copy()
+    first[0, 1] = np.nan
+    if op.name in ("nll", "textbook_cross_entropy", "generalized_cross_entropy", "multi_margin"):
+        first[0] = np.nan  # the others of a row do not matter to these
+    loss = op.function(first, *arguments.args[1:], reduction="none")
+    assert np.isnan(loss[0]).any()
+    assert np.isfinite(loss[1]).all()
+
+
+def test_huge_logits_do_not_overflow(backend):
+    big = np.array([[1e30, -1e30, 0.0]], np.float32)
+    for name in ("categorical_focal_with_logits", "softmax_cross_entropy"):
+        loss, grad = getattr(ops, f"{name}_with_grad")(big, np.array([0]))
+        assert loss == 0
+        assert np.isfinite(grad).all()
+    assert ops.soft_margin(np.array([-1e30], np.float32), np.ones(1, np.float32)) == pytest.approx(1e30)
+    assert np.isfinite(ops.binary_focal_with_logits_backward(big, np.ones_like(big))).all()
+
+
+def test_every_column_of_a_weighted_row_counts():
+    """A wide row, each class in turn: vectorised sums have lost lanes before."""
+    z = np.random.default_rng(0).normal(size=(67, 67))
+    labels = np.arange(67)
+    weight = np.linspace(0.5, 2, 67)
+    expected = -(z - np.log(np.exp(z).sum(1, keepdims=True)))[labels, labels]
+    np.testing.assert_allclose(ops.nll(z, labels, reduction="none"), -z[labels, labels], rtol=1e-14)
+    found = ops.softmax_cross_entropy(z, labels, reduction="none", class_weight=weight)[0]
+    np.testing.assert_allclose(found, expected * weight, rtol=1e-12)
+
+
+def test_smoothing_is_that_of_smoothed_rows(backend):
+    z, labels = np.random.default_rng(0).normal(size=(6, 4)), np.array([0, 1, 2, 3, 0, 1])
+    rows = np.eye(4)[labels] * 0.9 + 0.1 / 4
+    for name in ("softmax_cross_entropy", "nll", "categorical_focal_with_logits"):
+        both = getattr(ops, f"{name}_with_grad")
+        for one, two in zip(both(z, labels, label_smoothing=0.1), both(z, rows), strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-12)
+
+
+def brute_force_ctc(probs, labels, blank):
+    """The probability of all paths, one by one."""
+    total = 0.0
+    for path in itertools.product(range(probs.shape[1]), repeat=len(probs)):
+        merged = [k for k, _ in itertools.groupby(path)]
+        if [k for k in merged if k != blank] == list(labels):
+            total += math.prod(probs[t, k] for t, k in enumerate(path))
+    return -math.log(total)
+
+
+@pytest.mark.parametrize("labels", [[1], [1, 2], [1, 1], [2, 1, 2], []])
+@pytest.mark.parametrize("blank", [0, 3])
+def test_ctc_adds_up_all_paths(labels, blank, backend):
+    logits = np.random.default_rng(3).normal(size=(1, 5, 4))
+    probs = np.exp(logits[0]) / np.exp(logits[0]).sum(1, keepdims=True)
+    target = np.array([[*labels, -1]])
+    assert ops.ctc_loss(logits, target, blank=blank) == pytest.approx(brute_force_ctc(probs, labels, blank))
+    gradcheck(
+        lambda x: ops.ctc_loss(x, target, blank=blank),
+        [logits],
+        lambda dy, x: dy * ops.ctc_loss_backward(x, target, blank=blank),
+    )
+
+
+def test_ctc_errors():
+    logits = np.zeros((2, 4, 3))
+    for call, message in (
+        (lambda: ops.ctc_loss(logits, [[0], [1]]), "not the blank, 0. Received: 0"),
+        (lambda: ops.ctc_loss(logits, [[3], [1]]), "labels must be from 0 to 2"),
+        (lambda: ops.ctc_loss(logits, [[1]]), r"targets must have shape \(2, labels\)"),
+        (lambda: ops.ctc_loss(logits, [[1], [1]], [5, 4]), "input_lengths must be from 0 to 4"),
+        (lambda: ops.ctc_loss(logits, [[1], [1]], blank=3), "blank must be a class from 0 to 2. Received: 3"),
+        (lambda: ops.ctc_loss(logits[0], [[1], [1]]), r"logits must have shape \(samples, steps, classes\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_textbook_cross_entropy(backend):
+    probs, labels = np.array([[0.2, 0.8], [1.0, 0.0]]), np.array([1, 1])
+    expected = -(math.log(0.8 + 1e-2) + math.log(1e-2)) / 2
+    loss, grad = ops.cross_entropy_with_grad(probs, labels, log_eps=1e-2)
+    assert loss == ops.cross_entropy(probs, labels, log_eps=1e-2) == pytest.approx(expected)
+    np.testing.assert_allclose(grad, [[0, -0.5 / 0.81], [0, -50]])
+
+
+def test_overlaps_of_the_whole_batch():
+    t, p = np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([[0.5, 0.5], [1.0, 0.0]])
+    assert losses.Dice()(t, p) == pytest.approx(1 - 2 * 1.5 / (3 + 2 + 1e-7))
+    assert losses.Dice()(t, p, [1.0, 3.0]) == pytest.approx(2 * (1 - 3 / 5), rel=1e-6)
+    np.testing.assert_allclose(losses.dice(t, p, axis=-1), [1 - 1 / 2, 1 - 2 / 3], rtol=1e-6)
+    assert losses.Tversky(0.5, 0.5, axis=(-2, -1))(t, p) == pytest.approx(1 - 1.5 / 2.5, rel=1e-6)
+    with pytest.raises(ValueError, match="last axes"):
+        losses.Dice(axis=1)(np.ones((2, 3, 4)), np.ones((2, 3, 4)))
+
+
+def test_backends_agree_on_in_place_gradients():
+    for op in ROWS:
+        arguments = sample_arguments(op, (4, 40), np.float64, rng=2)
+        both = getattr(ops, f"{op.name}_with_grad")
+        expected = both(*arguments.args)[1]
+        x = arguments.args[0].copy()
+        if "out" in both.__code__.co_varnames:
+            with use_backend("native"):
+                assert both(x, *arguments.args[1:], out=x)[1] is x
+            np.testing.assert_allclose(x, expected, rtol=1e-12, atol=1e-15, err_msg=op.name)
