@@ -183,6 +183,10 @@ typedef struct {
     /* C (m, n, ldc) = op(A) op(B), row-major; every element one sum in the order of k, however the product is cut */
     void (*small_gemm)(int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const void *a, size_t lda,
                        const void *b, size_t ldb, void *c, size_t ldc);
+    void (*combine)(size_t n, double a, const void *x, double b, void *y); /* y = a x + b y; b = 0: y = a x */
+    void (*clip_values)(size_t n, double limit, void *x);                  /* in place */
+    /* returns l1 sum |x| + l2 sum x^2; adds its derivative to g unless NULL */
+    double (*penalty)(size_t n, double l1, double l2, const void *x, void *g);
 
     /* Convolution: plan by shape; prepare the workspace (tables, and the weights w (kernel height, kernel width,
      * channels / groups, filters) and bias (of the target's channels, or NULL) unless the direction is WEIGHTS); do

@@ -31,12 +31,13 @@
     .gated_backward = DTYPE(gated_backward), .maxout = DTYPE(maxout), .maxout_backward = DTYPE(maxout_backward),       \
     .rrelu = DTYPE(rrelu), .multiply = DTYPE(multiply),                                                                \
     .gather = {DTYPE(gather_f32), DTYPE(gather_f64), DTYPE(gather_u8), DTYPE(gather_i32), DTYPE(gather_i64)},          \
-    .first_nonfinite = DTYPE(first_nonfinite), .sum_of_squares = DTYPE(sum_of_squares),                                \
-    .small_gemm = DTYPE(small_gemm), .conv_plan = DTYPE(conv_plan), .conv_prepare = DTYPE(conv_prepare),               \
-    .conv_block = DTYPE(conv_block), .conv_finish = DTYPE(conv_finish), .max_pool = DTYPE(max_pool),                   \
-    .max_pool_backward = DTYPE(max_pool_backward), .max_pool_split_backward = DTYPE(max_pool_split_backward),          \
-    .average_pool = DTYPE(average_pool), .average_pool_backward = DTYPE(average_pool_backward),                        \
-    .im2col = DTYPE(im2col), .col2im = DTYPE(col2im), .transpose = DTYPE(transpose)
+    .first_nonfinite = DTYPE(first_nonfinite), .sum_of_squares = DTYPE(sum_of_squares), .combine = DTYPE(combine),     \
+    .clip_values = DTYPE(clip_values), .penalty = DTYPE(penalty), .small_gemm = DTYPE(small_gemm),                     \
+    .conv_plan = DTYPE(conv_plan), .conv_prepare = DTYPE(conv_prepare), .conv_block = DTYPE(conv_block),               \
+    .conv_finish = DTYPE(conv_finish), .max_pool = DTYPE(max_pool), .max_pool_backward = DTYPE(max_pool_backward),     \
+    .max_pool_split_backward = DTYPE(max_pool_split_backward), .average_pool = DTYPE(average_pool),                    \
+    .average_pool_backward = DTYPE(average_pool_backward), .im2col = DTYPE(im2col), .col2im = DTYPE(col2im),           \
+    .transpose = DTYPE(transpose)
 
 const fastnn_kernels FASTNN_ISA_TABLE = {
     .isa = FASTNN_ISA_NAME,

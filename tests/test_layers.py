@@ -111,8 +111,8 @@ def test_dense_takes_numpy_integers_and_refuses_samples_without_axis():
 
 def test_keras_options_pass_where_they_change_nothing():
     Dense(3, kernel_regularizer=None, bias_constraint=None, activity_regularizer=None)
-    with pytest.raises(ValueError, match=r"Dense: kernel_regularizer is not served.*Received: 'l2'"):
-        Dense(3, kernel_regularizer="l2")
+    with pytest.raises(ValueError, match=r"Dense: lora_rank is not served.*Received: 4"):
+        Dense(3, lora_rank=4)
     with pytest.raises(TypeError, match=r"Did you mean 'activation'.*Received: 'actvation'"):
         Dense(3, actvation="relu")
     with pytest.raises(TypeError, match=r"Did you mean 'name'"):

@@ -13,13 +13,14 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from fastnn._native._core cimport (
-    FASTNN_ACT_identity, FASTNN_CONV_FORWARD, FASTNN_CONV_INPUT, FASTNN_CONV_WEIGHTS, FASTNN_F32, FASTNN_F64,
-    fastnn_axis, fastnn_claim, fastnn_conv, fastnn_finish, fastnn_ticket, fastnn_wait, fastnn_window, flush_denormals,
-    gemm_task, kernels, plan_gemm, restore_denormals, run_team, seconds_now, thread_limit,
+    FASTNN_ACT_identity, FASTNN_COMMON_SCALARS, FASTNN_CONV_FORWARD, FASTNN_CONV_INPUT, FASTNN_CONV_WEIGHTS, FASTNN_F32,
+    FASTNN_F64, fastnn_axis, fastnn_claim, fastnn_conv, fastnn_finish, fastnn_ticket, fastnn_wait, fastnn_window,
+    flush_denormals, gemm_task, kernels, plan_gemm, restore_denormals, run_team, seconds_now, thread_limit,
 )
 from fastnn._native._steps cimport (
     BY_COLUMNS, BY_CONV, BY_ELEMENTS, BY_GEMM, BY_IMAGES, BY_OUTPUT_ROWS, BY_ROWS, BY_SAMPLES, BY_SEGMENTS,
-    MAX_BUFFERS, MAX_INPUTS, MAX_INTS, MAX_REALS, SMALLEST_BLOCK, find_op, op_t, run_t, segment_t, source_t, step_t,
+    MAX_BUFFERS, MAX_INPUTS, MAX_INTS, MAX_REALS, SEGMENT_BLOCK, SMALLEST_BLOCK, find_op, op_t, run_t, segment_t,
+    source_t, step_t,
 )
 from fastnn._native import _core
 
@@ -70,6 +71,11 @@ cdef void begin_batch(run_t *r, ssize_t batch) noexcept nogil:
         bind_batch(r)
 
 
+cdef inline void perform(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    if s.when < 0 or r.scalars[r.done * r.scalars_per_step + s.when] != 0:
+        s.run(r, s, block)
+
+
 cdef void run_alone(run_t *r) noexcept nogil:
     cdef ssize_t batch = 0, block
     cdef step_t *s
@@ -81,7 +87,7 @@ cdef void run_alone(run_t *r) noexcept nogil:
         for i in range(r.count):
             s = &r.steps[i]
             for block in range(s.blocks):
-                s.run(r, s, block)
+                perform(r, s, block)
             if r.failed:
                 return
         batch += 1
@@ -106,7 +112,7 @@ cdef void run_together(run_t *r) noexcept nogil:
                 number = fastnn_claim(&s.ticket, (batch + 1) * s.blocks)
                 if number < 0:
                     break
-                s.run(r, s, number - batch * s.blocks)
+                perform(r, s, number - batch * s.blocks)
                 fastnn_finish(&s.ticket)
             fastnn_wait(&s.ticket, (batch + 1) * s.blocks)
             if r.failed:
@@ -140,6 +146,7 @@ cdef class Program:
     cdef object totals_array
     cdef object sequence_array
     cdef double divisible_flops
+    cdef ssize_t columns          # numbers of an optimizer step that the plan reads
     cdef list held_data
     cdef list held_outputs
     cdef object error             # what a Python step raised
@@ -207,6 +214,7 @@ cdef class Program:
         cdef segment_t *segment
         cdef cnp.ndarray p
         cdef int i, j
+        cdef ssize_t blocks = 0
         self.r.segment_count = len(segments)
         if not segments:
             return
@@ -219,7 +227,8 @@ cdef class Program:
             p = p_array
             segment.p, segment.n = <char *>cnp.PyArray_DATA(p), cnp.PyArray_SIZE(p)
             segment.g = <const char *>cnp.PyArray_DATA(<cnp.ndarray>g_array)
-            segment.l2, segment.decay = l2, decay
+            segment.l2, segment.decay, segment.first_block = l2, decay, blocks
+            blocks += (segment.n + SEGMENT_BLOCK - 1) // SEGMENT_BLOCK
             self.r.slots = len(slots)
             for j in range(self.r.slots):
                 segment.slots[j] = <char *>cnp.PyArray_DATA(<cnp.ndarray>slots[j])
@@ -235,7 +244,7 @@ cdef class Program:
             raise ValueError(f"step {step.op}: expected {op.buffers} buffers. Received {step}")
         if len(step.ints) > MAX_INTS or len(step.reals) > MAX_REALS:
             raise ValueError(f"step {step.op}: expected at most {MAX_INTS} ints and {MAX_REALS} reals. Received {step}")
-        s.run = op.run
+        s.run, s.when = op.run, step.when
         s.row = FASTNN_ACT_identity
         if step.row:
             s.row = [row[0] for row in _core.tables()[op.table.decode()]].index(step.row)
@@ -249,6 +258,11 @@ cdef class Program:
             s.ints[0] = number
         if step.op.startswith(("conv2d", "max_pool", "average_pool")):
             self._window(s, step.op)
+        self.columns = max(self.columns, step.when + 1)
+        if step.op == "combine":
+            self.columns = max(self.columns, s.ints[1] + 1, s.ints[2] + 1)
+        elif step.op == "update":
+            self.columns = max(self.columns, s.ints[0] + FASTNN_COMMON_SCALARS)
         cut = op.cut
         if cut == BY_ROWS:
             cut_evenly(s, s.ints[0], SMALLEST_BLOCK // max(<ssize_t>1, s.ints[1]))
@@ -265,6 +279,8 @@ cdef class Program:
         elif cut == BY_GEMM:
             g.dtype = FASTNN_F64 if self.r.item == 8 else FASTNN_F32
             g.alpha, g.beta = 1, 0
+            if step.op == "gemm" and step.reals:
+                g.alpha, g.beta = step.reals
             if step.op == "affine":
                 g.m, g.k, g.n = step.ints
             else:
@@ -283,10 +299,10 @@ cdef class Program:
             cut_evenly(s, blocks, SMALLEST_BLOCK // max(<ssize_t>1, <ssize_t>(flops / max(<ssize_t>1, blocks))))
             flops *= 5
         elif cut == BY_SEGMENTS:
-            s.per_block = 2 * SMALLEST_BLOCK
-            for i in range(self.r.segment_count):
-                self.r.segments[i].first_block = blocks
-                blocks += (self.r.segments[i].n + s.per_block - 1) // s.per_block
+            if not 0 <= s.ints[1] <= s.ints[2] <= self.r.segment_count:
+                raise ValueError(f"step {step.op}: there are {self.r.segment_count} segments. Received {step}")
+            for i in range(<int>s.ints[1], <int>s.ints[2]):
+                blocks += (self.r.segments[i].n + SEGMENT_BLOCK - 1) // SEGMENT_BLOCK
                 flops += 10.0 * self.r.segments[i].n
             s.blocks = blocks
         else:
@@ -361,6 +377,9 @@ cdef class Program:
                 raise ValueError(f"run: samples {first_sample} to {last} are not all there. Received: {len(data)}")
         if scalars is not None and len(scalars) < batches:
             raise ValueError(f"run: expected scalars for {batches} steps. Received: {len(scalars)}")
+        if self.columns and (scalars is None or scalars.shape[1] < self.columns):
+            raise ValueError(f"run: expected {self.columns} scalars for each step. "
+                             f"Received: {None if scalars is None else scalars.shape}")
         r.first_sample, r.batches, r.done, r.seed, r.step = first_sample, batches, 0, seed, step
         r.order = NULL
         if order is not None:

@@ -9,7 +9,8 @@ cdef enum:
     MAX_INTS = 16
     MAX_REALS = 8
     MAX_INPUTS = 8
-    SMALLEST_BLOCK = 8192    # elements of an element-wise step that are worth a thread
+    SMALLEST_BLOCK = 8192    # elements of an element-wise step that are worth a thread; fastnn.engine.plan.BLOCK
+    SEGMENT_BLOCK = 16384    # elements of an optimizer step; fastnn.engine.plan.SEGMENT_BLOCK
 
 cdef struct step_t
 cdef struct run_t
@@ -19,6 +20,7 @@ ctypedef void (*step_fn)(run_t *r, step_t *s, ssize_t block) noexcept nogil
 cdef struct step_t:
     step_fn run
     int row
+    int when                 # the column of the optimizer's numbers that says whether the step is done; -1: always
     int buffers[MAX_BUFFERS]
     ssize_t ints[MAX_INTS]
     double reals[MAX_REALS]
@@ -90,7 +92,7 @@ cdef enum:
     BY_ELEMENTS              # ints: n
     BY_GEMM
     BY_SAMPLES               # the whole batch, `per_sample` of an input slot
-    BY_SEGMENTS              # the optimizer
+    BY_SEGMENTS              # the optimizer; ints: any, first segment, end
     BY_CONV                  # ints: a window (fastnn/engine/plan.py)
     BY_OUTPUT_ROWS           # ints: a window; pooling
     BY_IMAGES                # ints: a window; pooling backward

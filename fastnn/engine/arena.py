@@ -53,6 +53,8 @@ class Parameter:
         shape, dtype: of the value, for good.
         draw: (shape, dtype) -> first value.
         trainable: whether the optimizer may change it.
+        regularizer: None, or what adds a penalty to the loss (fastnn.regularizers).
+        constraint: None, or value -> value, applied after every update (fastnn.constraints).
 
     Raises:
         ValueError: the initializer drew something of another shape.
@@ -65,8 +67,11 @@ class Parameter:
         dtype: npt.DTypeLike,
         draw: Callable[..., npt.ArrayLike],
         trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
     ) -> None:
         self.name = name
+        self.regularizer, self.constraint = regularizer, constraint
         self.shape = shape
         self.dtype = np.dtype(dtype)
         self.trainable = trainable
@@ -197,19 +202,24 @@ class Arena:
         """The parts of `flat` that belong to each parameter, in their shapes."""
         return [flat[o : o + p.size].reshape(p.shape) for o, p in zip(self.offsets, self.parameters)]
 
+    def trainable_parameters(self) -> list[tuple[Parameter, Range]]:
+        """The trainable parameters, each with its range."""
+        found = []
+        for parameter, start in zip(self.parameters, self.offsets):
+            if parameter.trainable:
+                assert parameter.home is not None
+                found.append((parameter, Range(*parameter.home, start, self._padded(parameter))))
+        return found
+
     def trainable_ranges(self, kind: Callable[[Parameter], Hashable] = lambda parameter: None) -> list[Range]:
         """The trainable parameters; those of a kind that are neighbours in the arena and in the slots are one range."""
         ranges: list[Range] = []
-        for parameter, start in zip(self.parameters, self.offsets):
-            if not parameter.trainable:
-                continue
-            assert parameter.home is not None
-            (home, at), size = parameter.home, self._padded(parameter)
-            new = Range(home, at, start, size, kind(parameter))
+        for parameter, part in self.trainable_parameters():
+            new = part._replace(kind=kind(parameter))
             last = ranges[-1] if ranges else None
             follows = (last.kind, last.at + last.size, last.start + last.size) if last else ()
-            if last and last.home is home and follows == (new.kind, at, start):
-                ranges[-1] = last._replace(size=last.size + size)
+            if last and last.home is new.home and follows == (new.kind, new.at, new.start):
+                ranges[-1] = last._replace(size=last.size + new.size)
             else:
                 ranges.append(new)
         return ranges

@@ -8,6 +8,7 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     gather           (out)                          ints: input slot                              fill a batch input
     affine           (x, W, b|-1, y, z|-1)          ints: rows, inputs, units       row, reals    y = act(x W + b)
     gemm             (a, b, c)                      ints: ta, tb, m, n, k                         c = op(a) op(b)
+                                                    reals, if given: alpha, beta    c = alpha op(a) op(b) + beta c
     activation       (x, y)                         ints: n                         row, reals
     activation_backward (dy, kept, dx)              ints: n                         row, reals
     bias_backward    (dy, kept, dz, db|-1)          ints: rows, cols                row, reals    dz = dy act', db = sum
@@ -46,7 +47,18 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     average_pool_backward (dy, dx)                  ints: window            reals: 1 if padding counts
     score            (row_values, counted|-1)       ints: rows, slot, divisor, ignore   reals: factor
                                                                                     totals[slot] += factor * sum
-    update           ()                                                             row           one optimizer step
+    update           (scale|-1, ratio|-1)           ints: column, first segment, end   row        one optimizer step
+    segment_squares  (partial)                      ints: 0 gradient, 1 parameter; first, end     sums over blocks
+    clip_norm        (partial, scale)               reals: limit, factor    scale = limit / max(factor |g|, limit)
+    clip_global_norm (partial, scale)               reals: limit, factor    the same for all segments
+    trust_ratio      (partial p, partial g, scale|-1, ratio)   ints: first, end   reals: coefficient, decay, eps, factor
+                                                    ratio = coefficient |p| / (|g| factor scale + decay |p| + eps)
+    combine          (x, y, factor|-1)              ints: n, column|-1 of a and of b, place in factor    reals: a, b
+                                                    y = a x + b y
+    clip_values      (x)                            ints: n                         reals: limit  in place
+    penalty          (x, g|-1, partial|-1)          ints: n                         reals: l1, l2 g += derivative
+    sum_of_squares   (x, partial)                   ints: n                                       sums over blocks
+    inverse_norm     (partial, factor)              ints: n                         reals: eps    1 / (|x| + eps)
     call             (any)                          call: a Python function (step, *buffers as flat arrays) that
                                                     writes into some of them; takes the GIL; an exception ends the run
 
@@ -57,6 +69,11 @@ target row, negative if they are labels (int32).
 across) kernel, stride, padding at the near end, dilation; groups (for pooling: channels).
 
 `members` (count, share), int32, has the columns that share each value; absent, `share` columns in a row do.
+
+Segments are the optimizer's ranges of parameters; `update` sees the gradient times `scale` times `ratio`.  Sums over
+tensors are taken in two steps: one float64 sum for each block of BLOCK or SEGMENT_BLOCK elements, then those in order.
+A `column` is one of the numbers that the optimizer has for each of its steps (`Optimizer.scalars`).  A step with `when`
+is done where that column is not 0.
 
 `divisor` says what a loss is divided by: PLANNED, the number the plan states; WEIGHTS, the sum of the batch's weights;
 LABELS, the number of its labels that are not `ignore`d (nothing to count gives 0, not NaN).  `score` finds the weights
@@ -75,6 +92,9 @@ from .arena import ALIGNMENT, Parameter
 
 ABSENT = -1
 PLANNED, WEIGHTS, LABELS = 0, 1, 2  # divisors
+ALWAYS = -1
+# elements that are summed at once, in element-wise steps and in steps over segments (fastnn/_native/_steps.pxd)
+BLOCK, SEGMENT_BLOCK = 8192, 16384
 
 
 class Step(NamedTuple):
@@ -86,13 +106,14 @@ class Step(NamedTuple):
     ints: tuple[int, ...] = ()
     reals: tuple[float, ...] = ()
     call: Callable[..., None] | None = None
+    when: int = ALWAYS
 
 
 class Buffer(NamedTuple):
     """`size` elements of `dtype`.
 
     kind: "work" (reused when its life is over), "input" (filled for each batch), "output" (the caller's array),
-    "parameter" or "gradient" (views into the arena, in `array`).
+    "parameter", "gradient" or "array" (views into the arena and the like, in `array`).
     """
 
     kind: str
@@ -154,6 +175,14 @@ class Plan:
         self.inputs.append(Input(index, per_sample))
         return index
 
+    def numbers(self, count: int, dtype: npt.DTypeLike = np.float64) -> int:
+        """A work buffer of `count` elements, however large the batch is."""
+        return self._add(Buffer("work", count, np.dtype(dtype)))
+
+    def array(self, array: np.ndarray) -> int:
+        """The buffer of an array that somebody else keeps: a slot, or a part of the arena."""
+        return self._add(Buffer("array", array.size, array.dtype, array))
+
     def output(self, index: int, per_sample: int) -> None:
         """Make a work buffer the caller's: every batch writes its part of an array handed to the program."""
         self.buffers[index] = self.buffers[index]._replace(kind="output")
@@ -199,14 +228,23 @@ class Plan:
         ints: tuple[int, ...] = (),
         reals: tuple[float, ...] = (),
         call: Callable[..., None] | None = None,
+        when: int = ALWAYS,
     ) -> None:
-        self.steps.append(Step(op, buffers, row, ints, reals, call))
+        self.steps.append(Step(op, buffers, row, ints, reals, call, when))
 
     def score(
-        self, row_values: int, rows: int, factor: float, divisor: int = PLANNED, counted: int = ABSENT, ignore: int = 0
+        self,
+        row_values: int,
+        rows: int,
+        factor: float,
+        divisor: int = PLANNED,
+        counted: int = ABSENT,
+        ignore: int = 0,
+        slot: int | None = None,
     ) -> int:
-        """totals[slot] += factor * sum(row_values), or batch size * sum / divisor; returns the slot."""
-        slot, self.scores = self.scores, self.scores + 1
+        """totals[slot] += factor * sum(row_values), or batch size * sum / divisor; returns the slot, new if None."""
+        if slot is None:
+            slot, self.scores = self.scores, self.scores + 1
         self.step("score", (row_values, counted), ints=(rows, slot, divisor, ignore), reals=(factor,))
         return slot
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from fastnn import _native
 
+from . import penalties
 from .arena import Parameter
 from .plan import ABSENT, LABELS, PLANNED, WEIGHTS, Plan
 
@@ -120,9 +121,9 @@ def objective_plan(
     *,
     training: bool = False,
     gradients: dict[int, Array] | None = None,
-    optimizer_row: str | None = None,
+    update: Callable[[Plan], None] | None = None,
 ) -> Plan:
-    """x, targets[, weights] -> scores; in training also the gradients, and with `optimizer_row` an update.
+    """x, targets[, weights] -> scores; in training also the gradients, and what `update` adds: the optimizer's steps.
 
     Inputs of the plan, in order: x, targets of the loss, targets of the metrics (if `smoothed`), weights (if
     `weighted`).  Scores: the loss, then the metrics.
@@ -133,7 +134,7 @@ def objective_plan(
     for layer in stack:
         bare = {"bare": True} if objective.loss.fused and layer is stack[-1] else {}
         x, backward = layer.emit(plan, x, **bare)
-        backwards.append(backward)
+        backwards.append(penalties.on_output(plan, layer, x, backward))
 
     target = _target_input(plan, objective)
     judged = _target_input(plan, objective) if objective.smoothed else target
@@ -147,8 +148,9 @@ def objective_plan(
 
     if training:
         _backward(plan, stack, backwards, grad)
-    if optimizer_row is not None:
-        plan.step("update", (), row=optimizer_row)
+    penalties.on_weights(plan, [weight for layer in stack for weight in layer.weights])
+    if update is not None:
+        update(plan)
     return plan
 
 

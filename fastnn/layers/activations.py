@@ -21,7 +21,7 @@ from fastnn.ops.activations import ROWS
 from fastnn.ops.gates import GATES
 
 from .base import Layer, Shape, size
-from .core import Activation, Dense, emit_activation, emit_affine, emit_gate, random_stream
+from .core import Activation, emit_activation, emit_affine, emit_gate, random_stream
 
 
 def _number(where: str, name: str, value: Any, least: float | None = 0.0) -> float:
@@ -364,7 +364,8 @@ class Maxout(Layer):
     """
 
     neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        name: values for name, values in Dense.neutral_options.items() if name != "lora_rank"
+        **Layer.neutral_options,
+        **dict.fromkeys(("kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint"), (None,)),
     }
 
     def __init__(

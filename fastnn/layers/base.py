@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from fastnn import config, initializers
+from fastnn import config, initializers, regularizers
 from fastnn._errors import unknown
 from fastnn.engine.arena import Parameter
 from fastnn.engine.plan import Plan
@@ -109,6 +109,8 @@ class Layer:
         dtype: "float32" or "float64"; by default fastnn.config.floatx().
         trainable: whether the optimizer may change the parameters.
         input_shape, input_dim, batch_input_shape: of the first layer of a Sequential, Keras's shorthands for an Input.
+        activity_regularizer: adds a penalty on the layer's output, divided by the number of samples, to the loss
+            (fastnn.regularizers).
         options: Keras's further arguments, at values that change nothing here.
 
     Raises:
@@ -117,7 +119,7 @@ class Layer:
     """
 
     # arguments of Keras that are not served, with the values that switch them off
-    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {"activity_regularizer": (None,), "autocast": (True,)}
+    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {"autocast": (True,)}
 
     def __init__(
         self,
@@ -128,6 +130,7 @@ class Layer:
         input_shape: Sequence[int] | None = None,
         input_dim: int | None = None,
         batch_input_shape: Sequence[int | None] | None = None,
+        activity_regularizer: Any = None,
         **options: Any,
     ) -> None:
         kind = type(self).__name__
@@ -136,6 +139,7 @@ class Layer:
         self.name = unique_name(kind) if name is None else take_name(kind, name)
         self.dtype = check_dtype(dtype, self.name)
         self._trainable = bool(trainable)
+        self.activity_regularizer = regularizer(activity_regularizer)
         if batch_input_shape is not None:
             input_shape = tuple(batch_input_shape)[1:]  # type: ignore[assignment]
         if input_dim is not None:
@@ -171,6 +175,8 @@ class Layer:
         config: dict[str, Any] = {"name": self.name, "dtype": self.dtype, "trainable": self.trainable}
         if self.declared_input_shape is not None:
             config["input_shape"] = list(self.declared_input_shape)
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = described(regularizers, self.activity_regularizer, self.name)
         return config
 
     @classmethod
@@ -203,12 +209,22 @@ class Layer:
         assert self.output_shape is not None
         return self.output_shape
 
-    def add_weight(self, name: str, shape: Shape, initializer: Any, trainable: bool = True) -> Parameter:
+    def add_weight(
+        self,
+        name: str,
+        shape: Shape,
+        initializer: Any,
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+    ) -> Parameter:
         """A parameter that starts from what the initializer draws; the model moves it into its arena later."""
         draw: Callable[..., npt.ArrayLike] | None = initializers.get(initializer)
         if draw is None:
             raise ValueError(f"{self.name}: expected an initializer for {name}. Received: None")
-        parameter = Parameter(f"{self.name}/{name}", shape, self.dtype, draw, trainable and self._trainable)
+        parameter = Parameter(
+            f"{self.name}/{name}", shape, self.dtype, draw, trainable and self._trainable, regularizer, constraint
+        )
         self.parameters.append(parameter)
         return parameter
 
@@ -265,6 +281,23 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name} input_shape={self.input_shape} built={self.built}>"
+
+
+def regularizer(identifier: Any) -> Any:
+    """A regularizer by name or config; an object with a gradient of its own is taken as it is."""
+    return identifier if hasattr(identifier, "gradient") else regularizers.get(identifier)
+
+
+def described(module: Any, thing: Any, where: str) -> dict[str, Any]:
+    """The config of a regularizer or constraint.
+
+    Raises:
+        ValueError: it is of a class that no config can name.
+    """
+    if type(thing).__module__ != module.__name__:
+        raise ValueError(f"{where}: only what stands in {module.__name__} has a config. Received: {thing!r}")
+    config: dict[str, Any] = module.serialize(thing)
+    return config
 
 
 def set_all(parameters: Sequence[Parameter], values: Sequence[npt.ArrayLike], where: str) -> None:

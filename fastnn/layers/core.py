@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastnn import activations, initializers, seeds
+from fastnn import activations, constraints, initializers, regularizers, seeds
 from fastnn.activations import LINEAR, ActivationSpec
 from fastnn.engine.arena import Parameter
 from fastnn.engine.plan import ABSENT, Plan
@@ -15,7 +15,7 @@ from fastnn.engine.step import Backward
 from fastnn.ops.activations import ROWS
 from fastnn.ops.gates import GATES
 
-from .base import Layer, Shape, check_shape, size
+from .base import Layer, Shape, check_shape, described, regularizer, size
 
 
 class InputLayer(Layer):
@@ -139,6 +139,9 @@ class Dense(Layer):
         activation: a name (see fastnn.activations), a function of fastnn.ops, or None for none.
         use_bias: whether to add b.
         kernel_initializer, bias_initializer: how W, shape (inputs, units), and b, shape (units,), start.
+        kernel_regularizer, bias_regularizer: penalties that the loss gets (fastnn.regularizers).
+        kernel_constraint, bias_constraint: what W and b are put back to after each update (fastnn.constraints), or
+            functions of the value.
 
     Raises:
         TypeError: an argument or activation that nobody knows.
@@ -147,9 +150,7 @@ class Dense(Layer):
 
     neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         **Layer.neutral_options,
-        **dict.fromkeys(
-            ("kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint", "lora_rank"), (None,)
-        ),
+        "lora_rank": (None,),
     }
 
     def __init__(
@@ -159,9 +160,14 @@ class Dense(Layer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         if isinstance(units, bool) or not isinstance(units, (int, np.integer)) or units < 1:
             raise ValueError(f"Dense: units must be a positive whole number. Received: {units!r}")
         self.units = int(units)
@@ -169,12 +175,23 @@ class Dense(Layer):
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer, self.bias_regularizer = regularizer(kernel_regularizer), regularizer(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
 
     def build(self, input_shape: Shape) -> None:
         if not input_shape:
             raise ValueError(f"{self.name}: expected inputs with an axis after the batch. Received: {input_shape}")
-        self.kernel = self.add_weight("kernel", (input_shape[-1], self.units), self.kernel_initializer)
-        self.bias = self.add_weight("bias", (self.units,), self.bias_initializer) if self.use_bias else None
+        self.kernel = self.add_weight(
+            "kernel", (input_shape[-1], self.units), self.kernel_initializer,
+            regularizer=self.kernel_regularizer, constraint=self.kernel_constraint,
+        )  # fmt: skip
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                "bias", (self.units,), self.bias_initializer,
+                regularizer=self.bias_regularizer, constraint=self.bias_constraint,
+            )  # fmt: skip
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return activated_shape(self.activation, (*input_shape[:-1], self.units), self.name)
@@ -192,7 +209,7 @@ class Dense(Layer):
         return out, lambda dy, need_dx: backward(after(dy, True), need_dx)
 
     def get_config(self) -> dict[str, Any]:
-        return {
+        config = {
             **super().get_config(),
             "units": self.units,
             "activation": activations.serialize(self.activation),
@@ -200,6 +217,11 @@ class Dense(Layer):
             "kernel_initializer": initializers.serialize(self.kernel_initializer),
             "bias_initializer": initializers.serialize(self.bias_initializer),
         }
+        for module, kind in ((regularizers, "regularizer"), (constraints, "constraint")):
+            for name in (f"kernel_{kind}", f"bias_{kind}"):
+                if getattr(self, name) is not None:
+                    config[name] = described(module, getattr(self, name), self.name)
+        return config
 
 
 class Activation(Layer):

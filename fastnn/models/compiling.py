@@ -84,6 +84,8 @@ class Compiled:
             ValueError: there is no loss, or loss, metrics and targets do not fit each other.
         """
         output, final = layers[-1].output_shape, getattr(layers[-1], "activation", None)
+        if layers[-1].activity_regularizer is not None:
+            final = None  # it looks at the activated output, so the loss cannot take the activation over
         key = (y.shape[1:], output, final, weighted)
         goal = self._goals.get(key)
         if goal is None:

@@ -51,7 +51,7 @@ def fit(
         if validation_split and validation_data is None:
             x, y, sample_weight, tail = split(x, y, sample_weight, validation_split, "fit")
         weights = sample_weights(sample_weight, class_weight, y, "fit")
-        source = _Arrays(model, x, y, weights, batch_size or DEFAULT_BATCH, shuffle, steps)
+        source = _Arrays(model, x, y, weights, batch_size, shuffle, steps)
         if tail is not None:
             validation_data = tail
             if source.goal.classifies:
@@ -81,6 +81,8 @@ def fit(
             hooks.on_epoch_end(epoch, logs)
             if model.stop_training:
                 break
+        if epochs:
+            model.runner.finalize()
     finally:
         if hooks.progbar is not None:
             hooks.progbar.close()
@@ -101,9 +103,19 @@ def _refuse_beside_batches(x: Any, **given: Any) -> None:
 class _Arrays:
     """Epochs over arrays, shuffled by index."""
 
-    def __init__(self, model: Model, x: Any, y: Any, weights: Any, batch: int, shuffle: Any, steps: int | None) -> None:
-        self.model, self.batch, self.shuffle = model, batch, bool(shuffle)
+    def __init__(
+        self, model: Model, x: Any, y: Any, weights: Any, batch: int | None, shuffle: Any, steps: int | None
+    ) -> None:
+        self.model, self.shuffle = model, bool(shuffle)
         self.data, self.goal = model.prepare(x, y, weights, "fit")
+        optimizer = model.optimizer
+        whole = optimizer is not None and optimizer.whole_batch
+        self.batch = batch = batch or (self.data.n if whole else DEFAULT_BATCH)
+        if whole and batch < self.data.n:
+            warn(
+                f"fit: {type(optimizer).__name__} expects all samples in one batch. "
+                f"Received: batch_size={batch} for {self.data.n} samples"
+            )
         every = -(-self.data.n // batch)
         self.steps = every if steps is None else steps
         self.walk: Pass | None = None

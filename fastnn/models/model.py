@@ -235,7 +235,7 @@ class Model:
             ValueError: a name is unknown (the message offers the nearest one), or an option is not served.
         """
         self._compiled, self._goal = Compiled(optimizer, loss, metrics, options), None
-        self._compiled.optimizer.iterations = 0
+        self._compiled.optimizer.restart()
         if self._runner is not None:
             self._runner.use(self._compiled.optimizer)
 

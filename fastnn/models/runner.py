@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnn import _native
 from fastnn.backend import current
-from fastnn.engine.arena import Arena
+from fastnn.engine.arena import Arena, Range
 from fastnn.engine.step import inference_plan, objective_plan
+from fastnn.engine.update import Update
 from fastnn.layers.base import Layer, Shape, size
 from fastnn.optimizers import Optimizer
 
@@ -30,7 +30,6 @@ Array = npt.NDArray[Any]
 PULSE = 0.05
 # steps whose scalars are computed ahead
 AHEAD = 1024
-SLOTS: dict[str, tuple[str, ...]] = {name: slots for name, slots, _ in _native.tables()["optimizers"]}
 
 
 class Runner:
@@ -70,15 +69,16 @@ class Runner:
 
     def slot_names(self) -> tuple[str, ...]:
         """What the optimizer remembers of every parameter."""
-        return SLOTS[self.optimizer.row] if self.optimizer is not None else ()
+        return self.optimizer.slot_names() if self.optimizer is not None else ()
 
     def slot(self, name: str) -> Array:
         """One of them, for the whole arena; it starts from the optimizer's value."""
         assert self.optimizer is not None
         if name not in self.slots:
             slot = self.slots[name] = self.arena.like()
-            for parameter, view in zip(self.arena.parameters, self.arena.views(slot)):
-                view[...] = self.optimizer.slot_value(name, parameter.value)
+            if name in self.optimizer.slots():
+                for parameter, view in zip(self.arena.parameters, self.arena.views(slot)):
+                    view[...] = self.optimizer.slot_value(name, parameter.value)
         return self.slots[name]
 
     # --------------------------------------------------------------------------------------------------------- programs
@@ -92,27 +92,50 @@ class Runner:
         """x, y -> scores."""
         return Executor(objective_plan(self.stack, self.input_size, goal.objective, self.dtype, batch))
 
-    def for_training(self, goal: Goal, batch: int, row: str | None) -> Executor:
-        """With the row of an optimizer, steps that update; without, the gradients alone."""
+    def for_training(self, goal: Goal, batch: int, updating: bool) -> Executor:
+        """Steps that end with the optimizer's update, or the gradients alone."""
         with self.updating:
-            return self._for_training(goal, batch, row)
+            return self._for_training(goal, batch, updating)
 
-    def _for_training(self, goal: Goal, batch: int, row: str | None) -> Executor:
+    def _for_training(self, goal: Goal, batch: int, updating: bool) -> Executor:
         if self.gradients is None:
             self.gradients = self.arena.like()
         views = zip(self.arena.parameters, self.arena.views(self.gradients))
+        update = Update(self.optimizer, self.arena, self.gradients, self.slot) if updating else None
         plan = objective_plan(
             self.stack, self.input_size, goal.objective, self.dtype, batch,
-            training=True, gradients={id(p): view for p, view in views if p.trainable}, optimizer_row=row,
+            training=True, gradients={id(p): view for p, view in views if p.trainable},
+            update=None if update is None else update.emit,
         )  # fmt: skip
-        if row is None or self.optimizer is None:
-            return Executor(plan)
-        slots = [self.slot(name) for name in self.slot_names()]
-        segments = [
-            (part.values, part.of(self.gradients), [part.of(slot) for slot in slots], 0.0, float(bool(part.kind)))
-            for part in self.arena.trainable_ranges(self.optimizer.decays)
-        ]
-        return Executor(plan, segments)
+        return Executor(plan, () if update is None else update.rows())
+
+    def finalize(self) -> None:
+        """The end of a training: parameters become their moving averages, where the optimizer keeps them."""
+        optimizer = self.optimizer
+        if optimizer is None or not optimizer.use_ema or not optimizer.steps:
+            return
+        with self.updating:
+            average = self.slot("moving_average")
+            for part in self.arena.trainable_ranges():
+                part.values[:] = part.of(average)
+
+    def gather(self, parts: Sequence[Range], flat: Array | None) -> Array:
+        """The trainable parameters (None) or their part of a gradient, in one vector of float64."""
+        pieces = [part.values if flat is None else part.of(flat) for part in parts]
+        return np.concatenate(pieces, dtype=np.float64) if pieces else np.empty(0)
+
+    def scatter(self, parts: Sequence[Range], values: Array) -> None:
+        """Write such a vector into the parameters."""
+        at = 0
+        for part in parts:
+            part.values[:] = values[at : at + part.size]
+            at += part.size
+
+    def constrain(self) -> None:
+        """Apply the constraints of the trainable parameters."""
+        for parameter, _ in self.arena.trainable_parameters():
+            if parameter.constraint is not None:
+                parameter.assign(parameter.constraint(parameter.value))
 
     # ---------------------------------------------------------------------------------------------------------- running
 
@@ -142,7 +165,7 @@ class Runner:
         """The loss of all samples as one mini-batch in training mode, and its gradient by the trainable parameters."""
         trainable = [p.trainable for p in self.arena.parameters]
         key = current(), "gradient", goal, data.n, *trainable
-        executor = self.pool.take(key, self.for_training, goal, data.n, None)
+        executor = self.pool.take(key, self.for_training, goal, data.n, False)
         predictions = np.empty((data.n, *self.output_shape), self.dtype)
         try:
             executor.program.bind(data.inputs, (predictions,) if goal.objective.predictions else ())
@@ -189,6 +212,9 @@ class Pass:
         if self.goal.outside:
             count = 1
         run = self._test if self.seed is None else self._train
+        optimizer = self.runner.optimizer
+        if self.seed is not None and optimizer is not None and optimizer.whole_batch:
+            count, run = 1, self._minimise
         ran = run(length, first, count, scores)
         self.done += ran
         scores.samples += ran * length
@@ -198,7 +224,8 @@ class Pass:
         return ran
 
     def _test(self, length: int, first: int, count: int, scores: Scores) -> int:
-        key = current(), self.goal, length
+        trained = [p.trainable for p in self.runner.arena.parameters]  # only these are penalised
+        key = current(), self.goal, length, *trained
         executor = self.runner.pool.take(key, self.runner.for_testing, self.goal, length)
         try:
             executor.program.bind(self.data.inputs, self.predictions)
@@ -214,23 +241,66 @@ class Pass:
         runner, optimizer = self.runner, self.runner.optimizer
         assert optimizer is not None
         how = [(p.trainable, optimizer.decays(p)) for p in runner.arena.parameters]
-        key = current(), self.goal, length, optimizer.row, *how
-        executor = runner.pool.take(key, runner.for_training, self.goal, length, optimizer.row)
+        key = current(), self.goal, length, optimizer.row, optimizer.plan_key(), *how
+        executor = runner.pool.take(key, runner.for_training, self.goal, length, True)
         try:
             executor.program.bind(self.data.inputs, self.predictions)
             executor.totals[:] = scores.totals
             with runner.updating:
-                at, count = optimizer.iterations, min(count, AHEAD)
+                at, count = optimizer.steps, min(count, AHEAD)
                 scalars = optimizer.scalars(at, count)
                 try:
                     executor.program.run(first, count, self.order, scalars, self.seed, at & 0xFFFFFFFF, PULSE)
                 finally:  # whatever Ctrl-C or a step in Python has interrupted, the count is that of the weights
                     ran = executor.program.done
-                    optimizer.iterations = at + ran
+                    optimizer.steps = at + ran
             scores.totals[:] = executor.totals
         finally:
             runner.pool.give(key, executor)
         return int(ran)
+
+    def _minimise(self, length: int, first: int, count: int, scores: Scores) -> int:
+        """One step of an optimizer that evaluates the loss itself; metrics are those before the step."""
+        runner, optimizer = self.runner, self.runner.optimizer
+        assert optimizer is not None
+        trainable = [p.trainable for p in runner.arena.parameters]
+        key = current(), "minimise", self.goal, length, *trainable
+        executor = runner.pool.take(key, runner.for_training, self.goal, length, False)
+        program = executor.program
+        try:
+            program.bind(self.data.inputs, self.predictions)
+            with runner.updating:
+                at = optimizer.steps
+                parts = runner.arena.trainable_ranges()
+                first_predictions: list[Array] = []
+                judged = False
+
+                def evaluate(x: Array) -> tuple[float, Array]:
+                    nonlocal judged
+                    runner.scatter(parts, x)
+                    executor.totals[:] = 0
+                    program.run(first, 1, self.order, None, self.seed, at & 0xFFFFFFFF)
+                    if not judged:
+                        scores.totals += executor.totals
+                        first_predictions.extend(p[first : first + length].copy() for p in self.predictions)
+                        judged = True
+                    assert runner.gradients is not None
+                    return float(executor.totals[0]) / length, runner.gather(parts, runner.gradients)
+
+                before = runner.gather(parts, None)
+                try:
+                    after, _ = optimizer.minimise(before, evaluate)  # type: ignore[attr-defined]
+                except BaseException:  # Ctrl-C among others: as if the step had not begun
+                    runner.scatter(parts, before)
+                    raise
+                runner.scatter(parts, after)
+                runner.constrain()
+                for predictions, kept in zip(self.predictions, first_predictions):
+                    predictions[first : first + length] = kept
+                optimizer.steps = at + 1
+        finally:
+            runner.pool.give(key, executor)
+        return 1
 
 
 def shuffled(n: int, seed: int, number: int) -> npt.NDArray[np.int64]:

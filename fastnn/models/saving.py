@@ -2,7 +2,7 @@
 
     model.json                format version, class and config, compile settings, seeds and counters, metadata
     weights.safetensors       every parameter, by "layer/name"
-    optimizer.safetensors     every slot of the optimizer, by "slot/layer/name"
+    optimizer.safetensors     every slot of the optimizer, by "slot/layer/name"; state of the whole, by "model/name"
 
 Files are written beside their target, flushed to disk and renamed, so an interrupted save leaves the old file.  Reading
 trusts nothing: sizes are checked before anything is unpacked, classes come from closed lists, and nothing is allocated
@@ -37,6 +37,8 @@ Array = npt.NDArray[Any]
 
 FORMAT = 1
 SUFFIX, WEIGHTS_SUFFIX = ".fastnn", ".safetensors"
+# before the names of the optimizer's state that is not kept for each parameter
+WHOLE = "model"
 DESCRIPTION, WEIGHTS, OPTIMIZER = "model.json", "weights.safetensors", "optimizer.safetensors"
 # a JSON description of a model, even of a large one, is far below this
 LARGEST_JSON = 64 * 2**20
@@ -119,7 +121,7 @@ def _write(model: Model, stream: IO[bytes]) -> None:
         archive.writestr(DESCRIPTION, text)
         if model.built and model.layers:
             archive.writestr(WEIGHTS, _weights(model))
-            slots = dict(_slots(model))
+            slots = {**dict(_slots(model)), **_whole_state(model)}
             if slots:
                 archive.writestr(OPTIMIZER, _to_safetensors(slots))
 
@@ -137,11 +139,17 @@ def _to_safetensors(arrays: dict[str, Array]) -> bytes:
 
 
 def _slots(model: Model) -> Iterator[tuple[str, Array]]:
-    """The optimizer's state, where there is one yet."""
+    """The optimizer's state for each parameter, where there is one yet."""
     runner = model.runner
     for slot, flat in runner.slots.items():
         for parameter, view in zip(runner.arena.parameters, runner.arena.views(flat)):
             yield f"{slot}/{parameter.name}", view
+
+
+def _whole_state(model: Model) -> dict[str, Array]:
+    """The part of the optimizer's state that belongs to no single parameter."""
+    optimizer = model.optimizer
+    return {} if optimizer is None else {f"{WHOLE}/{name}": a for name, a in optimizer.state_arrays().items()}
 
 
 def _description(model: Model) -> dict[str, Any]:
@@ -156,7 +164,7 @@ def _description(model: Model) -> dict[str, Any]:
             "optimizer": optimizers.serialize(model._compiled.optimizer),
             "loss": _identifier(model.loss, losses),
             "metrics": list(_metric_identifiers(model._compiled.metrics)),
-            "iterations": model._compiled.optimizer.iterations,
+            "iterations": model._compiled.optimizer.steps,
         }
     return {
         "format": FORMAT,
@@ -296,13 +304,16 @@ def _restore(model: Model, compiled: dict[str, Any], slots: bytes | None) -> Non
     assert model.optimizer is not None
     if slots is not None:
         found = _from_safetensors(slots)
+        whole = {name: found.pop(name) for name in list(found) if name.startswith(f"{WHOLE}/")}
+        size = sum(part.size for part in model.runner.arena.trainable_ranges())
+        model.optimizer.set_state_arrays({name[len(WHOLE) + 1 :]: array for name, array in whole.items()}, size)
         for name in model.runner.slot_names():
             model.runner.slot(name)
         places = dict(_slots(model))
         _check(found, {name: (view.shape, view.dtype) for name, view in places.items()})
         for name, view in places.items():
             view[...] = found[name]
-    model.optimizer.iterations = _whole(compiled, "iterations", 2**63)
+    model.optimizer.steps = _whole(compiled, "iterations", 2**63)
 
 
 def _whole(described: dict[str, Any], name: str, end: int) -> int:

@@ -58,12 +58,14 @@ from fastnn.ops.simplex import (
     sparsemax,
     sparsemax_backward,
 )
+from fastnn.ops.tensor_optimizers import adafactor_, lamb_, lars_, muon_
 
 _generated = _activations.functions | _learned.functions | _gates.functions
 _generated |= _losses.functions | _row_losses.functions | _optimizers.functions
 globals().update(_generated)
 
 __all__ = [
+    "adafactor_",
     "affine",
     "affine_backward",
     "avgpool2d",
@@ -93,6 +95,8 @@ __all__ = [
     "he_normal",
     "he_uniform",
     "im2col",
+    "lamb_",
+    "lars_",
     "lecun_normal",
     "lecun_uniform",
     "log_softmax",
@@ -103,6 +107,7 @@ __all__ = [
     "maxout_backward",
     "maxpool2d",
     "maxpool2d_backward",
+    "muon_",
     "orthogonal",
     "random_bits",
     "registry",

@@ -43,10 +43,12 @@ from fastnn.ops.simplex import (
     sparsemax,
     sparsemax_backward,
 )
+from fastnn.ops.tensor_optimizers import adafactor_, lamb_, lars_, muon_
 
 __all__ = [
     "adadelta_",
     "adadelta_many",
+    "adafactor_",
     "adagrad_",
     "adagrad_many",
     "adam_",
@@ -213,6 +215,10 @@ __all__ = [
     "kl_divergence",
     "kl_divergence_backward",
     "kl_divergence_with_grad",
+    "lamb_",
+    "lamb_direction_",
+    "lamb_direction_many",
+    "lars_",
     "leaky_relu",
     "leaky_relu_backward",
     "leaky_relu_grad",
@@ -266,6 +272,7 @@ __all__ = [
     "multi_margin",
     "multi_margin_backward",
     "multi_margin_with_grad",
+    "muon_",
     "nadam_",
     "nadam_many",
     "nesterov_",
@@ -2316,6 +2323,34 @@ def rprop_many(
     take_back: bool = False,
 ) -> None:
     """`rprop_` for many parameters in one call."""
+
+def lamb_direction_(
+    p: NDArray[Any],
+    g: Any,
+    m: NDArray[Any],
+    v: NDArray[Any],
+    direction: NDArray[Any],
+    gain: float,
+    root_scale: float,
+    one_minus_beta1: float,
+    one_minus_beta2: float,
+    eps: float,
+) -> None:
+    """The direction of LAMB's step, which is Adam's; how far to go follows from the norms of p and of the direction."""
+
+def lamb_direction_many(
+    p: Any,
+    g: Any,
+    m: Any,
+    v: Any,
+    direction: Any,
+    gain: float,
+    root_scale: float,
+    one_minus_beta1: float,
+    one_minus_beta2: float,
+    eps: float,
+) -> None:
+    """`lamb_direction_` for many parameters in one call."""
 
 def adam_raw_(
     p: NDArray[Any], g: Any, m: NDArray[Any], v: NDArray[Any], b1: float, b2: float, a: float, s: float, eps: float

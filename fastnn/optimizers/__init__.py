@@ -9,8 +9,10 @@ Libraries give one name to different rules: where epsilon stands, what a weight 
 measured in. `flavor` says whose rule is meant, and whose defaults: "keras" (the default), "torch", "book" (Deep
 Learning from Scratch) or "paper" (where the method was published). docs/optimizers.md has all of them in a table.
 
-Not here: clipping of gradients, moving averages of weights, loss scaling, gradient accumulation. Passing such an
-option, with a value that would switch it on, is a ValueError.
+What every optimizer can do besides - clipping of gradients, their accumulation, a moving average of the weights -
+stands in `TrainingOptions` (options.py).
+
+Not here: scaling of the loss. Passing that option is a ValueError.
 """
 
 from __future__ import annotations
@@ -18,17 +20,21 @@ from __future__ import annotations
 from typing import Any
 
 from fastnn._registry import Registry
+from fastnn.optimizers.adafactor import Adafactor
 from fastnn.optimizers.adam import Adam, Adamax, AdamW, Nadam, RAdam
 from fastnn.optimizers.adaptive import Adadelta, Adagrad, RMSprop
 from fastnn.optimizers.averaging import ASGD, ScheduleFreeAdamW
 from fastnn.optimizers.base import LearningRate, Optimizer
 from fastnn.optimizers.ftrl import Ftrl
+from fastnn.optimizers.lbfgs import LBFGS
 from fastnn.optimizers.sgd import SGD
 from fastnn.optimizers.signs import Lion, Rprop
+from fastnn.optimizers.tensor import Lamb, Lars, Muon
 
 __all__ = [
-    "ASGD", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "LearningRate", "Lion", "Nadam",
-    "Optimizer", "RAdam", "RMSprop", "Rprop", "ScheduleFreeAdamW", "deserialize", "get", "serialize",
+    "ASGD", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lars",
+    "LearningRate", "Lion", "Muon", "Nadam", "Optimizer", "RAdam", "RMSprop", "Rprop", "ScheduleFreeAdamW",
+    "deserialize", "get", "serialize",
 ]  # fmt: skip
 
 
@@ -61,6 +67,7 @@ def deserialize(config: dict[str, Any]) -> Optimizer:
 
 _CLASSES: tuple[type[Optimizer], ...] = (
     *(SGD, Adam, RMSprop, Adagrad, Adadelta, AdamW, Adamax, Nadam, RAdam),
+    *(Lamb, Lars, Muon, Adafactor, LBFGS),
     *(Ftrl, Lion, Rprop, ASGD, ScheduleFreeAdamW),
 )
 # PyTorch's spelling, where snake case does not meet it

@@ -12,9 +12,11 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnn import _native
 from fastnn._errors import unknown
 from fastnn._registry import from_config
 from fastnn.ops import _optimizer_scalars as formulas
+from fastnn.optimizers.options import DEFAULTS, TrainingOptions
 from fastnn.schedules import LearningRateSchedule, deserialize, serialize
 
 LearningRate: TypeAlias = "float | LearningRateSchedule | Callable[[int], float]"
@@ -22,28 +24,22 @@ Flavors: TypeAlias = "Mapping[str, Mapping[str, float]]"
 Scalar: TypeAlias = "float | NDArray[np.float64]"
 Self = TypeVar("Self", bound="Optimizer")
 
+_SLOTS: dict[str, tuple[str, ...]] = {name: slots for name, slots, _ in _native.tables()["optimizers"]}
 # Scalars are computed ahead for this many steps.
 _BLOCK = 1024
 
 # Options of Keras that do not work here yet, each with the values that leave it off.
 _ABSENT_OPTIONS: dict[str, tuple[object, ...]] = {
-    "clipnorm": (None,),
-    "clipvalue": (None,),
-    "global_clipnorm": (None,),
-    "use_ema": (False, None),
-    "ema_momentum": (0.99, None),
-    "ema_overwrite_frequency": (None,),
     "loss_scale_factor": (None,),
-    "gradient_accumulation_steps": (None,),
     "decay": (0.0, None),
 }
 # Options that every class has, beside the arguments in its own signature.
-_COMMON_OPTIONS = ("lr", "flavor", "decoupled_weight_decay", "exclude_from_weight_decay", *_ABSENT_OPTIONS)
+_COMMON_OPTIONS = ("lr", "flavor", "decoupled_weight_decay", "exclude_from_weight_decay", *DEFAULTS, *_ABSENT_OPTIONS)
 # Flavors that add a weight decay to the gradient unless told otherwise: the L2 penalty of the loss.
 _COUPLED = ("torch", "book")
 
 
-class Optimizer:
+class Optimizer(TrainingOptions):
     """Base class; subclasses define `_row` (or `row`), `_flavors`, `_hyper_parameters` and `_row_scalars`.
 
     Parameters
@@ -92,7 +88,8 @@ class Optimizer:
         exclude_from_weight_decay: Iterable[str] = (),
         **options: Any,
     ) -> None:
-        self._refuse(options)
+        self._refuse({name: value for name, value in options.items() if name not in DEFAULTS})
+        self._take_options({name: value for name, value in options.items() if name in DEFAULTS})
         if flavor not in self._flavors:
             raise unknown(f"flavor of {type(self).__name__}", flavor, self._flavors)
         self.flavor = flavor
@@ -108,7 +105,7 @@ class Optimizer:
                 f"Received: learning_rate={rate!r}"
             )
         self.name = name or type(self).__name__.lower()
-        self.iterations = 0
+        self.steps = 0
         decay = self._default("weight_decay") if weight_decay is None else weight_decay
         self.weight_decay = None if decay is None else _number("weight_decay", decay)
         if decoupled_weight_decay is None:
@@ -171,6 +168,14 @@ class Optimizer:
         """The part of a parameter that the decoupled weight decay takes in each step."""
         return rate * (self.weight_decay or 0.0)
 
+    def group(self, parameter: Any) -> int:
+        """Of rules that treat some tensors in another way: which this one belongs to, counted from 0."""
+        return 0
+
+    def emit(self, update: Any) -> None:
+        """Add the steps of the rule to a plan; see fastnn.engine.update.Update."""
+        update.apply(self.row)
+
     # ---------------------------------------------------------------------------------------------------- for everyone
 
     @property
@@ -182,12 +187,20 @@ class Optimizer:
     def learning_rate(self) -> float:
         """The rate of the next update; it can be set to a number, a schedule or a function of the step."""
         if callable(self._learning_rate):
-            return _number("learning_rate", self._learning_rate(self.iterations))
+            return _number("learning_rate", self._learning_rate(self.steps))
         return self._learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value: LearningRate) -> None:
         self._learning_rate: LearningRate = value if callable(value) else _number("learning_rate", value)
+
+    def slots(self) -> tuple[str, ...]:
+        """What the row remembers of every parameter, in its order; "gradient" stands for the gradient itself."""
+        return _SLOTS[self.row]
+
+    def slot_names(self) -> tuple[str, ...]:
+        """All that is remembered of every parameter."""
+        return (*(name for name in self.slots() if name != "gradient"), *self.option_slots())
 
     def slot_value(self, name: str, parameter: NDArray[Any]) -> ArrayLike:
         """What the state called `name` of this parameter starts from."""
@@ -227,12 +240,13 @@ class Optimizer:
         return not any(re.search(pattern, parameter.name) for pattern in self._undecayed_names)
 
     def scalars(self, first_step: int, count: int) -> NDArray[np.float64]:
-        """The scalars of the updates first_step, ..., first_step + count - 1, counted from 0.
+        """The scalars of the mini-batches first_step, ..., first_step + count - 1, counted from 0.
 
         Returns
         -------
         ndarray of float64, shape (count, 3 + n), contiguous and read-only
-            gradient_scale, l2, decay, then the n scalars of the row.
+            gradient_scale, l2, decay, then the n scalars of the row; in front of them the numbers of the options in
+            use (`columns`).
         """
         own = [getattr(self, name) for name in self._hyper_parameters]
         if any(
@@ -240,7 +254,7 @@ class Optimizer:
         ):
             # Not computed ahead: nobody knows what a function will return later.
             return self._compute(first_step, count)
-        key = (self.row, self._learning_rate, self.weight_decay, self.decoupled_weight_decay, *own)
+        key = (self.row, self._learning_rate, self.weight_decay, self.decoupled_weight_decay, self.plan_key(), *own)
         start = first_step - self._first
         if key != self._key or start < 0 or start + count > len(self._block):
             self._block = self._compute(first_step, max(count, _BLOCK))
@@ -261,6 +275,7 @@ class Optimizer:
             "name": self.name, "learning_rate": _plain("learning_rate", self._learning_rate),
             "weight_decay": self.weight_decay, "flavor": self.flavor,
             "decoupled_weight_decay": self.decoupled_weight_decay,
+            **self._option_config(),
             **({"exclude_from_weight_decay": excluded} if excluded else {}),
             **own,
         }  # fmt: skip
@@ -278,11 +293,14 @@ class Optimizer:
     def _compute(self, first_step: int, count: int) -> NDArray[np.float64]:
         rate = np.empty(count)
         rate[:] = _series("learning_rate", self._learning_rate, first_step, count)
-        row = self._row_scalars(np.arange(first_step, first_step + count, dtype=np.float64) + 1.0, rate)
+        steps, every = np.arange(first_step, first_step + count), self.gradient_accumulation_steps or 1
+        row = self._row_scalars((steps // every).astype(np.float64) + 1.0, rate)
         if self.decoupled_weight_decay:
-            block = formulas.with_common(row, count, decay=self._decay(rate))
+            block = formulas.with_common(row, count, 1.0 / every, decay=self._decay(rate))
         else:
-            block = formulas.with_common(row, count, l2=self.weight_decay or 0.0)
+            block = formulas.with_common(row, count, 1.0 / every, l2=self.weight_decay or 0.0)
+        if self.columns:
+            block = np.hstack([self._option_columns(steps), block])
         block.flags.writeable = False
         return block
 

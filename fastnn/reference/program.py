@@ -7,21 +7,15 @@ followed through a training step with a debugger and the compiled engine has som
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from . import kernels
+from . import kernels, tensors  # noqa: F401 - tensors registers its steps
+from .steps import STEPS, operation
 
 ABSENT = -1
-STEPS: dict[str, Callable[..., None]] = {}
-
-
-def operation(function: Callable[..., None]) -> Callable[..., None]:
-    """Register a step function under its own name."""
-    STEPS[function.__name__] = function
-    return function
 
 
 class Program:
@@ -85,6 +79,8 @@ class Program:
             self.scalars = None if scalars is None else scalars[done]
             with np.errstate(all="ignore"):
                 for entry in self.plan.steps:
+                    if entry.when >= 0 and not self.scalars[entry.when]:
+                        continue
                     STEPS[entry.op](self, entry, *(None if b == ABSENT else self.arrays[b] for b in entry.buffers))
             for output, array in zip(self.plan.outputs, self.outputs):
                 rows = array.reshape(-1)
@@ -118,9 +114,10 @@ def affine(program: Program, step: Any, x: Any, w: Any, b: Any, y: Any, z: Any) 
 @operation
 def gemm(program: Program, step: Any, a: Any, b: Any, c: Any) -> None:
     ta, tb, m, n, k = step.ints
+    alpha, beta = step.reals or (1.0, 0.0)
     a = table(a, k, m) if ta else table(a, m, k)
     b = table(b, n, k) if tb else table(b, k, n)
-    kernels.gemm(a, b, table(c, m, n), bool(ta), bool(tb), 1.0, 0.0)
+    kernels.gemm(a, b, table(c, m, n), bool(ta), bool(tb), alpha, beta)
 
 
 @operation
@@ -403,14 +400,6 @@ def score(program: Program, step: Any, values: Any, counted: Any) -> None:
     rows, slot, divisor, ignore = step.ints
     factor = program.plan.batch * divide_by(divisor, counted, ignore) if divisor else step.reals[0]
     program.totals[slot] += factor * values[:rows].sum()
-
-
-@operation
-def update(program: Program, step: Any) -> None:
-    for p, g, slots, l2, decay in program.segments:
-        scale, coupled, decoupled, *rest = program.scalars
-        common = scale, coupled * decay + l2, decoupled * decay
-        kernels.optimizer_update(step.row, p, g, tuple(slots), (*common, *rest))
 
 
 @operation

@@ -11,6 +11,7 @@ Common to all optimizers is what comes before the row, in `regularize`.
 ``adaptive``            scaled by the gradients so far: adagrad, adadelta, rmsprop and its kin, ftrl
 ``adam``                running means of gradient and square: adam, amsgrad, adamax, nadam, radam
 ``signs``               steps that know the gradient's sign only: lion, rprop
+``tensor``              steps that look at whole tensors: lamb, lars, adafactor, muon
 ======================  ==========================================================================
 """
 
@@ -32,11 +33,13 @@ from fastnn.reference.optimizers.adaptive import (
 )
 from fastnn.reference.optimizers.descent import asgd, momentum, nesterov, sgd
 from fastnn.reference.optimizers.signs import lion, rprop
+from fastnn.reference.optimizers.tensor import adafactor, lamb, lamb_direction, lars, muon, trust_ratio
 
 __all__ = [
-    "adadelta", "adagrad", "adam", "adamax", "amsgrad", "asgd", "ftrl", "ftrl_power", "lion", "momentum", "nadam",
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "amsgrad", "asgd", "ftrl", "ftrl_power", "lamb",
+    "lamb_direction", "lars", "lion", "momentum", "muon", "nadam",
     "nesterov", "radam", "regularize", "rmsprop", "rmsprop_centered", "rmsprop_centered_momentum", "rmsprop_momentum",
-    "rprop", "schedule_free_adamw", "sgd",
+    "rprop", "schedule_free_adamw", "sgd", "trust_ratio",
 ]  # fmt: skip
 
 

@@ -1,0 +1,375 @@
+"""What surrounds the optimizer's rule: hand-computed steps, both backends, any number of threads, files, errors."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import Sequential, load_model, optimizers, regularizers
+from fastnn.layers import Activation, Dense, Input
+from fastnn.testing import gradcheck_model
+
+RNG = np.random.default_rng(1)
+X, Y = RNG.normal(size=(60, 5)), RNG.integers(0, 3, 60)
+
+
+class Cosine(regularizers.Regularizer):
+    """One of a user: sum(1 - cos x)."""
+
+    def __call__(self, x):
+        return float(np.sum(1 - np.cos(x)))
+
+    def gradient(self, x):
+        return np.sin(x)
+
+
+def single(optimizer, w=(3.0, -4.0), **dense):
+    """y = w . x on one sample (1, 1) with the loss -y: the gradient of the loss by w is what `step` makes it."""
+    model = Sequential([Input((2,), dtype="float64"), Dense(1, dtype="float64", use_bias=False, **dense)])
+    model.set_weights([np.reshape(w, (2, 1))])
+    model.compile(optimizer, "mse")
+    return model
+
+
+def step(model, gradient):
+    """One mini-batch whose gradient by the kernel is this: mse of x . w against a target chosen for it."""
+    x = np.array([gradient], np.float64)
+    y = x @ model.get_weights()[0] - 0.5  # 2 (x . w - y) x = x
+    loss = model.train_on_batch(x, y)
+    return model.get_weights()[0][:, 0], loss
+
+
+def network(optimizer, dtype="float64", units=7, seed=2, **dense):
+    model = Sequential(
+        [
+            Input((5,), dtype=dtype),
+            Dense(units, "tanh", dtype=dtype, **dense),
+            Dense(units, dtype=dtype, **dense),
+            Activation("tanh"),
+            Dense(3, "softmax", dtype=dtype),
+        ]
+    )
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.normal(size=w.shape, scale=0.5) for w in model.weights])
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    model._seed = 3
+    return model
+
+
+# -------------------------------------------------------------------------------------------------------- single steps
+
+
+@pytest.mark.parametrize(
+    ("options", "gradient", "moved"),
+    [
+        ({"clipnorm": 1.0}, (3.0, 4.0), (0.6, 0.8)),
+        ({"clipnorm": 5.5}, (3.0, 4.0), (3.0, 4.0)),
+        ({"clipnorm": 0.0}, (3.0, 4.0), (3.0, 4.0)),
+        ({"global_clipnorm": 2.0}, (3.0, 4.0), (1.2, 1.6)),
+        ({"clipvalue": 1.5}, (1.0, -4.0), (1.0, -1.5)),
+        ({"clipnorm": 1.0}, (0.0, 0.0), (0.0, 0.0)),
+    ],
+)
+def test_clipping(options, gradient, moved, backend):
+    found, _ = step(single(optimizers.SGD(1.0, **options)), gradient)
+    np.testing.assert_allclose(found, np.array([3.0, -4.0]) - moved, rtol=1e-15)
+
+
+@pytest.mark.parametrize("options", [{"clipnorm": 1.0}, {"global_clipnorm": 1.0}, {"clipvalue": 1.0}])
+def test_nan_in_nan_out(options, backend):
+    model = single(optimizers.SGD(1.0, **options))
+    with pytest.warns(RuntimeWarning, match="NaN"):
+        model.train_on_batch(np.array([[np.nan, 1.0]]), np.zeros((1, 1)))
+    assert np.isnan(model.get_weights()[0]).all()
+
+
+def test_each_parameter_has_its_own_norm(backend):
+    """A kernel of gradient (3, 4) and a bias of gradient 1: the norms are 5 and 1, together sqrt(26)."""
+    for options, scales in (
+        ({"clipnorm": 2.5}, (0.5, 1.0)),
+        ({"global_clipnorm": 2.0}, (2 / math.sqrt(26), 2 / math.sqrt(26))),
+    ):
+        model = Sequential([Input((2,), dtype="float64"), Dense(1, dtype="float64")])
+        model.set_weights([np.zeros((2, 1)), np.zeros(1)])
+        model.compile(optimizers.SGD(1.0, **options), "mse")
+        model.train_on_batch(np.array([[3.0, 4.0]]), np.array([[-0.5]]))
+        kernel, bias = model.get_weights()
+        np.testing.assert_allclose(kernel[:, 0], [-3 * scales[0], -4 * scales[0]], rtol=1e-14)
+        np.testing.assert_allclose(bias, [-scales[1]], rtol=1e-14)
+
+
+def test_accumulation(backend):
+    model = single(optimizers.SGD(0.5, gradient_accumulation_steps=3))
+    optimizer = model.optimizer
+    for number, gradient in enumerate([(1.0, 2.0), (2.0, 0.0), (3.0, 4.0), (9.0, 9.0)], 1):
+        found, _ = step(model, gradient)
+        assert (optimizer.steps, optimizer.iterations) == (number, number // 3)
+        expected = [3.0, -4.0] if number < 3 else [3.0 - 0.5 * 2.0, -4.0 - 0.5 * 2.0]
+        np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
+def test_moving_average(backend):
+    """w goes 3, 2, 1, 0: the average begins with the first value that an update has made."""
+    model = single(optimizers.SGD(1.0, use_ema=True, ema_momentum=0.5), (3.0, 3.0))
+    for _ in range(3):
+        found, _ = step(model, (1.0, 1.0))
+    np.testing.assert_allclose(found, [0.0, 0.0], atol=1e-15)
+    average = model.optimizer_state["moving_average"][0][:, 0]
+    np.testing.assert_allclose(average, [0.5 * (0.5 * 2 + 0.5 * 1) + 0.5 * 0] * 2, rtol=1e-15)
+    model.runner.finalize()
+    np.testing.assert_array_equal(model.get_weights()[0][:, 0], average)
+
+
+def test_fit_ends_with_the_averages_and_a_single_step_does_not(backend):
+    one, other = (network(optimizers.Adam(0.1, use_ema=True, ema_momentum=0.9)) for _ in range(2))
+    one.fit(X, Y, batch_size=20, epochs=2, shuffle=False, verbose=0)
+    for _ in range(2):
+        for at in range(0, 60, 20):
+            other.train_on_batch(X[at : at + 20], Y[at : at + 20])
+    assert not np.allclose(one.get_weights()[0], other.get_weights()[0])
+    np.testing.assert_allclose(one.get_weights()[0], other.optimizer_state["moving_average"][0], rtol=1e-12)
+    untrained = network(optimizers.SGD(use_ema=True))
+    before = untrained.get_weights()
+    untrained.fit(X, Y, epochs=1, initial_epoch=1, verbose=0)
+    np.testing.assert_array_equal(untrained.get_weights()[0], before[0])
+
+
+@pytest.mark.parametrize(
+    ("regularizer", "penalty", "slope"),
+    [
+        (regularizers.L1(0.1), 0.7, (0.1, -0.1)),
+        (regularizers.L2(0.1), 2.5, (0.6, -0.8)),
+        (regularizers.L1L2(0.1, 0.01), 0.95, (0.16, -0.18)),
+        (Cosine(), 2 - math.cos(3) - math.cos(4), (math.sin(3), -math.sin(4))),
+    ],
+)
+def test_regularizers(regularizer, penalty, slope, backend):
+    model = single(optimizers.SGD(1.0), kernel_regularizer=regularizer)
+    x = np.zeros((4, 2))  # no gradient but that of the penalty
+    assert model.evaluate(x, np.zeros((4, 1)), batch_size=3, verbose=0) == pytest.approx(penalty, rel=1e-14)
+    assert model.train_on_batch(x, np.zeros((4, 1))) == pytest.approx(penalty, rel=1e-14)
+    np.testing.assert_allclose(model.get_weights()[0][:, 0], [3.0 - slope[0], -4.0 - slope[1]], rtol=1e-14)
+
+
+def test_infinite_weights_cost_what_the_formula_says(backend):
+    model = single(optimizers.SGD(1.0), (np.inf, 2.0), kernel_regularizer=regularizers.L1(0.5))
+    loss = model.evaluate(np.ones((1, 2)), np.zeros((1, 1)), verbose=0)
+    assert loss == np.inf
+
+
+@pytest.mark.parametrize("regularizer", [regularizers.L1L2(0.1, 0.2), Cosine()])
+def test_activity_counts_once_per_sample(regularizer, backend):
+    model = Sequential(
+        [Input((3,), dtype="float64"), Dense(2, activity_regularizer=regularizer, dtype="float64", use_bias=False)]
+    )
+    model.set_weights([np.arange(6.0).reshape(3, 2) / 4])
+    model.compile("sgd", "mse")
+    x = RNG.normal(size=(8, 3))
+    y = model.predict(x, verbose=0)
+    expected = np.square(y).mean() + regularizer(y) / 8
+    assert model.evaluate(x, np.zeros((8, 2)), verbose=0) == pytest.approx(expected, rel=1e-13)
+
+
+def test_activity_of_an_output_that_the_loss_would_take_over(backend):
+    model = network(optimizers.SGD())
+    model.layers[-1].activity_regularizer = regularizers.L2(3.0)
+    y = model.predict(X, verbose=0)
+    expected = -np.log(y[np.arange(60), Y]).mean() + 3 * np.square(y).sum() / 60
+    assert model.evaluate(X, Y, batch_size=60, verbose=0) == pytest.approx(expected, rel=1e-12)
+
+
+def test_constraints(backend):
+    found, _ = step(single(optimizers.SGD(1.0), kernel_constraint="non_neg"), (1.0, 1.0))
+    np.testing.assert_array_equal(found, [2.0, 0.0])
+    found, _ = step(single(optimizers.SGD(1.0), kernel_constraint=lambda w: np.round(w / 10, 1)), (1.0, 1.0))
+    np.testing.assert_allclose(found, [0.2, -0.5], rtol=1e-15)
+    model = single(optimizers.SGD(1.0), kernel_constraint=lambda w: w[:1])
+    with pytest.raises(ValueError, match=r"the constraint must keep the shape \(2, 1\). Received: \(1, 1\)"):
+        step(model, (1.0, 1.0))
+
+
+def test_lars_and_lamb_by_hand(backend):
+    found, _ = step(single(optimizers.Lars(0.5, momentum=0.0, weight_decay=0.1, trust_coefficient=0.2)), (6.0, 8.0))
+    ratio = 0.2 * 5 / (10 + 0.1 * 5)
+    np.testing.assert_allclose(found, [3 - 0.5 * ratio * (6 + 0.3), -4 - 0.5 * ratio * (8 - 0.4)], rtol=1e-14)
+    # Adam's first direction is the sign of the gradient, of norm sqrt(2)
+    found, _ = step(single(optimizers.Lamb(0.1, epsilon=0.0)), (6.0, 8.0))
+    np.testing.assert_allclose(found, [3 - 0.1 * 5 / math.sqrt(2), -4 - 0.1 * 5 / math.sqrt(2)], rtol=1e-12)
+
+
+def test_muon_makes_steps_orthogonal():
+    """With enough iterations of the cubic that converges, the step is U V^T of the gradient."""
+    g = RNG.normal(size=(4, 6))
+    for gradient in (g, g.T.copy()):
+        p, m = np.zeros_like(gradient), np.zeros_like(gradient)
+        fastnn.ops.muon_(p, gradient, m, 1.0, 0.0, False, 0.0, 60, 1.5, -0.5, 0.0, 0.0)
+        u, _, vt = np.linalg.svd(gradient, full_matrices=False)
+        np.testing.assert_allclose(-p, u @ vt, atol=1e-12)
+
+
+# ------------------------------------------------------------------------------------------------------------ gradients
+
+
+@pytest.mark.parametrize(
+    "regularizer",
+    [regularizers.L1(0.3), regularizers.L2(0.3), regularizers.OrthogonalRegularizer(0.5), Cosine()],
+    ids=lambda r: type(r).__name__,
+)
+def test_the_gradient_is_that_of_the_penalised_loss(regularizer, backend):
+    for where in ("kernel_regularizer", "activity_regularizer"):
+        model = network(optimizers.SGD(), **{where: regularizer})
+        if where == "kernel_regularizer" or not isinstance(regularizer, regularizers.OrthogonalRegularizer):
+            gradcheck_model(model, X[:6], Y[:6])
+
+
+# -------------------------------------------------------------------------------------------- backends, threads, files
+
+SETTINGS = {
+    "clipnorm": lambda: (optimizers.Adam(0.03, clipnorm=0.05), {}),
+    "global": lambda: (optimizers.RMSprop(0.01, global_clipnorm=0.1), {}),
+    "value": lambda: (optimizers.SGD(0.1, momentum=0.9, clipvalue=0.01), {}),
+    "accumulation": lambda: (optimizers.Adam(0.03, gradient_accumulation_steps=3, clipnorm=0.05), {}),
+    "ema": lambda: (optimizers.AdamW(0.03, use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=5), {}),
+    "penalties": lambda: (
+        optimizers.SGD(0.1, global_clipnorm=1.0),
+        {"kernel_regularizer": "l1_l2", "bias_regularizer": "l2", "activity_regularizer": "l2"},
+    ),
+    "orthogonal": lambda: (optimizers.SGD(0.1), {"kernel_regularizer": "orthogonal_regularizer"}),
+    "constraints": lambda: (optimizers.SGD(0.1), {"kernel_constraint": "max_norm", "bias_constraint": "non_neg"}),
+    "lamb": lambda: (optimizers.Lamb(0.01, weight_decay=0.1), {}),
+    "lars": lambda: (optimizers.Lars(1.0, nesterov=True, clipnorm=0.5, gradient_accumulation_steps=2), {}),
+    "muon": lambda: (optimizers.Muon(0.01, global_clipnorm=0.5, use_ema=True), {}),
+    "adafactor": lambda: (optimizers.Adafactor(0.05, clipnorm=0.3, gradient_accumulation_steps=2), {}),
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+def test_native_and_reference_agree(setting):
+    found = {}
+    for name in ("native", "reference"):
+        with fastnn.use_backend(name):
+            optimizer, dense = setting()
+            model = network(optimizer, **dense)
+            history = model.fit(X, Y, batch_size=8, epochs=6, verbose=0).history["loss"]
+            found[name] = [*model.get_weights(), np.array(history)]
+    for native, reference in zip(found["native"], found["reference"], strict=True):
+        np.testing.assert_allclose(native, reference, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+def test_any_number_of_threads_gives_the_same_bits(setting):
+    """Layers large enough for several blocks and a team."""
+    x, y = RNG.normal(size=(96, 5)).astype(np.float32), RNG.integers(0, 3, 96)
+    found = {}
+    for threads in (1, 2, 3, 8):
+        with fastnn.num_threads(threads):
+            optimizer, dense = setting()
+            model = network(optimizer, "float32", units=260, **dense)
+            history = model.fit(x, y, batch_size=48, epochs=2, verbose=0).history["loss"]
+            found[threads] = b"".join(w.tobytes() for w in model.get_weights()), history
+    assert all(other == found[1] for other in found.values())
+
+
+@pytest.mark.parametrize("setting", [*SETTINGS.values(), lambda: (optimizers.LBFGS(max_iter=5), {})],
+                         ids=[*SETTINGS, "lbfgs"])  # fmt: skip
+def test_a_file_in_the_middle_of_training_changes_nothing(setting, tmp_path):
+    optimizer, dense = setting()
+    model = network(optimizer, **dense)
+    batch = None if model.optimizer.whole_batch else 16
+    for at in range(0, 48, 12):  # in the middle of an accumulation
+        model.train_on_batch(X[at : at + 12], Y[at : at + 12])
+    model.save(tmp_path / "m.fastnn")
+    loaded = load_model(tmp_path / "m.fastnn")
+    assert loaded.get_config() == model.get_config()
+    assert loaded.optimizer.get_config() == model.optimizer.get_config()
+    assert loaded.optimizer.steps == model.optimizer.steps == 4
+    for one in (model, loaded):
+        one.fit(X, Y, batch_size=batch, epochs=2, verbose=0)
+    for one, other in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_a_file_cannot_name_is_refused(tmp_path):
+    for dense in ({"kernel_regularizer": Cosine()}, {"activity_regularizer": Cosine()}, {"bias_constraint": abs}):
+        with pytest.raises(ValueError, match=r"has a config\. Received"):
+            network(optimizers.SGD(), **dense).save(tmp_path / "m.fastnn")
+
+
+# --------------------------------------------------------------------------------------------------------------- L-BFGS
+
+
+@pytest.mark.parametrize("search", [None, "strong_wolfe"])
+def test_lbfgs_finds_the_least_squares_solution(search, backend):
+    x, y = RNG.normal(size=(40, 5)), RNG.normal(size=(40, 2))
+    model = Sequential([Input((5,), dtype="float64"), Dense(2, dtype="float64")])
+    model.compile(optimizers.LBFGS(line_search_fn=search, max_iter=60, tolerance_change=1e-15), "mse")
+    losses = model.fit(x, y, epochs=2, verbose=0).history["loss"]
+    best, *_ = np.linalg.lstsq(np.c_[x, np.ones(40)], y, rcond=None)
+    np.testing.assert_allclose(np.vstack([*model.get_weights()]), best, atol=1e-5)
+    assert losses[1] < losses[0] and model.optimizer.steps == 2
+
+
+def test_lbfgs_takes_whole_batches():
+    model = network("lbfgs")
+    with pytest.warns(UserWarning, match="LBFGS expects all samples in one batch. Received: batch_size=16 for 60"):
+        model.fit(X, Y, batch_size=16, verbose=0)
+    assert model.optimizer.steps == 4
+    model.fit(X, Y, verbose=0)
+    assert model.optimizer.steps == 5
+    model.compile(model.optimizer, "sparse_categorical_crossentropy")
+    assert model.optimizer.state_arrays() == {}
+
+
+def test_lbfgs_leaves_frozen_weights_and_obeys_constraints():
+    model = network(optimizers.LBFGS(max_iter=5), kernel_constraint="non_neg")
+    model.layers[1].trainable = False
+    before = model.get_weights()
+    model.fit(X, Y, epochs=2, verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[2], before[2])
+    assert (model.get_weights()[0] >= 0).all() and not np.array_equal(model.get_weights()[0], before[0])
+
+
+# --------------------------------------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: optimizers.SGD(clipnorm=1.0, clipvalue=2.0), "only one of clipnorm, clipvalue and global_clipnorm"),
+        (lambda: optimizers.SGD(clipnorm="much"), "clipnorm must be a finite number. Received: clipnorm='much'"),
+        (lambda: optimizers.SGD(gradient_accumulation_steps=1), "a whole number >= 2 or None. Received"),
+        (lambda: optimizers.SGD(gradient_accumulation_steps=2.5), "a whole number >= 2 or None. Received"),
+        (lambda: optimizers.SGD(use_ema=True, ema_momentum=1.5), "in the range [0, 1]. Received: ema_momentum=1.5"),
+        (lambda: optimizers.SGD(use_ema=True, ema_overwrite_frequency=-1), "a whole number >= 1 or None"),
+        (lambda: optimizers.SGD(clipnom=1.0), "Did you mean 'clipnorm'"),
+        (lambda: optimizers.LBFGS(clipnorm=1.0), "Received: {'clipnorm': 1.0}"),
+        (lambda: optimizers.LBFGS(max_iter=0), "max_iter must be a whole number >= 1"),
+        (lambda: optimizers.LBFGS(line_search_fn="armijo"), "None or 'strong_wolfe'. Received: 'armijo'"),
+        (lambda: optimizers.Muon(exclude_layers=["("]), "exclude_layers must hold regular expressions"),
+        (lambda: optimizers.Muon(ns_steps=-1), "ns_steps must be a whole number >= 0"),
+        (lambda: optimizers.Lars(momentum=2.0), "momentum must be a float between"),
+        (lambda: optimizers.Adafactor(clip_threshold=0.0), "clip_threshold must be above 0"),
+        (lambda: Dense(2, kernel_regularizer="l3"), "Unknown regularizer 'l3'"),
+        (lambda: Dense(2, bias_constraint="positive"), "Unknown constraint 'positive'"),
+    ],
+)
+def test_errors(make, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make()
+
+
+def test_a_plan_says_how_many_numbers_its_steps_read():
+    from fastnn import _native
+    from fastnn.engine.plan import Plan
+
+    plan = Plan(np.float64, 1)
+    x = plan.input(1)
+    plan.step("clip_values", (x,), ints=(1,), reals=(1.0,), when=4)
+    program = _native.kernels.Program(plan)
+    program.bind((np.ones((1, 1)),), ())
+    with pytest.raises(ValueError, match=r"expected 5 scalars for each step. Received: \(1, 4\)"):
+        program.run(0, 1, None, np.ones((1, 4)))
