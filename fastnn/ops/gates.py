@@ -124,8 +124,8 @@ def _define(name: str, gate: str, words: str) -> None:
             f"Gradient of `{name}`.\n\n``da = dy * {formula}``, ``db = {gate}_backward(dy * a, ...)``",
         ),
     )  # fmt: skip
-    functions[name] = operation("rows", _sample(2, False), row=gate, backward=op)(forward)
-    functions[op] = operation("rows", _sample(2, True), row=gate)(backward)
+    functions[name] = operation("rows", _sample(2, False), backward=op)(forward)
+    functions[op] = operation("rows", _sample(2, True))(backward)
 
 
 for _name, (_gate, _words) in GATES.items():
