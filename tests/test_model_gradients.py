@@ -8,6 +8,7 @@ import pytest
 import fastnn
 from fastnn import Sequential, activations, losses, optimizers
 from fastnn.layers import Activation, Dense, Dropout, Flatten, Input
+from fastnn.ops.gates import GATES
 from fastnn.testing import gradcheck_model
 
 ACTIVATIONS = [*activations.ROWS, *activations.ROW_WISE]
@@ -54,11 +55,12 @@ def test_every_activation_with_every_loss(backend, activation, loss):
     function, wants = LOSSES[loss]
     y = targets(function, len(X))
     output = None if wants == "any" else wants
-    hidden = random_net(dense(3, activation), dense(3, output))
+    halved = 2 if activation in GATES else 1  # a gate takes two columns for one
+    hidden = random_net(dense(3 * halved, activation), dense(3, output))
     hidden.compile("sgd", function)
     assert gradcheck_model(hidden, X, y) <= 1
     if wants in ("any", activation):
-        last = random_net(dense(3, "tanh"), dense(3, activation))
+        last = random_net(dense(3, "tanh"), dense(3 * halved, activation))
         last.compile("sgd", function)
         assert gradcheck_model(last, X, y, rtol=1e-5) <= 1
 

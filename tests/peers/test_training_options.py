@@ -29,15 +29,20 @@ EXACT = {"beta_1": 7 / 8, "beta_2": 31 / 32, "epsilon": 2.0**-20}  # of Adam
 @pytest.fixture(autouse=True)
 def double(monkeypatch):
     """Keras computes many things in float32 whatever it is given; this is where it decides that."""
-    narrow = pytest.importorskip("keras.src.backend.common.dtypes").BIT64_TO_BIT32_DTYPE
-    monkeypatch.setitem(narrow, "float64", "float64")
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    keras.config.set_floatx(before)
+    dtypes = pytest.importorskip("keras.src.backend.common.dtypes")
+    remembering = [function for function in vars(dtypes).values() if hasattr(function, "cache_clear")]
+    with monkeypatch.context() as patch:
+        patch.setitem(dtypes.BIT64_TO_BIT32_DTYPE, "float64", "float64")
+        before, threads = keras.config.floatx(), torch.get_num_threads()
+        keras.config.set_floatx("float64")
+        torch.set_num_threads(1)
+        for function in remembering:  # what it has decided before
+            function.cache_clear()
+        yield
+        torch.set_num_threads(threads)
+        keras.config.set_floatx(before)
+    for function in remembering:
+        function.cache_clear()
 
 
 def data(samples=STEPS // 2 * BATCH):
