@@ -8,6 +8,12 @@ INLINE real FN(times_unless_0)(real a, real x) { return select((a == K(0)) & (x 
 /* x^y for x >= 0; x = 0 counts as the smallest normal number, so that no exponent makes it infinite. */
 INLINE real FN(power)(real x, real y) { return fexp(y * flog(fmax(x, REAL_MIN))); }
 
+/* x^(y - 1), likewise. */
+INLINE real FN(power_less_1)(real x, real y) {
+    const real log_x = flog(fmax(x, REAL_MIN));
+    return fexp(y * log_x - log_x);
+}
+
 /* a / b for 0 <= a <= b; 0 / 0 is 0 */
 INLINE real FN(ratio)(real a, real b) { return a / fmax(b, REAL_MIN); }
 

@@ -34,12 +34,15 @@ def double(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setitem(dtypes.BIT64_TO_BIT32_DTYPE, "float64", "float64")
         before, threads = keras.config.floatx(), torch.get_num_threads()
+        policy = keras.config.dtype_policy()  # set once, by the first layer that asks for it
         keras.config.set_floatx("float64")
+        keras.config.set_dtype_policy("float64")
         torch.set_num_threads(1)
         for function in remembering:  # what it has decided before
             function.cache_clear()
         yield
         torch.set_num_threads(threads)
+        keras.config.set_dtype_policy(policy)
         keras.config.set_floatx(before)
     for function in remembering:
         function.cache_clear()
