@@ -17,7 +17,7 @@
 
 #include "groups.h"
 
-#include "soft_exponential.h"
+#include "learned_math.h"
 
 #include "learned.h"
 

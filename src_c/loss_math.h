@@ -2,9 +2,6 @@
 
 INLINE real FN(square)(real x) { return x * x; }
 
-/* a * x, but 0 where a is 0 and x infinite: what has no weight counts nothing. */
-INLINE real FN(times_unless_0)(real a, real x) { return select((a == K(0)) & (x == x), K(0), a * x); }
-
 /* x^y for x >= 0; x = 0 counts as the smallest normal number, so that no exponent makes it infinite. */
 INLINE real FN(power)(real x, real y) { return fexp(y * flog(fmax(x, REAL_MIN))); }
 

@@ -11,7 +11,8 @@
  *   fabs_, fsqrt          exact operations without errno
  *   fclamp(x, a, b)       x held between two bounds
  *   fblocked(dy)          what a slope of zero lets through: 0, or NaN
- *   fscaled(x, a)         x * a, where a slope a of zero gives 0 also for infinite x
+ *   fscaled(x, a)         x * a, where a slope a of zero gives 0 also for infinite x; a is the same for all elements
+ *   ftimes(a, x)          the same for an a of each element
  *
  * There is no include guard around the dtype part: it is meant to be included once per dtype.
  */
@@ -31,6 +32,7 @@
 #undef fclamp
 #undef fblocked
 #undef fscaled
+#undef ftimes
 
 #if REAL_BITS == 64
 #define real double
@@ -83,4 +85,11 @@ INLINE real FN(blocked_)(real x) { return select(x == x, K(0), x); }
 INLINE real FN(scaled_)(real x, real a) {
     const real product = x * a;
     return select(product == product, product, fblocked(x));
+}
+
+/* a * x, but 0 where a is 0 and x infinite: what has no weight counts nothing. */
+#define ftimes FN(times_)
+INLINE real FN(times_)(real a, real x) {
+    const real product = a * x; /* as a sum of conditions it would not be vectorised everywhere */
+    return select(a == K(0), select(x == x, a, x), product);
 }

@@ -16,6 +16,7 @@
 #define FASTNN_REAL_MATH_ONCE
 #define fmax FN(max_)
 #define fmin FN(min_)
+#define ffinite FN(finite_)
 #define fcopysign FN(copysign_)
 #define fsign FN(sign_)
 #define frint FN(rint_)
@@ -121,6 +122,16 @@ INLINE real FN(min_)(real a, real b) { return select(a < b || a != a, a, b); }
 /* x cut off at a limit; NaN stays NaN. */
 INLINE real FN(at_least)(real low, real x) { return select(low > x, low, x); }
 INLINE real FN(at_most)(real high, real x) { return select(high < x, high, x); }
+
+OPAQUE(lowest, -REAL_MAX);
+OPAQUE(highest, REAL_MAX);
+
+/* x drawn in between the largest numbers; NaN stays NaN.  A constant (dy = 1 in a derivative) is finite; the limits are
+ * opaque, and comparing them with it would be scalar code before the loop. */
+INLINE real FN(finite_)(real x) {
+    const real inside = FN(at_least)(FN(lowest), FN(at_most)(FN(highest), x));
+    return __builtin_constant_p(x) ? x : inside;
+}
 
 /* 1, -1, or x itself where it is 0 or NaN. */
 INLINE real FN(sign_)(real x) { return select(x > 0, K(1), select(x < 0, K(-1), x)); }
