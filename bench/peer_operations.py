@@ -8,7 +8,7 @@ its manual suggests; gradients through ATen's own backward functions where they 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -184,6 +184,12 @@ def torch_forward(name: str) -> Function | None:
     return (lambda x, out, f=composed[name]: f(x)) if name in composed else None
 
 
+@lru_cache(maxsize=1)
+def log_sigmoid_buffer(x: Any) -> Any:
+    """What PyTorch's forward pass leaves for its backward pass."""
+    return torch.ops.aten.log_sigmoid_forward(x)[1]
+
+
 def torch_backward(name: str) -> Function | None:
     """f(dy, x, y, out) of PyTorch."""
     if torch is None:
@@ -212,7 +218,9 @@ def torch_backward(name: str) -> Function | None:
         "hard_shrink": lambda dy, x, y, out: a.hardshrink_backward.grad_input(dy, x, 0.5, grad_input=out),
         "soft_shrink": lambda dy, x, y, out: a.softshrink_backward.grad_input(dy, x, 0.5, grad_input=out),
         "threshold": lambda dy, x, y, out: a.threshold_backward.grad_input(dy, x, 0, grad_input=out),
-        "log_sigmoid": lambda dy, x, y, out: a.log_sigmoid_backward.grad_input(dy, x, torch.empty(0), grad_input=out),
+        "log_sigmoid": lambda dy, x, y, out: a.log_sigmoid_backward.grad_input(
+            dy, x, log_sigmoid_buffer(x), grad_input=out
+        ),
         "exponential": lambda dy, x, y, out: torch.mul(dy, y, out=out),
     }
     return own.get(name) or _by_autograd(name)

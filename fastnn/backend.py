@@ -142,7 +142,11 @@ class Backend(Protocol):
         row_loss: Rows | None,
         params: Params,
     ) -> None: ...
-    # the same for losses of whole rows, with one gradient for each input; probs: softmax of the input
+    # the sum of the losses of all elements (0-d to n-d arrays of one shape); grad = grad_scale * the derivative of each
+    def loss_sum(
+        self, row: str, pred: Array, target: Array, grad_scale: float, grad: Array | None, params: Params
+    ) -> float: ...
+    # as elementwise_loss, for losses of whole rows, with one gradient for each input; probs: softmax of the input
     def row_loss(
         self,
         row: str,

@@ -17,6 +17,7 @@
 #define fmax FN(max_)
 #define fmin FN(min_)
 #define ffinite FN(finite_)
+#define fwithin FN(within_)
 #define fcopysign FN(copysign_)
 #define fsign FN(sign_)
 #define frint FN(rint_)
@@ -125,6 +126,9 @@ INLINE real FN(at_most)(real high, real x) { return select(high < x, high, x); }
 
 OPAQUE(lowest, -REAL_MAX);
 OPAQUE(highest, REAL_MAX);
+
+/* x held between two bounds that are parameters, by a minimum and a maximum; NaN stays NaN. */
+INLINE real FN(within_)(real x, real low, real high) { return FN(at_least)(low, FN(at_most)(high, x)); }
 
 /* x drawn in between the largest numbers; NaN stays NaN.  A constant (dy = 1 in a derivative) is finite; the limits are
  * opaque, and comparing them with it would be scalar code before the loop. */

@@ -36,6 +36,7 @@ cdef extern from "fastnn_kernels.h" nogil:
         const char *name
         const char *reduce
         const char *params
+        int sums
 
     ctypedef struct fastnn_optimizer:
         const char *name

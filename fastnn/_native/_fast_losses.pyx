@@ -5,9 +5,9 @@ from libc.stdint cimport int32_t, int64_t
 
 from fastnn._native._core cimport (
     FASTNN_MAX_PARAMS, FASTNN_ROW_LOSS_categorical_cross_entropy, FASTNN_ROW_LOSS_cross_entropy_of_softmax,
-    FASTNN_ROW_LOSS_softmax_cross_entropy, fastnn_dtype_kernels, fastnn_loss_args,
+    FASTNN_ROW_LOSS_softmax_cross_entropy, fastnn_loss_args,
 )
-from fastnn._native._ops cimport RELEASE_GIL, data_of, read_params, table_of
+from fastnn._native._ops cimport RELEASE_GIL, data_of, read_params, run_loss_sum, sum_in_order, table_of
 from fastnn._native._simple cimport fresh_or, is_simple, overlap, same_kind
 
 cdef enum:
@@ -15,24 +15,6 @@ cdef enum:
     MOST_ROWS = 256          # of a loss whose working memory is on the stack
 
 cnp.import_array()
-
-
-cdef double sum_in_order(const double *x, ssize_t n) noexcept nogil:
-    """Pairwise, eight lanes at the bottom."""
-    cdef double lane[8]
-    cdef double few = 0
-    cdef ssize_t i, j, half
-    if n > 128:
-        half = n // 16 * 8
-        return sum_in_order(x, half) + sum_in_order(x + half, n - half)
-    for j in range(8):
-        lane[j] = 0
-    for i in range(n // 8):
-        for j in range(8):
-            lane[j] += x[8 * i + j]
-    for i in range(n // 8 * 8, n):
-        few += x[i]
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7])) + few
 
 
 def total(cnp.ndarray losses) -> float:
@@ -86,16 +68,26 @@ cdef inline bint is_labels(cnp.ndarray t, cnp.ndarray p) noexcept:
     return True
 
 
-cdef bint run_loss(int row, loss_fn by_rows, fastnn_loss_args *a, cnp.ndarray p, object targets,
-                   double *sum) except -1:
-    """Apply an element-wise row or a loss of whole rows to p and targets, once the gradient's memory is known.
+cdef bint run_elements(int row, fastnn_loss_args *a, cnp.ndarray p, object targets, double *sum) except -1:
+    """Apply an element-wise row to p and targets; False if the targets are no simple case.
+
+    grad, grad_scale and params are the caller's.
+    """
+    if not cnp.PyArray_CheckExact(targets) or not is_simple(targets) or not same_kind(p, <cnp.ndarray>targets):
+        return False
+    a.pred, a.target = cnp.PyArray_DATA(p), cnp.PyArray_DATA(<cnp.ndarray>targets)
+    sum[0] = run_loss_sum(row, a, p)
+    return True
+
+
+cdef bint run_rows_loss(loss_fn by_rows, fastnn_loss_args *a, cnp.ndarray p, object targets, double *sum) except -1:
+    """Apply a loss of whole rows to p and targets, once the gradient's memory is known.
 
     False if the targets are no simple case. grad, probs, grad_scale and params are the caller's.
     """
     cdef double losses[MOST_ROWS]
     cdef int32_t few_labels[MOST_ROWS]
     cdef int32_t *labels = few_labels
-    cdef const fastnn_dtype_kernels *k = table_of(p)
     cdef cnp.ndarray t
     cdef char *memory = NULL
     cdef bint sparse = False, done = True
@@ -103,7 +95,7 @@ cdef bint run_loss(int row, loss_fn by_rows, fastnn_loss_args *a, cnp.ndarray p,
         return False
     t = <cnp.ndarray>targets
     if not (is_simple(t) and same_kind(p, t)):
-        if by_rows == NULL or not is_labels(t, p):
+        if not is_labels(t, p):
             return False
         sparse = True
     a.cols = cnp.PyArray_DIM(p, cnp.PyArray_NDIM(p) - 1)
@@ -121,16 +113,10 @@ cdef bint run_loss(int row, loss_fn by_rows, fastnn_loss_args *a, cnp.ndarray p,
         done = read_labels(t, a.rows, a.cols, labels)
     if done:
         if cnp.PyArray_SIZE(p) < RELEASE_GIL:
-            if by_rows == NULL:
-                k.elementwise_loss(row, a)
-            else:
-                by_rows(a)
+            by_rows(a)
         else:
             with nogil:
-                if by_rows == NULL:
-                    k.elementwise_loss(row, a)
-                else:
-                    by_rows(a)
+                by_rows(a)
         if sum != NULL:
             sum[0] = sum_in_order(a.row_loss, a.rows)
     PyMem_Free(memory)
@@ -146,6 +132,13 @@ cdef object grad_for(object p, object t, object out):
     return fresh_or(out, <cnp.ndarray>p, None)
 
 
+cdef inline ssize_t loss_count(int row, cnp.ndarray p) noexcept:
+    """How many losses a mean is taken over: elements, or samples where a sample's loss is a sum; p is not empty."""
+    if not table_of(p).loss[row].sums:
+        return cnp.PyArray_SIZE(p)
+    return cnp.PyArray_SIZE(p) // cnp.PyArray_DIM(p, cnp.PyArray_NDIM(p) - 1)
+
+
 def loss(int row, p, t, tuple params, reduction):
     """An element-wise loss."""
     cdef double values[FASTNN_MAX_PARAMS]
@@ -155,26 +148,27 @@ def loss(int row, p, t, tuple params, reduction):
     if mean < 0 or not is_simple(p):
         return None
     read_params(params, values)
-    a.grad, a.probs, a.grad_scale, a.params = NULL, NULL, 0, values
-    if not run_loss(row, NULL, &a, <cnp.ndarray>p, t, &sum):
+    if cnp.PyArray_SIZE(<cnp.ndarray>p) == 0:
         return None
-    return sum * (a.cols * (1.0 / cnp.PyArray_SIZE(<cnp.ndarray>p) if mean else 1.0))
+    a.grad, a.grad_scale, a.params = NULL, 0, values
+    if not run_elements(row, &a, <cnp.ndarray>p, t, &sum):
+        return None
+    return sum * (1.0 / loss_count(row, <cnp.ndarray>p) if mean else 1.0)
 
 
 def loss_backward(int row, p, t, tuple params, scale, out):
     cdef double values[FASTNN_MAX_PARAMS]
     cdef fastnn_loss_args a
-    cdef double factor
+    cdef double sum
     if scale is not None and type(scale) is not float:
         return None
     grad = grad_for(p, t, out)
     if grad is None or cnp.PyArray_SIZE(<cnp.ndarray>p) == 0:
         return None
-    factor = 1.0 / cnp.PyArray_SIZE(<cnp.ndarray>p) if scale is None else <double>scale
     read_params(params, values)
-    a.grad, a.probs, a.params = data_of(grad), NULL, values
-    a.grad_scale = factor * cnp.PyArray_DIM(<cnp.ndarray>p, cnp.PyArray_NDIM(<cnp.ndarray>p) - 1)
-    return grad if run_loss(row, NULL, &a, <cnp.ndarray>p, t, NULL) else None
+    a.grad, a.params = data_of(grad), values
+    a.grad_scale = 1.0 / loss_count(row, <cnp.ndarray>p) if scale is None else <double>scale
+    return grad if run_elements(row, &a, <cnp.ndarray>p, t, &sum) else None
 
 
 def loss_with_grad(int row, p, t, tuple params, reduction, out):
@@ -188,13 +182,12 @@ def loss_with_grad(int row, p, t, tuple params, reduction, out):
     grad = grad_for(p, t, out)
     if grad is None or cnp.PyArray_SIZE(<cnp.ndarray>p) == 0:
         return None
-    factor = 1.0 / cnp.PyArray_SIZE(<cnp.ndarray>p) if mean else 1.0
+    factor = 1.0 / loss_count(row, <cnp.ndarray>p) if mean else 1.0
     read_params(params, values)
-    a.grad, a.probs, a.params = data_of(grad), NULL, values
-    a.grad_scale = factor * cnp.PyArray_DIM(<cnp.ndarray>p, cnp.PyArray_NDIM(<cnp.ndarray>p) - 1)
-    if not run_loss(row, NULL, &a, <cnp.ndarray>p, t, &sum):
+    a.grad, a.params, a.grad_scale = data_of(grad), values, factor
+    if not run_elements(row, &a, <cnp.ndarray>p, t, &sum):
         return None
-    return sum * (a.cols * factor), grad
+    return sum * factor, grad
 
 
 cdef inline double row_factor(cnp.ndarray p, bint mean) noexcept:
@@ -212,8 +205,8 @@ def softmax_cross_entropy(logits, targets, reduction):
         return None
     probs = fresh_or(None, <cnp.ndarray>logits, None)
     a.grad, a.probs, a.grad_scale, a.params = NULL, data_of(probs), 1, NULL
-    if not run_loss(0, row_loss_of(logits, FASTNN_ROW_LOSS_softmax_cross_entropy), &a, <cnp.ndarray>logits, targets,
-                    &sum):
+    if not run_rows_loss(row_loss_of(logits, FASTNN_ROW_LOSS_softmax_cross_entropy), &a, <cnp.ndarray>logits, targets,
+                         &sum):
         return None
     return sum * row_factor(<cnp.ndarray>logits, mean), probs
 
@@ -230,8 +223,8 @@ def softmax_cross_entropy_with_grad(logits, targets, reduction, out):
         return None
     a.grad, a.probs, a.params = data_of(grad), NULL, NULL
     a.grad_scale = row_factor(<cnp.ndarray>logits, mean)
-    if not run_loss(0, row_loss_of(logits, FASTNN_ROW_LOSS_softmax_cross_entropy), &a, <cnp.ndarray>logits, targets,
-                    &sum):
+    if not run_rows_loss(row_loss_of(logits, FASTNN_ROW_LOSS_softmax_cross_entropy), &a, <cnp.ndarray>logits, targets,
+                         &sum):
         return None
     return sum * a.grad_scale, grad
 
@@ -245,8 +238,8 @@ def softmax_cross_entropy_backward(probs, targets, scale, out):
         return None
     a.grad, a.probs, a.params = data_of(grad), NULL, NULL
     a.grad_scale = row_factor(<cnp.ndarray>probs, True) if scale is None else <double>scale
-    if not run_loss(0, row_loss_of(probs, FASTNN_ROW_LOSS_cross_entropy_of_softmax), &a, <cnp.ndarray>probs, targets,
-                    NULL):
+    if not run_rows_loss(row_loss_of(probs, FASTNN_ROW_LOSS_cross_entropy_of_softmax), &a, <cnp.ndarray>probs, targets,
+                         NULL):
         return None
     return grad
 
@@ -258,8 +251,8 @@ def cross_entropy(probs, targets, double eps, reduction):
     if mean < 0 or not is_simple(probs):
         return None
     a.grad, a.probs, a.grad_scale, a.params = NULL, NULL, 1, &eps
-    if not run_loss(0, row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets,
-                    &sum):
+    if not run_rows_loss(row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets,
+                         &sum):
         return None
     return sum * row_factor(<cnp.ndarray>probs, mean)
 
@@ -273,8 +266,8 @@ def cross_entropy_backward(probs, targets, double eps, scale, out):
         return None
     a.grad, a.probs, a.params = data_of(grad), NULL, &eps
     a.grad_scale = row_factor(<cnp.ndarray>probs, True) if scale is None else <double>scale
-    if not run_loss(0, row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets,
-                    NULL):
+    if not run_rows_loss(row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets,
+                         NULL):
         return None
     return grad
 
@@ -291,7 +284,7 @@ def cross_entropy_with_grad(probs, targets, double eps, reduction, out):
         return None
     a.grad, a.probs, a.params = data_of(grad), NULL, &eps
     a.grad_scale = row_factor(<cnp.ndarray>probs, mean)
-    if not run_loss(0, row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets,
-                    &sum):
+    if not run_rows_loss(row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets,
+                         &sum):
         return None
     return sum * a.grad_scale, grad

@@ -3,8 +3,8 @@ cimport numpy as cnp
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
 from fastnn._native._core cimport (
-    FASTNN_F32, FASTNN_F64, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS, fastnn_dtype_kernels, gemm_task, kernels,
-    map_backward_fn, map_fn, rows_backward_fn, rows_fn,
+    FASTNN_F32, FASTNN_F64, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS, fastnn_dtype_kernels, fastnn_loss_args, gemm_task,
+    kernels, map_backward_fn, map_fn, rows_backward_fn, rows_fn,
 )
 
 cdef enum:
@@ -26,6 +26,8 @@ ctypedef struct update_task:
 cdef int map_arrays(map_fn one, map_backward_fn two, cnp.ndarray x, object z, cnp.ndarray y, object params) except -1
 cdef int run_rows(rows_fn one, rows_backward_fn two, cnp.ndarray x, object z, cnp.ndarray y, ssize_t rows,
                   ssize_t cols, ssize_t out_cols) except -1
+cdef double run_loss_sum(int row, fastnn_loss_args *args, cnp.ndarray pred) except? -1
+cdef double sum_in_order(const double *x, ssize_t n) noexcept nogil
 cdef int run_gemm(gemm_task *t) except -1
 cdef int run_update(update_task *t) except -1
 cdef int read_scalars(object scalars, double *values) except -1

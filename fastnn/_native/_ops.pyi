@@ -34,6 +34,9 @@ def elementwise_loss(
     row_loss: Any,
     params: tuple[Any, ...],
 ) -> Any: ...
+def loss_sum(
+    row: Any, pred: NDArray[Any], target: NDArray[Any], grad_scale: float, grad: Any, params: tuple[Any, ...]
+) -> float: ...
 def row_loss(
     row: Any,
     inputs: tuple[Any, ...],

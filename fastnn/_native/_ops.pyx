@@ -5,6 +5,7 @@ arrays into chunks for the threads and release the GIL when the work is worth it
 check by themselves, stand in _fast_*.pyx.
 """
 cimport numpy as cnp
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -254,6 +255,90 @@ def elementwise_loss(row, cnp.ndarray pred, cnp.ndarray target, row_weight, doub
     a.grad_scale, a.params = grad_scale, values
     with nogil:
         k.elementwise_loss(loss, &a)
+
+
+cdef enum:
+    LOSS_BLOCK = 4096        # elements whose losses one thread adds up before the sums of all blocks are added
+    FEW_BLOCKS = 64          # whose sums are on the stack
+
+ctypedef struct loss_task:
+    const fastnn_dtype_kernels *k
+    int row
+    fastnn_loss_args args    # of the whole array; grad_scale: of each element
+    ssize_t n
+    ssize_t item
+    double *sums
+
+
+cdef void loss_block(void *task, ssize_t block) noexcept nogil:
+    cdef loss_task *t = <loss_task *>task
+    cdef fastnn_loss_args a = t.args
+    cdef ssize_t first = block * LOSS_BLOCK
+    cdef double divisor
+    a.rows, a.cols = 1, min(<ssize_t>LOSS_BLOCK, t.n - first)
+    divisor = 1 if t.k.loss[t.row].sums else <double>a.cols
+    a.pred, a.target = <const char *>a.pred + first * t.item, <const char *>a.target + first * t.item
+    if a.grad != NULL:
+        a.grad = <char *>a.grad + first * t.item
+    a.row_loss = t.sums + block
+    a.grad_scale *= divisor
+    t.k.elementwise_loss(t.row, &a)
+    t.sums[block] *= divisor
+
+
+cdef double run_loss_sum(int row, fastnn_loss_args *args, cnp.ndarray pred) except? -1:
+    """The sum of the losses of all elements of contiguous arrays."""
+    cdef double few[FEW_BLOCKS]
+    cdef double sum
+    cdef loss_task t
+    cdef ssize_t blocks
+    cdef int threads
+    t.k, t.row, t.args, t.sums = table_of(pred), row, args[0], few
+    t.n, t.item = cnp.PyArray_SIZE(pred), cnp.PyArray_ITEMSIZE(pred)
+    t.args.row_weight = NULL
+    blocks = (t.n + LOSS_BLOCK - 1) // LOSS_BLOCK
+    if blocks > FEW_BLOCKS:
+        t.sums = <double *>PyMem_Malloc(blocks * sizeof(double))
+        if t.sums == NULL:
+            raise MemoryError
+    if t.n < RELEASE_GIL:
+        if blocks:
+            loss_block(&t, 0)
+    else:
+        threads = thread_limit() if t.n >= PARALLEL else 1
+        with nogil:
+            parallel_for(loss_block, &t, blocks, threads)
+    sum = sum_in_order(t.sums, blocks)
+    if t.sums != few:
+        PyMem_Free(t.sums)
+    return sum
+
+
+cdef double sum_in_order(const double *x, ssize_t n) noexcept nogil:
+    """Pairwise, eight lanes at the bottom."""
+    cdef double lane[8]
+    cdef double few = 0
+    cdef ssize_t i, j, half
+    if n > 128:
+        half = n // 16 * 8
+        return sum_in_order(x, half) + sum_in_order(x + half, n - half)
+    for j in range(8):
+        lane[j] = 0
+    for i in range(n // 8):
+        for j in range(8):
+            lane[j] += x[8 * i + j]
+    for i in range(n // 8 * 8, n):
+        few += x[i]
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7])) + few
+
+
+def loss_sum(row, cnp.ndarray pred, cnp.ndarray target, double grad_scale, grad, tuple params):
+    cdef double values[FASTNN_MAX_PARAMS]
+    cdef fastnn_loss_args a
+    read_params(params, values)
+    a.pred, a.target, a.grad = data_of(pred), data_of(target), data_of(grad)
+    a.grad_scale, a.params = grad_scale, values
+    return run_loss_sum(<int>LOSS_ROW[row], &a, pred)
 
 
 def row_loss(row, tuple inputs, target, row_weight, double grad_scale, grads, row_loss, tuple params, int ignore=-1,

@@ -7,7 +7,6 @@ broadcast but scalars) and unknown reductions.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -64,58 +63,42 @@ def _factor(op: str, row: str, reduction: str, p: Array) -> float:
     return 1.0 if reduction != "mean" else 1.0 / count if count else 0.0
 
 
-def _matrix(array: Array, by_element: bool = False) -> Array:
-    """The rows that the kernel sees: those of the last axis, or one per element."""
-    if by_element:
-        return array.reshape(-1, 1)
-    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1] if array.ndim else 1)
-
-
-def _run(row: str, p: Array, t: Array, params: Params, by_element: bool, grad: Array | None, factor: float) -> Array:
-    """Means, or sums, of the losses of the rows (float64); `grad` gets factor times the derivative."""
-    pred, target = _matrix(p, by_element), _matrix(t, by_element)
-    means = np.empty(len(pred))
-    slopes = None if grad is None else _matrix(grad, by_element)
-    scale = factor if row in SUMMED else factor * pred.shape[1]
-    current().elementwise_loss(row, pred, target, None, scale, slopes, means, params)
-    return means
-
-
-@np.errstate(all="ignore")
-def _reduced(row: str, means: Array, p: Array, reduction: str, factor: float) -> Any:
-    if reduction == "none":  # every element was a row
-        losses = means.astype(p.dtype).reshape(p.shape)
-        return losses if losses.ndim else losses[()]
-    columns = p.shape[-1] if p.ndim and row not in SUMMED else 1
-    return _native.fast.total(means) * (columns * factor)
+def _run(row: str, p: Array, t: Array, params: Params, reduction: str, factor: float, grad: Array | None) -> Any:
+    """The reduced loss; `grad` gets factor times the derivative of each element's."""
+    if reduction != "none":
+        return current().loss_sum(row, p, t, factor, grad, params) * factor if p.size else 0.0
+    losses = np.empty(p.size)
+    pred, target = p.reshape(-1, 1), t.reshape(-1, 1)
+    slopes = None if grad is None else grad.reshape(-1, 1)
+    current().elementwise_loss(row, pred, target, None, factor, slopes, losses, params)
+    with np.errstate(all="ignore"):
+        return losses.astype(p.dtype).reshape(p.shape)[()]
 
 
 def _value(op: str, row: str, p: ArrayLike, t: ArrayLike, params: Params, reduction: str) -> Any:
     (pred, target), _, _ = operands(op, {"p": p, "t": t}, passive="t")
-    factor, by_element = _factor(op, row, reduction, pred), reduction == "none"
-    means = _run(row, pred, target, params, by_element, None, 0.0) if pred.size else np.empty(0)
-    return _reduced(row, means, pred, reduction, factor)
+    return _run(row, pred, target, params, reduction, _factor(op, row, reduction, pred), None)
 
 
 def _backward(op: str, row: str, p: ArrayLike, t: ArrayLike, params: Params, scale: float | None, out: Any) -> Any:
     (pred, target), dtype, shape = operands(op, {"p": p, "t": t}, passive="t")
     factor = _factor(op, row, "mean", pred) if scale is None else number(op, "scale", scale)
-    return into(op, out, shape, dtype, lambda grad: _run(row, pred, target, params, False, grad, factor), same=(p, t))
+    return into(op, out, shape, dtype, lambda grad: _run(row, pred, target, params, "sum", factor, grad), same=(p, t))
 
 
 def _with_grad(
     op: str, row: str, p: ArrayLike, t: ArrayLike, params: Params, reduction: str, out: Any
 ) -> tuple[Any, Any]:
     (pred, target), dtype, shape = operands(op, {"p": p, "t": t}, passive="t")
-    factor, by_element = _factor(op, row, reduction, pred), reduction == "none"
-    means = np.empty(0)
+    factor = _factor(op, row, reduction, pred)
+    value: Any = 0.0
 
     def fill(grad: Array) -> None:
-        nonlocal means
-        means = _run(row, pred, target, params, by_element, grad, factor)
+        nonlocal value
+        value = _run(row, pred, target, params, reduction, factor, grad)
 
     grad = into(op, out, shape, dtype, fill, same=(p, t))
-    return _reduced(row, means, pred, reduction, factor), grad
+    return value, grad
 
 
 # ------------------------------------------------------------------------------------------------------- generation
@@ -170,8 +153,6 @@ def _define(op: str, row: Row, general: Callable[..., Any], keywords: dict[str, 
         "    if result is not None:",
         "        return result",
     ]
-    if row.sums:  # the short cut knows means over the last axis only
-        short_cut = []
     function = _generate.define(
         op,
         signature + ", ".join(f"{name}: {rest}" for name, rest in keywords.items()),

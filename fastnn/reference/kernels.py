@@ -193,6 +193,18 @@ def elementwise_loss(
     _store(row_loss, loss)
 
 
+def loss_sum(
+    row: str, pred: Array, target: Array, grad_scale: float, grad: Array | None, params: Sequence[float]
+) -> float:
+    """The losses of all elements, added up; ``grad`` their derivatives times ``grad_scale``."""
+    loss, slope = getattr(losses, row)(pred, target, *params), getattr(losses, f"{row}_grad")
+    with np.errstate(all="ignore"):  # a sum of infinities of both signs, a gradient too small for the dtype
+        total = float(loss.sum(dtype=np.float64))
+        if grad is not None:
+            grad[...] = slope(pred, target, *params) * np.float64(grad_scale)
+    return total
+
+
 @functools.cache
 def _options_of(row: str) -> frozenset[str]:
     """What a row loss knows besides inputs, target and the parameters of its row."""
