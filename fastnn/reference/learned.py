@@ -11,15 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from fastnn.reference.arrays import Array, double_precision
-from fastnn.reference.special import logistic
+from fastnn.reference.special import logistic, soft_exponential, soft_exponential_slope, times
 
 # Sums of pieces: their parameters have an axis more, the first, that counts the pieces.
 SUMS = ("apl",)
-
-
-def _times(a: Array, x: Array) -> Array:
-    """``a * x``, where 0 times infinity is 0."""
-    return np.where(a == 0, np.where(np.isnan(x), x, 0), a * x)
 
 
 def _sum_to(gradient: Array, parameter: Array) -> Array:
@@ -59,7 +54,7 @@ def prelu(x: Array, alpha: Array) -> Array:
     He, Zhang, Ren and Sun, "Delving deep into rectifiers: surpassing human-level performance on ImageNet
     classification", ICCV 2015.
     """
-    return np.where(x > 0, x, _times(alpha, x))
+    return np.where(x > 0, x, times(alpha, x))
 
 
 @double_precision
@@ -83,7 +78,7 @@ def prelu_backward(dy: Array, x: Array, alpha: Array) -> tuple[Array, Array]:
         Gradient with respect to ``alpha``.
     """
     positive = x > 0
-    dalpha = np.where(positive, 0, _times(dy, x))
+    dalpha = np.where(positive, 0, times(dy, x))
     return np.where(positive, dy, dy * alpha), _sum_to(dalpha, alpha)
 
 
@@ -116,7 +111,7 @@ def srelu(x: Array, t_left: Array, a_left: Array, t_right: Array, a_right: Array
     ----------
     Jin, Xu, Feng, Wei, Xiong and Yan, "Deep learning with S-shaped rectified linear activation units", AAAI 2016.
     """
-    left, right = t_left + _times(a_left, x - t_left), t_right + _times(a_right, x - t_right)
+    left, right = t_left + times(a_left, x - t_left), t_right + times(a_right, x - t_right)
     return np.where(x <= t_left, left, np.where(x >= t_right, right, x))
 
 
@@ -150,9 +145,9 @@ def srelu_backward(
     dx = np.where(left, dy * a_left, np.where(right, dy * a_right, dy))
     gradients = (
         np.where(left, dy * (1 - a_left), 0),
-        np.where(left, _times(dy, x - t_left), 0),
+        np.where(left, times(dy, x - t_left), 0),
         np.where(right, dy * (1 - a_right), 0),
-        np.where(right, _times(dy, x - t_right), 0),
+        np.where(right, times(dy, x - t_right), 0),
     )
     parameters = (t_left, a_left, t_right, a_right)
     dt_left, da_left, dt_right, da_right = (_sum_to(g, p) for g, p in zip(gradients, parameters))
@@ -181,7 +176,7 @@ def learned_swish(x: Array, beta: Array) -> Array:
     ----------
     Ramachandran, Zoph and Le, "Searching for activation functions", 2017, arXiv:1710.05941.
     """
-    return _times(logistic(_times(beta, x)), x)
+    return times(logistic(times(beta, x)), x)
 
 
 @double_precision
@@ -205,9 +200,9 @@ def learned_swish_backward(dy: Array, x: Array, beta: Array) -> tuple[Array, Arr
     dbeta : array, shape of beta
         Gradient with respect to ``beta``.
     """
-    u = _times(beta, x)
+    u = times(beta, x)
     s, slope = logistic(u), logistic(u) * logistic(-u)
-    return dy * (s + _times(slope, u)), _sum_to(_times(dy, _times(_times(slope, x), x)), beta)
+    return dy * (s + times(slope, u)), _sum_to(times(dy, times(times(slope, x), x)), beta)
 
 
 @double_precision
@@ -234,10 +229,7 @@ def learned_soft_exponential(x: Array, alpha: Array) -> Array:
     Godfrey and Gashler, "A continuum among logarithmic, linear, and exponential functions, and its potential to
     improve generalization in neural networks", KDIR 2015.
     """
-    u, v = _times(alpha, x), -alpha * (x + alpha)
-    safe = np.where(alpha == 0, 1, alpha)
-    exponential = np.where(alpha == 0, x, np.expm1(u) / safe + alpha)
-    return np.where(alpha < 0, np.log1p(v) / -safe, exponential)
+    return soft_exponential(x, alpha)
 
 
 @double_precision
@@ -266,7 +258,7 @@ def learned_soft_exponential_backward(dy: Array, x: Array, alpha: Array) -> tupl
     -----
     Both fractions cancel where ``u`` or ``v`` is small; there they are summed as power series.
     """
-    u, v = _times(alpha, x), -alpha * (x + alpha)
+    u, v = times(alpha, x), -alpha * (x + alpha)
     rate = np.where(v < -1, np.nan, 1 / (1 + v))
     safe = np.where(alpha == 0, 1, alpha)
 
@@ -288,8 +280,8 @@ def learned_soft_exponential_backward(dy: Array, x: Array, alpha: Array) -> tupl
     fraction = (np.log1p(v) - 1 + rate) / safe**2
     falling = rate + np.where(np.abs(v / (1 + v)) < 0.5, ((x + alpha) * rate) ** 2 * tail, fraction)
 
-    dx = dy * np.where(alpha < 0, rate, np.exp(u))
-    return dx, _sum_to(_times(dy, np.where(alpha < 0, falling, rising)), alpha)
+    dx = dy * soft_exponential_slope(x, alpha)
+    return dx, _sum_to(times(dy, np.where(alpha < 0, falling, rising)), alpha)
 
 
 @double_precision
@@ -319,7 +311,7 @@ def apl(x: Array, slope: Array, hinge: Array) -> Array:
     """
     y = np.maximum(x, 0)
     for a, b in zip(slope, hinge):
-        y = y + _times(a, np.maximum(b - x, 0))
+        y = y + times(a, np.maximum(b - x, 0))
     return y
 
 
@@ -351,6 +343,6 @@ def apl_backward(dy: Array, x: Array, slope: Array, hinge: Array) -> tuple[Array
     for s, (a, b) in enumerate(zip(slope, hinge)):
         below = np.where(b > x, dy * a, 0)
         dx = dx - below
-        dslope[s] = _sum_to(_times(dy, np.maximum(b - x, 0)), a)
+        dslope[s] = _sum_to(times(dy, np.maximum(b - x, 0)), a)
         dhinge[s] = _sum_to(below, b)
     return dx, dslope, dhinge

@@ -89,3 +89,24 @@ def x_cosine_minus_sine(x: Array, sign: int) -> Array:
         power = sign * power * x * x / (2 * k * (2 * k + 1))
         total = total + 2 * k * power
     return total
+
+
+def times(a: Array | float, x: Array) -> Array:
+    """``a * x``, where 0 times infinity is 0."""
+    return np.where(np.equal(a, 0), np.where(np.isnan(x), x, 0), a * x)
+
+
+def soft_exponential(x: Array, alpha: Array | float) -> Array:
+    """``(exp(alpha * x) - 1) / alpha + alpha`` for positive alpha, ``x`` for 0, ``-log(1 - alpha * (x + alpha)) /
+    alpha`` for negative alpha; the logarithm is taken of whichever form of its argument does not cancel.
+    """
+    inside, safe = (1 - alpha) * (1 + alpha) - alpha * x, np.where(np.equal(alpha, 0), 1, alpha)
+    logarithm = np.where(inside < 0.5, np.log(inside), np.log1p(-alpha * (x + alpha))) / -safe
+    exponential = np.where(np.equal(alpha, 0), x, np.expm1(times(alpha, x)) / safe + alpha)
+    return np.where(np.less(alpha, 0), logarithm, exponential)
+
+
+def soft_exponential_slope(x: Array, alpha: Array | float) -> Array:
+    """Its derivative by x: ``exp(alpha * x)``, or ``1 / (1 - alpha * (x + alpha))`` for negative alpha."""
+    inside = (1 - alpha) * (1 + alpha) - alpha * x
+    return np.where(np.less(alpha, 0), np.where(inside < 0, np.nan, 1 / inside), np.exp(times(alpha, x)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastnn.reference import special
 from fastnn.reference.arrays import Array, NonNegative, Positive, double_precision, extra_precision, own_precision
 from fastnn.reference.special import BEYOND as _BEYOND
 
 _SCALE, _ALPHA = np.longdouble("1.0507009873554805"), np.longdouble("1.6732632423543772")
-_HUGE = np.finfo(np.float64).max
 
 
 @double_precision
@@ -231,10 +231,7 @@ def soft_exponential(x: Array, alpha: float = 0.5) -> Array:
     Godfrey and Gashler, "A continuum among logarithmic, linear, and exponential functions, and its potential to
     improve generalization in neural networks", KDIR 2015.
     """
-    if alpha < 0:
-        inside = (1 - alpha) * (1 + alpha) - alpha * x
-        return np.where(inside < 0.5, np.log(inside), np.log1p(-alpha * (x + alpha))) / -alpha
-    return np.expm1(alpha * x) / alpha + alpha if alpha > 0 else x
+    return special.soft_exponential(x, alpha)
 
 
 @extra_precision
@@ -255,10 +252,7 @@ def soft_exponential_backward(dy: Array, x: Array, alpha: float = 0.5) -> Array:
     array, shape and dtype of dy
         Gradient with respect to ``x``.
     """
-    if alpha < 0:
-        inside = (1 - alpha) * (1 + alpha) - alpha * x
-        return np.where(inside < 0, np.nan, dy / inside)
-    return dy * np.exp(alpha * np.clip(x, -_HUGE, _HUGE))
+    return dy * special.soft_exponential_slope(x, alpha)
 
 
 @extra_precision
