@@ -43,6 +43,17 @@ def numbers(where: str, name: str, value: Any, rank: int, least: int = 1) -> tup
     return result
 
 
+def count(where: str, name: str, value: Any) -> int:
+    """A positive whole number.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
+        raise ValueError(f"{where}: {name} must be a positive whole number. Received: {value!r}")
+    return operator.index(value)
+
+
 def padding_name(where: str, padding: Any, names: tuple[str, ...]) -> str:
     """The name of a padding, in lower case.
 

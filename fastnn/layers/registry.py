@@ -8,22 +8,36 @@ from fastnn import _custom_objects
 from fastnn._errors import unknown
 
 from .activations import ELU, GLU, LeakyReLU, Maxout, MaxoutActivation, ReLU, RReLU, Softmax
+from .adaptive import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
 from .base import Layer
-from .convolutional import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D
+from .convolutional import Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseConv2D
 from .core import Activation, Dense, Dropout, InputLayer
 from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
 from .padding import Cropping1D, Cropping2D, Cropping3D, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 from .pooling import (
     AveragePooling1D,
     AveragePooling2D,
+    AveragePooling3D,
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
     GlobalMaxPooling1D,
     GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
     MaxPooling1D,
     MaxPooling2D,
+    MaxPooling3D,
 )
 from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
+from .separable import SeparableConv1D, SeparableConv2D
+from .transposed import Conv1DTranspose, Conv2DTranspose
 from .upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 
 CLASSES: tuple[type[Layer], ...] = (InputLayer, Dense, Activation, Dropout)
@@ -32,9 +46,13 @@ CLASSES += (ZeroPadding1D, ZeroPadding2D, ZeroPadding3D, Cropping1D, Cropping2D,
 CLASSES += (UpSampling1D, UpSampling2D, UpSampling3D)
 CLASSES += (ReLU, LeakyReLU, ELU, Softmax, RReLU, GLU, Maxout, MaxoutActivation)
 CLASSES += (PReLU, SReLU, LearnedSwish, SoftExponential, APL)
-CLASSES += (Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D)
-CLASSES += (MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D)
-CLASSES += (GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D)
+CLASSES += (Conv1D, Conv2D, Conv3D, Conv1DTranspose, Conv2DTranspose)
+CLASSES += (DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D)
+CLASSES += (MaxPooling1D, MaxPooling2D, MaxPooling3D, AveragePooling1D, AveragePooling2D, AveragePooling3D)
+CLASSES += (GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D)
+CLASSES += (GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D)
+CLASSES += (AdaptiveAveragePooling1D, AdaptiveAveragePooling2D, AdaptiveAveragePooling3D)
+CLASSES += (AdaptiveMaxPooling1D, AdaptiveMaxPooling2D, AdaptiveMaxPooling3D)
 LAYERS: dict[str, type[Layer]] = {cls.__name__: cls for cls in CLASSES}
 
 
