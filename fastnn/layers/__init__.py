@@ -10,8 +10,10 @@ from .adaptive import (
     AdaptiveMaxPooling3D,
 )
 from .base import Layer
+from .bilinear import Bilinear
 from .convolutional import Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseConv2D
 from .core import Activation, Dense, Dropout, Input, InputLayer
+from .encoding import CategoryEncoding, Lambda
 from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
 from .padding import Cropping1D, Cropping2D, Cropping3D, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 from .pooling import (
@@ -45,6 +47,8 @@ __all__ = [
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
+    "Bilinear",
+    "CategoryEncoding",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -69,6 +73,7 @@ __all__ = [
     "Identity",
     "Input",
     "InputLayer",
+    "Lambda",
     "Layer",
     "LeakyReLU",
     "LearnedSwish",

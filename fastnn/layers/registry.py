@@ -17,8 +17,10 @@ from .adaptive import (
     AdaptiveMaxPooling3D,
 )
 from .base import Layer
+from .bilinear import Bilinear
 from .convolutional import Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseConv2D
 from .core import Activation, Dense, Dropout, InputLayer
+from .encoding import CategoryEncoding
 from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
 from .padding import Cropping1D, Cropping2D, Cropping3D, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 from .pooling import (
@@ -44,6 +46,7 @@ CLASSES: tuple[type[Layer], ...] = (InputLayer, Dense, Activation, Dropout)
 CLASSES += (Flatten, Reshape, Permute, RepeatVector, Identity)
 CLASSES += (ZeroPadding1D, ZeroPadding2D, ZeroPadding3D, Cropping1D, Cropping2D, Cropping3D)
 CLASSES += (UpSampling1D, UpSampling2D, UpSampling3D)
+CLASSES += (Bilinear, CategoryEncoding)
 CLASSES += (ReLU, LeakyReLU, ELU, Softmax, RReLU, GLU, Maxout, MaxoutActivation)
 CLASSES += (PReLU, SReLU, LearnedSwish, SoftExponential, APL)
 CLASSES += (Conv1D, Conv2D, Conv3D, Conv1DTranspose, Conv2DTranspose)
