@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import json
+import pickle
 import re
 import zipfile
 from pathlib import Path
@@ -423,6 +425,13 @@ def test_a_config_that_does_not_fit(tmp_path):
     _, path = model_file(tmp_path, Forgetful)
     with pytest.raises(ValueError, match=r"m.fastnn: Forgetful: get_config must return the arguments of __init__"):
         load_model(path, custom_objects={"Forgetful": Forgetful})
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_know_their_classes(tmp_path, duplicate):
+    """A copy needs no registration; pickle names classes by where they stand, and imports them itself."""
+    model, _ = model_file(tmp_path)
+    same(model, duplicate(model))
 
 
 def test_the_example_of_the_documentation(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastnn import _custom_objects
@@ -73,6 +74,12 @@ def serialize(layer: Layer) -> dict[str, Any]:
             f"to be described. Received: {layer!r}"
         )
     return {"class_name": name, "config": layer.get_config()}
+
+
+def own_classes(layers: Iterable[Layer]) -> dict[str, type[Layer]]:
+    """The classes of these layers that are the user's, by the names that descriptions give them."""
+    kinds = {type(layer) for layer in layers} - set(CLASSES)
+    return {_custom_objects.get_registered_name(kind): kind for kind in kinds}
 
 
 def deserialize(entry: Any) -> Layer:

@@ -259,9 +259,9 @@ def load_model(
         return _model(parts, compile)
 
 
-def from_bytes(data: bytes) -> Model:
-    """The model whose `to_bytes` this is."""
-    with _reading("a model in memory"):
+def from_bytes(data: bytes, custom_objects: Mapping[str, Any] | None = None) -> Model:
+    """The model whose `to_bytes` this is; custom_objects: the user's classes in it that are not registered."""
+    with CustomObjectScope(custom_objects), _reading("a model in memory"):
         return _model(_parts(BytesIO(data)), True)
 
 
