@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         ops,
         optimizers,
         regularizers,
+        saving,
         schedules,
         testing,
         utils,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 # everything else is imported when first asked for: a program that only wants fastnn.ops does not pay for the models
 _MODULES = (
     "activations", "callbacks", "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics",
-    "models", "ops", "optimizers", "regularizers", "schedules", "testing", "utils",
+    "models", "ops", "optimizers", "regularizers", "saving", "schedules", "testing", "utils",
 )  # fmt: skip
 _NAMES = {
     "Input": "layers",
@@ -54,7 +55,7 @@ __all__ = [
     "__version__", "use_backend", "get_num_threads", "num_threads", "set_num_threads", "show_config",
     "Input", "Model", "Sequential", "load_model",
     "activations", "callbacks", "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics",
-    "models", "ops", "optimizers", "regularizers", "schedules", "testing", "utils",
+    "models", "ops", "optimizers", "regularizers", "saving", "schedules", "testing", "utils",
 ]  # fmt: skip
 
 

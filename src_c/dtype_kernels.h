@@ -33,6 +33,8 @@
 
 #include "patches.h"
 
+#include "strided.h"
+
 #include "tensors.h"
 
 static const fastnn_activation FN(activations)[FASTNN_ACTIVATIONS] = {

@@ -211,6 +211,10 @@ typedef struct {
     void (*im2col)(const fastnn_patches *patches, size_t n, const void *x, void *columns);
     void (*col2im)(const fastnn_patches *patches, size_t n, const void *columns, void *x);
     void (*transpose)(size_t rows, size_t cols, const void *x, void *y); /* y (cols, rows) = x (rows, cols) */
+    /* axes: size, step in x, step in y of each; y = x, y += factor x (strided.h) */
+    void (*strided_copy)(int rank, const ptrdiff_t *axes, const void *x, void *y);
+    void (*strided_add)(int rank, const ptrdiff_t *axes, double factor, const void *x, void *y);
+    void (*fill)(size_t n, double value, void *y);
 } fastnn_dtype_kernels;
 
 typedef struct {

@@ -353,10 +353,10 @@ def test_only_known_layers_are_read():
             deserialize(entry)
 
 
-def test_a_layer_without_emit_says_so():
+def test_a_layer_that_computes_nothing_says_so():
     class Mine(layers.Layer):
         pass
 
     model = Sequential([Input((2,)), Mine()])
-    with pytest.raises(NotImplementedError, match=r"Mine does not define emit"):
+    with pytest.raises(NotImplementedError, match=r"Mine must define forward\(x\) and backward\(dy\)"):
         model.predict(np.ones((1, 2)), verbose=0)

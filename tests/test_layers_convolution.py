@@ -11,9 +11,12 @@ import fastnn
 from fastnn import Sequential, layers, ops
 from fastnn.layers import Conv1D, Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D, Flatten, Input
 from fastnn.layers.registry import LAYERS, deserialize, serialize
-from fastnn.testing import gradcheck_model
+from fastnn.testing import check_layer, gradcheck_model, run_layer
 
-POOLINGS = [cls for name, cls in LAYERS.items() if "Pooling" in name]
+POOLINGS = [cls for name, cls in LAYERS.items() if "Pooling" in name and "Adaptive" not in name]
+ADAPTIVE = [cls for name, cls in LAYERS.items() if "Adaptive" in name]
+SHAPES = {1: (5, 2), 2: (4, 5, 2), 3: (3, 2, 4, 2)}
+FIRST = "channels_first"
 CASES = [
     (Conv2D(3, 2, name="plain"), (4, 5, 2)),
     (Conv2D(4, (3, 2), strides=(2, 1), padding="same", activation="silu", name="same"), (5, 4, 2)),
@@ -25,7 +28,31 @@ CASES = [
     (Conv2DTranspose(2, (1, 2), strides=(2, 3), name="gaps"), (2, 3, 3)),
     (Conv1D(3, 3, padding="causal", dilation_rate=2, activation="elu", name="causal"), (7, 2)),
     (Conv1D(2, 2, strides=3, padding="same", name="line"), (7, 3)),
-    *((cls(name=cls.__name__.lower()), (4, 5, 2) if cls.rank == 2 else (5, 2)) for cls in POOLINGS),
+    *((cls(name=cls.__name__.lower()), SHAPES[cls.rank]) for cls in POOLINGS),
+    *((cls(3, name=cls.__name__.lower()), (*(5, 4, 7)[: cls.rank], 2)) for cls in ADAPTIVE),
+    (layers.AdaptiveMaxPooling2D((2, 5), FIRST, name="adaptive_first"), (2, 4, 3)),
+    (layers.Conv3D(3, 2, name="volume"), (3, 3, 2, 2)),
+    (layers.Conv3D(4, (3, 1, 2), (2, 1, 1), "same", groups=2, activation="tanh", name="volume_same"), (4, 2, 3, 4)),
+    (layers.Conv3D(2, (1, 2, 1), use_bias=False, activation="silu", name="flat_window"), (2, 3, 2, 3)),
+    (layers.Conv3D(2, (3, 1, 1), dilation_rate=(2, 1, 1), padding="same", name="deep_window"), (3, 1, 2, 2)),
+    (layers.Conv3D(2, 2, data_format=FIRST, activation="elu", name="volume_first"), (3, 2, 3, 2)),
+    (Conv2D(4, 3, padding="same", data_format=FIRST, groups=2, activation="gelu", name="first"), (2, 3, 4)),
+    (Conv2D(3, 2, data_format=FIRST, activation="softmax", name="softmax_across"), (2, 3, 4)),
+    (Conv2D(4, 2, activation="glu", name="gated"), (3, 3, 2)),
+    (Conv1D(3, 2, data_format=FIRST, strides=2, padding="causal", name="causal_first"), (2, 5)),
+    (layers.DepthwiseConv1D(3, 2, "same", 2, activation="relu", name="depthwise_line"), (6, 2)),
+    (DepthwiseConv2D(2, data_format=FIRST, name="depthwise_first"), (3, 3, 4)),
+    (layers.SeparableConv1D(3, 2, depth_multiplier=2, activation="silu", name="separable_line"), (4, 2)),
+    (layers.SeparableConv2D(4, (3, 2), 2, "same", FIRST, activation="softplus", name="separable"), (2, 4, 5)),
+    (layers.SeparableConv2D(2, 2, dilation_rate=2, use_bias=False, name="separable_holes"), (4, 3, 2)),
+    (layers.Conv1DTranspose(3, 3, 2, "same", name="up_line"), (4, 2)),
+    (layers.Conv1DTranspose(2, 2, 3, output_padding=1, data_format=FIRST, name="up_line_first"), (2, 3)),
+    (Conv2DTranspose(2, (3, 4), (2, 3), "same", output_padding=(1, 0), activation="tanh", name="up_cut"), (3, 2, 2)),
+    (layers.MaxPooling2D(2, 1, "same", FIRST, name="pool_first"), (3, 4, 2)),
+    (layers.AveragePooling3D((2, 3, 1), 1, "same", name="pool_edges"), (3, 4, 2, 2)),
+    (layers.MaxPooling3D(2, (1, 2, 1), "same", FIRST, name="pool_volume_first"), (2, 3, 3, 2)),
+    (layers.GlobalMaxPooling3D(FIRST, keepdims=True, name="global_first"), (2, 3, 2, 2)),
+    (layers.GlobalAveragePooling1D(FIRST, name="global_line_first"), (3, 4)),
     (layers.MaxPooling2D((3, 2), strides=1, padding="same", name="overlapping"), (4, 3, 2)),
     (layers.AveragePooling2D(3, strides=2, padding="same", name="edges"), (4, 5, 2)),
     (layers.GlobalMaxPooling2D(keepdims=True, name="kept"), (3, 3, 2)),
@@ -44,6 +71,27 @@ def model_of(layer, shape, dtype="float64"):
     rng = np.random.default_rng(1)
     model.set_weights([rng.normal(size=p.shape) for p in model.weights])
     return model
+
+
+@pytest.mark.parametrize(("layer", "shape"), CASES, ids=ids)
+def test_by_themselves(layer, shape, backend):
+    assert check_layer(copy(layer), shape) <= 1
+
+
+@pytest.mark.parametrize(("layer", "shape"), CASES, ids=ids)
+def test_both_formats_are_the_same_but_for_the_place_of_the_channels(layer, shape):
+    if layer.name in ("rowwise", "softmax_across", "gated"):
+        return  # their activation looks at the last axis, whichever it is
+    config = {**layer.get_config(), "dtype": "float64"}
+    last, first = (type(layer)(**{**config, "data_format": name}) for name in ("channels_last", FIRST))
+    samples = (*shape[1:], shape[0]) if layer.data_format == FIRST else shape
+    last.build_once(samples)
+    first.build_once((samples[-1], *samples[:-1]))
+    first.set_weights(last.get_weights())
+    x = np.random.default_rng(6).normal(size=(3, *samples))
+    y = run_layer(last, x)
+    expected = np.moveaxis(y, -1, 1) if y.ndim == x.ndim else y
+    np.testing.assert_array_equal(run_layer(first, np.moveaxis(x, -1, 1)), expected)
 
 
 @pytest.mark.parametrize(("layer", "shape"), CASES, ids=ids)
@@ -143,7 +191,18 @@ def test_layers_survive_serialization(layer, shape):
         lambda: Conv2D(4, 3, padding="causal"),
         lambda: Conv2D(4, 3, strides=1.5),
         lambda: Conv2D(4, 3, groups=3),
-        lambda: Conv2D(4, 3, data_format="channels_first"),
+        lambda: Conv2D(4, 3, data_format="NCHW"),
+        lambda: Conv2D(4, 3, data_format="channels_first").build_once((5, 5)),
+        lambda: Conv2D(5, 2, activation="glu").build_once((3, 3, 1)),
+        lambda: layers.Conv3D(4, 3).build_once((5, 5, 3)),
+        lambda: layers.Conv3D(4, (3, 3)),
+        lambda: layers.Conv3D(4, 3).build_once((2, 5, 5, 3)),
+        lambda: layers.SeparableConv2D(4, 3, depth_multiplier=0),
+        lambda: layers.SeparableConv2D(0, 3),
+        lambda: layers.SeparableConv1D(4, 3, padding="causal"),
+        lambda: layers.Conv1DTranspose(4, 2, 2, padding="same", output_padding=0).build_once((1, 3)),
+        lambda: layers.AdaptiveMaxPooling2D(0),
+        lambda: layers.AdaptiveAveragePooling1D((2, 2)),
         lambda: Conv2D(4, 3, activation="rleu"),
         lambda: Conv2D(4, 3, filtres=3),
         lambda: Conv2D(4, 3).build_once((5, 5)),

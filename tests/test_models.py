@@ -374,15 +374,10 @@ def test_summary_of_a_model_without_shape(capsys):
     assert "later (Dense)" in shown and "?" in shown and "unbuilt" in shown
 
 
-def test_classes_of_ones_own_cannot_be_described():
-    class MyDense(Dense):
-        pass
-
+def test_models_of_ones_own_class_cannot_be_described():
     class MyModel(Sequential):
         pass
 
-    with pytest.raises(ValueError, match=r"a layer can be described if.*Received: <MyDense"):
-        Sequential([Input((3,)), MyDense(2)]).get_config()
     with pytest.raises(ValueError, match=r"a model can be saved if.*Received: <MyModel"):
         copy.copy(MyModel([Input((3,)), Dense(2)]))
 

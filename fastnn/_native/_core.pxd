@@ -179,6 +179,9 @@ cdef extern from "fastnn_kernels.h" nogil:
         void (*im2col)(const fastnn_patches *, size_t, const void *, void *) noexcept nogil
         void (*col2im)(const fastnn_patches *, size_t, const void *, void *) noexcept nogil
         void (*transpose)(size_t, size_t, const void *, void *) noexcept nogil
+        void (*strided_copy)(int, const ptrdiff_t *, const void *, void *) noexcept nogil
+        void (*strided_add)(int, const ptrdiff_t *, double, const void *, void *) noexcept nogil
+        void (*fill)(size_t, double, void *) noexcept nogil
         void (*combine)(size_t, double, const void *, double, void *) noexcept nogil
         void (*clip_values)(size_t, double, void *) noexcept nogil
         double (*penalty)(size_t, double, double, const void *, void *) noexcept nogil

@@ -23,6 +23,7 @@ from fastnn._native._steps cimport (
     source_t, step_t,
 )
 from fastnn._native import _core
+from fastnn._native import _shapes  # no-cython-lint - defines its steps
 
 import numpy as np
 
@@ -417,7 +418,10 @@ cdef class Program:
     cdef object _view(self, int index):
         cdef object buffer = self.plan.buffers[index]
         cdef cnp.npy_intp size = buffer.size
-        return cnp.PyArray_SimpleNewFromData(1, &size, buffer.dtype.num, self.r.at[index])
+        cdef cnp.ndarray view = cnp.PyArray_SimpleNewFromData(1, &size, buffer.dtype.num, self.r.at[index])
+        # whoever keeps the view keeps its memory, but no program
+        cnp.set_array_base(view, (self.workspace, buffer.array, self.held_data, self.held_outputs))
+        return view
 
     cdef _prepare_sequence(self, Py_ssize_t samples):
         cdef int i

@@ -6,7 +6,7 @@ from fastnn._native._core cimport FASTNN_MAX_SLOTS, fastnn_conv, fastnn_dtype_ke
 
 cdef enum:
     MAX_BUFFERS = 8
-    MAX_INTS = 16
+    MAX_INTS = 32
     MAX_REALS = 8
     MAX_INPUTS = 8
     SMALLEST_BLOCK = 8192    # elements of an element-wise step that are worth a thread; fastnn.engine.plan.BLOCK
@@ -106,6 +106,7 @@ ctypedef struct op_t:
     const char *table        # of fastnn._native.tables(), in which the step's row stands
 
 cdef bint find_op(object name, op_t *op) except -1
+cdef int define(str name, step_fn run, int cut, int buffers, const char *table=*) except -1
 
 
 cdef inline char *ptr(run_t *r, step_t *s, int i) noexcept nogil:

@@ -45,6 +45,9 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     max_pool_backward (dy, argmax, dx)              ints: window
     average_pool     (x, y)                         ints: window            reals: 1 if padding counts
     average_pool_backward (dy, dx)                  ints: window            reals: 1 if padding counts
+    strided_copy     (x, y)                         ints: walk              y = x, see below
+    strided_add      (x, y)                         ints: walk              reals: factor      y += factor x
+    fill             (y)                            ints: n                 reals: value
     score            (row_values, counted|-1)       ints: rows, slot, divisor, ignore   reals: factor
                                                                                     totals[slot] += factor * sum
     update           (scale|-1, ratio|-1)           ints: column, first segment, end   row        one optimizer step
@@ -67,6 +70,10 @@ target row, negative if they are labels (int32).
 
 `window` are 16 numbers: images; height, width, channels of x; height, width, channels of y; then in pairs (down,
 across) kernel, stride, padding at the near end, dilation; groups (for pooling: channels).
+
+`walk`: rows, elements of a row; the places of the first elements of x and y; the step from row to row in x and in y;
+then for each axis within a row its size, its step in x and its step in y, in elements.  A step of 0 repeats an element
+of x, or sums into one of y.  Rows do not meet in y.
 
 `members` (count, share), int32, has the columns that share each value; absent, `share` columns in a row do.
 

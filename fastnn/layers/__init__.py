@@ -1,30 +1,64 @@
 """Layers with Keras's names, arguments and defaults."""
 
 from .activations import ELU, GLU, LeakyReLU, Maxout, MaxoutActivation, ReLU, RReLU, Softmax
+from .adaptive import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
 from .base import Layer
-from .convolutional import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D
-from .core import Activation, Dense, Dropout, Flatten, Input, InputLayer
+from .bilinear import Bilinear
+from .convolutional import Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseConv2D
+from .core import Activation, Dense, Dropout, Input, InputLayer
+from .encoding import CategoryEncoding, Lambda
 from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
+from .padding import Cropping1D, Cropping2D, Cropping3D, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 from .pooling import (
     AveragePooling1D,
     AveragePooling2D,
+    AveragePooling3D,
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
     GlobalMaxPooling1D,
     GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
     MaxPooling1D,
     MaxPooling2D,
+    MaxPooling3D,
 )
+from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
+from .separable import SeparableConv1D, SeparableConv2D
+from .transposed import Conv1DTranspose, Conv2DTranspose
+from .upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 
 __all__ = [
     "APL",
     "Activation",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
     "AveragePooling1D",
     "AveragePooling2D",
+    "AveragePooling3D",
+    "Bilinear",
+    "CategoryEncoding",
     "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
     "Conv2DTranspose",
+    "Conv3D",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
     "Dense",
+    "DepthwiseConv1D",
     "DepthwiseConv2D",
     "Dropout",
     "ELU",
@@ -32,21 +66,37 @@ __all__ = [
     "GLU",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
+    "Identity",
     "Input",
     "InputLayer",
+    "Lambda",
     "Layer",
     "LeakyReLU",
     "LearnedSwish",
     "MaxPooling1D",
     "MaxPooling2D",
+    "MaxPooling3D",
     "Maxout",
     "MaxoutActivation",
     "PReLU",
+    "Permute",
     "RReLU",
     "ReLU",
+    "RepeatVector",
+    "Reshape",
     "SReLU",
+    "SeparableConv1D",
+    "SeparableConv2D",
     "SoftExponential",
     "Softmax",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "ZeroPadding3D",
 ]

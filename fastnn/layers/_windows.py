@@ -43,6 +43,17 @@ def numbers(where: str, name: str, value: Any, rank: int, least: int = 1) -> tup
     return result
 
 
+def count(where: str, name: str, value: Any) -> int:
+    """A positive whole number.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
+        raise ValueError(f"{where}: {name} must be a positive whole number. Received: {value!r}")
+    return operator.index(value)
+
+
 def padding_name(where: str, padding: Any, names: tuple[str, ...]) -> str:
     """The name of a padding, in lower case.
 
@@ -53,6 +64,20 @@ def padding_name(where: str, padding: Any, names: tuple[str, ...]) -> str:
     if lowered not in names:
         raise ValueError(f"{where}: padding must be one of {', '.join(map(repr, names))}. Received: {padding!r}")
     return lowered
+
+
+DATA_FORMATS = ("channels_last", "channels_first")
+
+
+def data_format_name(where: str, data_format: Any) -> str:
+    """The data format; None means "channels_last", whatever Keras's configuration file says.
+
+    Raises:
+        ValueError: no such format.
+    """
+    if data_format is not None and data_format not in DATA_FORMATS:
+        raise ValueError(f"{where}: data_format must be one of {DATA_FORMATS} or None. Received: {data_format!r}")
+    return data_format or "channels_last"
 
 
 def axis(where: str, size: int, kernel: int, stride: int, dilation: int, padding: str) -> Axis:
@@ -83,12 +108,13 @@ def window(batch: int, axes: tuple[Axis, ...], channels: int, filters: int, grou
     return batch, y.size, x.size, channels, y.output, x.output, filters, *pairs, groups
 
 
-def check_rank(where: str, shape: Shape, rank: int) -> None:
-    """Refuse what is no image (or sequence) with channels.
+def check_rank(where: str, shape: Shape, rank: int, data_format: str = "channels_last") -> None:
+    """Refuse what is no sequence, image or volume with channels.
 
     Raises:
         ValueError: another number of axes.
     """
     if len(shape) != rank + 1:
-        wanted = "(height, width, channels)" if rank == 2 else "(steps, channels)"
-        raise ValueError(f"{where}: expected samples of shape {wanted}. Received: {shape}")
+        axes = {1: ("steps",), 2: ("height", "width"), 3: ("depth", "height", "width")}[rank]
+        wanted = ("channels", *axes) if data_format == "channels_first" else (*axes, "channels")
+        raise ValueError(f"{where}: expected samples of shape ({', '.join(wanted)}). Received: {shape}")

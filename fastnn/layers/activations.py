@@ -7,12 +7,12 @@ axis a step in Python does it, which is slower.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from fastnn import activations, initializers, ops, seeds
+from fastnn import activations, ops, seeds
 from fastnn._errors import unknown
 from fastnn.activations import LINEAR, ActivationSpec
 from fastnn.engine.plan import ABSENT, Plan
@@ -20,6 +20,8 @@ from fastnn.engine.step import Backward
 from fastnn.ops.activations import ROWS
 from fastnn.ops.gates import GATES
 
+from . import _weights
+from ._weights import Arguments
 from .base import Layer, Shape, size
 from .core import Activation, emit_activation, emit_affine, emit_gate, random_stream
 
@@ -358,15 +360,11 @@ class Maxout(Layer):
         use_bias: whether they have a constant part.
         kernel_initializer, bias_initializer: how the kernel, shape (inputs, units * pieces) with the pieces of a unit
             side by side, and the bias, shape (units * pieces,), start.
+        kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: as in `Dense`.
 
     References:
         Goodfellow et al., "Maxout networks", ICML 2013.
     """
-
-    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        **Layer.neutral_options,
-        **dict.fromkeys(("kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint"), (None,)),
-    }
 
     def __init__(
         self,
@@ -375,20 +373,25 @@ class Maxout(Layer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.units, self.pieces = _count("Maxout", "units", units), _count("Maxout", "pieces", pieces)
         self.use_bias = bool(use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
+        kernel = Arguments(kernel_initializer, kernel_regularizer, kernel_constraint)
+        _weights.take(self, {"kernel": kernel, "bias": Arguments(bias_initializer, bias_regularizer, bias_constraint)})
 
     def build(self, input_shape: Shape) -> None:
         if not input_shape:
             raise ValueError(f"{self.name}: expected inputs with an axis after the batch. Received: {input_shape}")
         columns = self.units * self.pieces
-        self.kernel = self.add_weight("kernel", (input_shape[-1], columns), self.kernel_initializer)
-        self.bias = self.add_weight("bias", (columns,), self.bias_initializer) if self.use_bias else None
+        self.kernel = _weights.add(self, "kernel", (input_shape[-1], columns))
+        self.bias = _weights.add(self, "bias", (columns,)) if self.use_bias else None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
@@ -406,6 +409,5 @@ class Maxout(Layer):
             "units": self.units,
             "pieces": self.pieces,
             "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
+            **_weights.config(self, ("kernel", "bias")),
         }

@@ -13,11 +13,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from fastnn import config, initializers, regularizers
+from fastnn import config, constraints, initializers, regularizers
 from fastnn._errors import unknown
 from fastnn.engine.arena import Parameter
 from fastnn.engine.plan import Plan
 from fastnn.engine.step import Backward
+
+from . import custom
 
 Shape = tuple[int, ...]
 
@@ -102,7 +104,9 @@ def refuse_options(where: str, options: Mapping[str, Any], neutral: Mapping[str,
 class Layer:
     """Base class of layers.
 
-    A subclass defines `build` (add parameters), `compute_output_shape` and `emit`.  Shapes never include the batch.
+    A subclass defines `build` (add parameters), `compute_output_shape`, and either `emit` - steps of a plan, which is
+    how the layers of this package are made - or `forward` and `backward` on arrays (fastnn.layers.custom).  Shapes
+    never include the batch.
 
     Parameters:
         name: unique name; by default the class in snake case with a number.
@@ -167,8 +171,11 @@ class Layer:
         return input_shape
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        """Add the forward steps; return the output buffer and what adds the backward steps."""
-        raise NotImplementedError(f"{type(self).__name__} does not define emit")
+        """Add the forward steps; return the output buffer and what adds the backward steps.
+
+        By default these are calls of the subclass's own `forward` and `backward` (fastnn.layers.custom).
+        """
+        return custom.emit(self, plan, x)
 
     def get_config(self) -> dict[str, Any]:
         """The keyword arguments that build an equal layer."""
@@ -201,7 +208,11 @@ class Layer:
                 f"{self.name}: expected the declared input shape {self.declared_input_shape}. Received: {input_shape}"
             )
         if self.input_shape is None:
-            self.build(input_shape)
+            try:
+                self.build(input_shape)
+            except BaseException:  # it may be built for another shape later
+                self.parameters.clear()
+                raise
             self.input_shape = input_shape
             self.output_shape = self.compute_output_shape(input_shape)
         elif self.input_shape != input_shape:
@@ -212,21 +223,40 @@ class Layer:
     def add_weight(
         self,
         name: str,
-        shape: Shape,
-        initializer: Any,
+        shape: Sequence[int] = (),
+        initializer: Any = "glorot_uniform",
         trainable: bool = True,
         regularizer: Any = None,
         constraint: Any = None,
     ) -> Parameter:
-        """A parameter that starts from what the initializer draws; the model moves it into its arena later."""
+        """A parameter that starts from what the initializer draws; the model moves it into its arena later.
+
+        Parameters:
+            name: unique in the layer.
+            shape: of the value; () for a single number.
+            initializer: how it starts (fastnn.initializers).
+            trainable: whether the optimizer may change it.
+            regularizer: adds a penalty to the loss (fastnn.regularizers).
+            constraint: what the value is put back to after each update (fastnn.constraints).
+
+        Raises:
+            ValueError: no name, one with a slash, or one that the layer has already; not a shape; no initializer.
+        """
+        if not isinstance(name, str) or not name or "/" in name or f"{self.name}/{name}" in self._weight_names():
+            raise ValueError(f"{self.name}: a weight needs a name of its own, without '/'. Received: {name!r}")
+        shape = check_shape(shape, f"{self.name}: the shape of {name}")
         draw: Callable[..., npt.ArrayLike] | None = initializers.get(initializer)
         if draw is None:
             raise ValueError(f"{self.name}: expected an initializer for {name}. Received: None")
         parameter = Parameter(
-            f"{self.name}/{name}", shape, self.dtype, draw, trainable and self._trainable, regularizer, constraint
-        )
+            f"{self.name}/{name}", shape, self.dtype, draw, trainable and self._trainable,
+            _regularizer(regularizer), constraints.get(constraint),
+        )  # fmt: skip
         self.parameters.append(parameter)
         return parameter
+
+    def _weight_names(self) -> set[str]:
+        return {parameter.name for parameter in self.parameters}
 
     # -------------------------------------------------------------------------------------------------------- weights
 
@@ -286,6 +316,9 @@ class Layer:
 def regularizer(identifier: Any) -> Any:
     """A regularizer by name or config; an object with a gradient of its own is taken as it is."""
     return identifier if hasattr(identifier, "gradient") else regularizers.get(identifier)
+
+
+_regularizer = regularizer  # where an argument has that name
 
 
 def described(module: Any, thing: Any, where: str) -> dict[str, Any]:

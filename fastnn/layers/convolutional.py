@@ -1,52 +1,49 @@
-"""Convolution of images and sequences (channels last), plain, depthwise and transposed, with a fused activation."""
+"""Convolution of sequences, images and volumes, plain and depthwise, with a fused activation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
-
-from fastnn import activations, initializers
-from fastnn.activations import LINEAR
+from fastnn import activations
+from fastnn.activations import LINEAR, ActivationSpec
+from fastnn.engine.arena import Parameter
 from fastnn.engine.plan import ABSENT, Plan
 from fastnn.engine.step import Backward
 
-from ._windows import Axis, axis, check_rank, numbers, padding_name, window
-from .base import Layer, Shape, size
-from .core import emit_activation
-from .pooling import CHANNELS_LAST
+from . import _weights
+from ._channels import ChannelsLayer
+from ._convolution import Convolution, Depth
+from ._weights import Arguments
+from ._windows import Axis, axis, count, numbers, padding_name, window
+from .base import Shape
+from .core import activated_shape, emit_activation
 
 
-class _Convolution(Layer):
-    """What all convolutions share: parameters, windows, and the steps forward and backward.
+class ConvolutionLayer(ChannelsLayer):
+    """What all convolutions share: windows, activation and bias.  Subclasses have the kernels.
 
-    A transposed convolution is the gradient of a convolution, so its steps are the same with the roles changed; its
-    window is that of the plain convolution, from what comes out to what goes in.
+    Parameters:
+        weights: the arguments of the kernels, by the name that they begin with; the bias is added here.
     """
 
-    rank: ClassVar[int] = 2
     paddings: ClassVar[tuple[str, ...]] = ("valid", "same")
-    transposed: ClassVar[bool] = False
-    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        **Layer.neutral_options,
-        **CHANNELS_LAST,
-        **dict.fromkeys(("kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint"), (None,)),
-    }
 
     def __init__(
         self,
         kernel_size: Any,
         strides: Any,
         padding: str,
+        data_format: str | None,
         dilation_rate: Any,
         activation: Any,
         use_bias: bool,
-        kernel_initializer: Any,
-        bias_initializer: Any,
+        weights: dict[str, Arguments],
+        bias_initializer: Any = "zeros",
+        bias_regularizer: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(data_format, **kwargs)
         kind = type(self).__name__
         self.kernel_size = numbers(kind, "kernel_size", kernel_size, self.rank)
         self.strides = numbers(kind, "strides", strides, self.rank)
@@ -54,79 +51,56 @@ class _Convolution(Layer):
         self.padding = padding_name(kind, padding, self.paddings)
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
+        self._weight_arguments = (*weights, "bias")
+        _weights.take(self, {**weights, "bias": Arguments(bias_initializer, bias_regularizer, bias_constraint)})
 
     # what the kinds differ in
 
-    def _kernel_shape(self, channels: int) -> Shape:
+    def _kernels(self, channels: int) -> dict[str, tuple[str, Shape]]:
+        """The kernels: the name of each, the name that its arguments begin with, and its shape."""
         raise NotImplementedError
 
     def _units(self, channels: int) -> int:
         """Channels of the output."""
         raise NotImplementedError
 
-    def _groups(self, channels: int) -> int:
-        return 1
-
-    def _axes(self, input_shape: Shape) -> tuple[Axis, ...]:
-        """The axes of the plain convolution."""
-        sizes = zip(input_shape, self.kernel_size, self.strides, self.dilation_rate)
+    def axes(self, shape: Shape) -> tuple[Axis, ...]:
+        """The axes of the window, as those of a plain convolution."""
+        sizes = zip(shape, self.kernel_size, self.strides, self.dilation_rate)
         return tuple(axis(self.name, *numbers, self.padding) for numbers in sizes)
+
+    def output_sizes(self, shape: Shape) -> tuple[int, ...]:
+        return tuple(a.output for a in self.axes(shape))
 
     # -------------------------------------------------------------------------------------------------------- building
 
-    def build(self, input_shape: Shape) -> None:
-        check_rank(self.name, input_shape, self.rank)
-        shape = (*self.kernel_size, *self._kernel_shape(input_shape[-1]))
-        self.kernel = self.add_weight("kernel", shape, self.kernel_initializer)
-        units = (self._units(input_shape[-1]),)
-        self.bias = self.add_weight("bias", units, self.bias_initializer) if self.use_bias else None
+    def build_last(self, shape: Shape) -> None:
+        for name, (arguments, kernel_shape) in self._kernels(shape[-1]).items():
+            setattr(self, name, _weights.add(self, arguments, kernel_shape, name))
+        self.bias = _weights.add(self, "bias", (self._units(shape[-1]),)) if self.use_bias else None
+
+    def output_last(self, shape: Shape) -> Shape:
+        return (*self.output_sizes(shape), self._units(shape[-1]))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        check_rank(self.name, input_shape, self.rank)
-        axes = self._axes(input_shape)
-        return (*(a.size if self.transposed else a.output for a in axes), self._units(input_shape[-1]))
+        return activated_shape(self.activation, super().compute_output_shape(input_shape), self.name)
 
-    def emit(self, plan: Plan, x: int, bare: bool = False) -> tuple[int, Backward]:
+    def emit(self, plan: Plan, x: int, bare: bool = False, **options: Any) -> tuple[int, Backward]:
         """`bare` leaves the activation out: losses that are computed from logits ask for it."""
-        assert self.input_shape and self.output_shape
+        assert self.input_shape is not None
         spec = LINEAR if bare else self.activation
-        fused = spec if spec.row else LINEAR
-        channels, units, per_sample = self.input_shape[-1], self.output_shape[-1], size(self.output_shape)
-        ends = (units, channels) if self.transposed else (channels, units)
-        ints = window(plan.batch, self._axes(self.input_shape), *ends, self._groups(channels))
-        forward, back = ("conv2d_input", "conv2d") if self.transposed else ("conv2d", "conv2d_input")
-        w = plan.parameter(self.kernel)
-        b = plan.parameter(self.bias) if self.bias is not None else ABSENT
-        y = plan.buffer(per_sample)
-        z = plan.buffer(per_sample) if plan.training and fused.keeps == "x" else ABSENT
-        plan.step(f"{forward}_prepare", (w, b), ints=ints)
-        plan.step(forward, (x, w, b, y, z), row=fused.row, ints=ints, reals=fused.params)
-        inputs, rows = size(self.input_shape), plan.batch * per_sample // units
-
-        def backward(dy: int, need_dx: bool) -> int:
-            dw = plan.gradient(self.kernel)
-            db = plan.gradient(self.bias) if self.bias is not None else ABSENT
-            dz = dy if fused.row == "identity" else plan.buffer(per_sample)
-            if dz != dy or db != ABSENT:
-                kept = z if z != ABSENT else y
-                plan.step("bias_backward", (dy, kept, dz, db), row=fused.row, ints=(rows, units), reals=fused.params)
-            if dw != ABSENT:
-                plan.step("conv2d_weights_prepare", (), ints=ints)
-                plan.step("conv2d_weights", (dz, x, dw) if self.transposed else (x, dz, dw), ints=ints)
-                plan.step("conv2d_weights_finish", (dw,), ints=ints)
-            if not need_dx:
-                return ABSENT
-            dx = plan.buffer(inputs)
-            plan.step(f"{back}_prepare", (w, ABSENT), ints=ints)
-            plan.step(back, (dz, w, ABSENT, dx, ABSENT), row="identity", ints=ints)
-            return dx
-
+        y, backward = super().emit(plan, x, fused=spec if spec.row else LINEAR)
         if spec.row:
             return y, backward
-        out, after = emit_activation(plan, spec, y, self.output_shape)
+        # along the last axis, whatever that is: as in Keras
+        out, after = emit_activation(plan, spec, y, super().compute_output_shape(self.input_shape))
         return out, lambda dy, need_dx: backward(after(dy, True), need_dx)
+
+    def bias_buffer(self, plan: Plan) -> int:
+        return ABSENT if self.bias is None else plan.parameter(self.bias)
+
+    def bias_gradient(self, plan: Plan) -> int:
+        return ABSENT if self.bias is None else plan.gradient(self.bias)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -137,18 +111,58 @@ class _Convolution(Layer):
             "dilation_rate": list(self.dilation_rate),
             "activation": activations.serialize(self.activation),
             "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
+            **_weights.config(self, self._weight_arguments),
         }
 
 
-def _count(kind: str, name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{kind}: {name} must be a positive whole number. Received: {value!r}")
-    return int(value)
+class OneKernel(ConvolutionLayer):
+    """A convolution with one kernel, in groups of channels, or the transpose of one."""
+
+    argument: ClassVar[str] = "kernel"
+    transposed: ClassVar[bool] = False
+    kernel: Parameter
+
+    def _kernel_shape(self, channels: int) -> Shape:
+        """Without the axes of the window."""
+        raise NotImplementedError
+
+    def _groups(self, channels: int) -> int:
+        return 1
+
+    def _kernels(self, channels: int) -> dict[str, tuple[str, Shape]]:
+        return {"kernel": (self.argument, (*self.kernel_size, *self._kernel_shape(channels)))}
+
+    def emit_last(
+        self, plan: Plan, x: int, shape: Shape, fused: ActivationSpec = LINEAR, **options: Any
+    ) -> tuple[int, Backward]:
+        channels, units, axes = shape[-1], self._units(shape[-1]), self.axes(shape)
+        if self.rank == 3:
+            return self._volumes(plan, fused, x, Depth(plan, axes, channels, units, self._groups(channels)))
+        ends = (units, channels) if self.transposed else (channels, units)
+        ints = window(plan.batch, axes, *ends, self._groups(channels))
+        steps = Convolution(plan, ints, fused, self.transposed)
+        y = steps.forward(x, plan.parameter(self.kernel), self.bias_buffer(plan))
+
+        def backward(dy: int, need_dx: bool) -> int:
+            return steps.backward(dy, need_dx, plan.gradient(self.kernel), self.bias_gradient(plan))
+
+        return y, backward
+
+    def _volumes(self, plan: Plan, fused: ActivationSpec, x: int, depth: Depth) -> tuple[int, Backward]:
+        steps = Convolution(plan, depth.ints, fused)
+        y = steps.forward(depth.gather(x), depth.weights(plan.parameter(self.kernel)), self.bias_buffer(plan))
+
+        def backward(dy: int, need_dx: bool) -> int:
+            dw = plan.gradient(self.kernel)
+            gradient = depth.gradient(dw)
+            dx = steps.backward(dy, need_dx, gradient, self.bias_gradient(plan))
+            depth.back(gradient, dw)
+            return depth.scatter(dx) if need_dx else ABSENT
+
+        return y, backward
 
 
-class _Plain(_Convolution):
+class _Plain(OneKernel):
     """Convolution with filters of their own, in groups; documented at `Conv2D`."""
 
     def __init__(
@@ -157,20 +171,27 @@ class _Plain(_Convolution):
         kernel_size: Any,
         strides: Any = 1,
         padding: str = "valid",
+        data_format: str | None = None,
         dilation_rate: Any = 1,
         groups: int = 1,
         activation: Any = None,
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
+        weights = {"kernel": Arguments(kernel_initializer, kernel_regularizer, kernel_constraint)}
         super().__init__(
-            kernel_size, strides, padding, dilation_rate, activation, use_bias, kernel_initializer, bias_initializer,
-            **kwargs,
+            kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, weights,
+            bias_initializer, bias_regularizer, bias_constraint, activity_regularizer=activity_regularizer, **kwargs,
         )  # fmt: skip
         kind = type(self).__name__
-        self.filters, self.groups = _count(kind, "filters", filters), _count(kind, "groups", groups)
+        self.filters, self.groups = count(kind, "filters", filters), count(kind, "groups", groups)
         if self.filters % self.groups:
             raise ValueError(f"{kind}: groups must divide filters. Received: {groups} and {filters}")
 
@@ -197,17 +218,20 @@ class Conv2D(_Plain):
         kernel_size: size of the window: a number, or (down, across).
         strides: pixels from one window to the next.
         padding: "valid", or "same" for ceil(size / stride) outputs; an odd pixel of padding goes to the far end.
-        data_format: only None and "channels_last".
+        data_format: "channels_last" (the default), or "channels_first", which is transposed on the way in and out.
         dilation_rate: pixels from one element of the window to the next.
         groups: parts of the channels, each seen by its own part of the filters only.
         activation: a name (see fastnn.activations), a function of fastnn.ops, or None for none.
         use_bias: whether to add b.
         kernel_initializer, bias_initializer: how W, shape (*kernel_size, channels / groups, filters), and b, shape
             (filters,), start.
+        kernel_regularizer, bias_regularizer, activity_regularizer: penalties that the loss gets for W, b and the
+            output (fastnn.regularizers).
+        kernel_constraint, bias_constraint: what W and b are put back to after each update (fastnn.constraints).
 
     Raises:
         TypeError: an argument or activation that nobody knows.
-        ValueError: a number or a padding that is not served.
+        ValueError: a number, a padding or a format that is not served.
 
     Notes:
         Other than Keras, strides and dilation may both be more than 1.
@@ -215,6 +239,8 @@ class Conv2D(_Plain):
     References:
         LeCun et al., "Gradient-based learning applied to document recognition", Proceedings of the IEEE 86, 1998.
     """
+
+    rank = 2
 
 
 class Conv1D(_Plain):
@@ -227,23 +253,20 @@ class Conv1D(_Plain):
     paddings = ("valid", "same", "causal")
 
 
-class DepthwiseConv2D(_Convolution):
-    """Convolution of every channel of an image by itself, with depth_multiplier filters each.
+class Conv3D(_Plain):
+    """Convolution of volumes, shape (depth, height, width, channels): `Conv2D` with three numbers for each size.
 
-    Parameters:
-        kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias: as in `Conv2D`.
-        depth_multiplier: filters of each channel; the output has channels * depth_multiplier channels.
-        depthwise_initializer, bias_initializer: how W, shape (*kernel_size, channels, depth_multiplier), and b start.
-
-    Raises:
-        TypeError: an argument or activation that nobody knows.
-        ValueError: a number or a padding that is not served.
+    The slices that a window sees are put beside each other as channels of one image, which costs memory for
+    kernel_size[0] copies of the volume.
     """
 
-    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        **_Convolution.neutral_options,
-        **dict.fromkeys(("depthwise_regularizer", "depthwise_constraint"), (None,)),
-    }
+    rank = 3
+
+
+class _Depthwise(OneKernel):
+    """Every channel by itself; documented at `DepthwiseConv2D`."""
+
+    argument = "depthwise"
 
     def __init__(
         self,
@@ -251,18 +274,25 @@ class DepthwiseConv2D(_Convolution):
         strides: Any = 1,
         padding: str = "valid",
         depth_multiplier: int = 1,
+        data_format: str | None = None,
         dilation_rate: Any = 1,
         activation: Any = None,
         use_bias: bool = True,
         depthwise_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
+        weights = {"depthwise": Arguments(depthwise_initializer, depthwise_regularizer, depthwise_constraint)}
         super().__init__(
-            kernel_size, strides, padding, dilation_rate, activation, use_bias, depthwise_initializer,
-            bias_initializer, **kwargs,
+            kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, weights,
+            bias_initializer, bias_regularizer, bias_constraint, activity_regularizer=activity_regularizer, **kwargs,
         )  # fmt: skip
-        self.depth_multiplier = _count(type(self).__name__, "depth_multiplier", depth_multiplier)
+        self.depth_multiplier = count(type(self).__name__, "depth_multiplier", depth_multiplier)
 
     def _kernel_shape(self, channels: int) -> Shape:
         return channels, self.depth_multiplier  # in memory the same as (1, channels * depth_multiplier)
@@ -274,68 +304,28 @@ class DepthwiseConv2D(_Convolution):
         return channels
 
     def get_config(self) -> dict[str, Any]:
-        config = {**super().get_config(), "depth_multiplier": self.depth_multiplier}
-        config["depthwise_initializer"] = config.pop("kernel_initializer")
-        return config
+        return {**super().get_config(), "depth_multiplier": self.depth_multiplier}
 
 
-class Conv2DTranspose(_Convolution):
-    """Transposed convolution of images: every pixel is spread over a window of the output.
+class DepthwiseConv2D(_Depthwise):
+    """Convolution of every channel of an image by itself, with depth_multiplier filters each.
 
     Parameters:
-        filters, kernel_size, activation, use_bias, kernel_initializer, bias_initializer: as in `Conv2D`, but W has the
-            shape (*kernel_size, filters, channels).
-        strides: pixels from one window of the output to the next.
-        padding: "same" for size * stride pixels, or "valid" for all that the windows cover, at least size * stride.
-        output_padding: only None.
-        data_format: only None and "channels_last".
-        dilation_rate: pixels from one element of the window to the next.
+        kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias: as in `Conv2D`.
+        depth_multiplier: filters of each channel; the output has channels * depth_multiplier channels.
+        depthwise_initializer, bias_initializer: how W, shape (*kernel_size, channels, depth_multiplier), and b start.
+        depthwise_regularizer, bias_regularizer, activity_regularizer, depthwise_constraint, bias_constraint: as in
+            `Conv2D`.
 
     Raises:
         TypeError: an argument or activation that nobody knows.
-        ValueError: a number or a padding that is not served.
+        ValueError: a number, a padding or a format that is not served.
     """
 
-    transposed = True
-    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        **_Convolution.neutral_options,
-        "output_padding": (None,),
-    }
+    rank = 2
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
-        padding: str = "valid",
-        dilation_rate: Any = 1,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            kernel_size, strides, padding, dilation_rate, activation, use_bias, kernel_initializer, bias_initializer,
-            **kwargs,
-        )  # fmt: skip
-        self.filters = _count(type(self).__name__, "filters", filters)
 
-    def _kernel_shape(self, channels: int) -> Shape:
-        return self.filters, channels
+class DepthwiseConv1D(_Depthwise):
+    """Convolution of every channel of a sequence by itself: `DepthwiseConv2D` with one number for each size."""
 
-    def _units(self, channels: int) -> int:
-        return self.filters
-
-    def _axes(self, input_shape: Shape) -> tuple[Axis, ...]:
-        def one(n: int, kernel: int, stride: int, dilation: int) -> Axis:
-            reach = (kernel - 1) * dilation + 1
-            cut = max(reach - stride, 0)
-            if self.padding == "same":
-                return Axis(n * stride, kernel, stride, dilation, cut // 2, n)
-            return Axis(n * stride + cut, kernel, stride, dilation, 0, n)
-
-        return tuple(map(one, input_shape, self.kernel_size, self.strides, self.dilation_rate))
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "filters": self.filters}
+    rank = 1

@@ -1,4 +1,4 @@
-"""Input, Dense, Activation, Flatten and Dropout."""
+"""Input, Dense, Activation and Dropout."""
 
 from __future__ import annotations
 
@@ -240,16 +240,6 @@ class Activation(Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
-
-
-class Flatten(Layer):
-    """All axes of a sample in one; memory stays where it is."""
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (size(input_shape),)
-
-    def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        return x, lambda dy, need_dx: dy
 
 
 class Dropout(Layer):

@@ -1,7 +1,8 @@
 """Activations with learned parameters: PReLU, SReLU, APL, LearnedSwish, SoftExponential.
 
-The parameters are ordinary weights.  Each element of a sample has its own, except along `shared_axes`: axes are counted
-as in Keras, where axis 0 is the batch.
+The parameters are ordinary weights, with an initializer, a regularizer and a constraint (`alpha_regularizer`,
+`alpha_constraint`, as in Keras, and so for the parameters of all these layers).  Each element of a sample has its own,
+except along `shared_axes`: axes are counted as in Keras, where axis 0 is the batch.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from fastnn.engine.plan import ABSENT, Plan
 from fastnn.engine.step import Backward
 from fastnn.ops.learned import MOST_PIECES, ROWS
 
+from . import _weights
+from ._weights import Arguments
 from .base import Layer, Shape, size
 
 
@@ -60,16 +63,25 @@ class LearnedActivation(Layer):
         initializers: how each parameter starts, by its name in the row.
         shared_axes: axes along which the parameters are the same, from 1 on; None for none.
         pieces: of a row that sums pieces; its weights have the pieces along their first axis.
+        kwargs: also a regularizer and a constraint for each parameter, such as alpha_regularizer.
     """
 
     row: ClassVar[str]
 
     def __init__(self, starts: Mapping[str, Any], shared_axes: Any, pieces: int = 1, **kwargs: Any) -> None:
+        arguments = {
+            name: Arguments(starts[name], *(kwargs.pop(f"{name}_{kind}", None) for kind, _ in _weights.PENALTIES))
+            for name in ROWS[self.row].params
+        }
         super().__init__(**kwargs)
         self.shared_axes = check_axes(type(self).__name__, shared_axes)
         self.pieces = pieces
-        for name in ROWS[self.row].params:
-            setattr(self, f"{name}_initializer", initializers.get(starts[name]))
+        _weights.take(self, arguments)
+
+    @classmethod
+    def _arguments(cls) -> list[str]:
+        names = ROWS[cls.row].params if hasattr(cls, "row") else ()
+        return [*super()._arguments(), *(f"{name}_{kind}" for name in names for kind, _ in _weights.PENALTIES)]
 
     def build(self, input_shape: Shape) -> None:
         shape = list(input_shape)
@@ -83,8 +95,7 @@ class LearnedActivation(Layer):
         self._own = tuple(shape)
         leading = (self.pieces,) if ROWS[self.row].sums else ()
         for name in ROWS[self.row].params:
-            weight = self.add_weight(name, (*leading, *shape), getattr(self, f"{name}_initializer"))
-            setattr(self, name, weight)
+            setattr(self, name, _weights.add(self, name, (*leading, *shape)))
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
         assert self.input_shape is not None
@@ -123,17 +134,8 @@ class LearnedActivation(Layer):
         return y, backward
 
     def get_config(self) -> dict[str, Any]:
-        starts = {
-            f"{name}_initializer": initializers.serialize(getattr(self, f"{name}_initializer"))
-            for name in ROWS[self.row].params
-        }
+        starts = _weights.config(self, ROWS[self.row].params)
         return {**super().get_config(), **starts, "shared_axes": self.shared_axes}
-
-
-def _unserved(*names: str) -> dict[str, tuple[Any, ...]]:
-    """Regularizers and constraints of these parameters."""
-    kinds = ("regularizer", "constraint")
-    return {**Layer.neutral_options, **{f"{name}_{kind}": (None,) for name in names for kind in kinds}}
 
 
 class PReLU(LearnedActivation):
@@ -141,6 +143,7 @@ class PReLU(LearnedActivation):
 
     Parameters:
         alpha_initializer: how the slopes start; 0 as in Keras (PyTorch and the paper start from 0.25).
+        alpha_regularizer, alpha_constraint: see fastnn.regularizers and fastnn.constraints; only by name.
         shared_axes: axes along which the slopes are the same, such as [1, 2] for images with channels last.
 
     References:
@@ -148,7 +151,6 @@ class PReLU(LearnedActivation):
     """
 
     row = "prelu"
-    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = _unserved("alpha")
 
     def __init__(
         self, alpha_initializer: Any = "zeros", *, shared_axes: int | Sequence[int] | None = None, **kwargs: Any
@@ -169,7 +171,6 @@ class SReLU(LearnedActivation):
     """
 
     row = "srelu"
-    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = _unserved("t_left", "a_left", "t_right", "a_right")
 
     def __init__(
         self,
@@ -201,7 +202,6 @@ class LearnedSwish(LearnedActivation):
     """
 
     row = "learned_swish"
-    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = _unserved("beta")
 
     def __init__(
         self, beta_initializer: Any = "ones", shared_axes: int | Sequence[int] | None = None, **kwargs: Any
@@ -223,7 +223,6 @@ class SoftExponential(LearnedActivation):
     """
 
     row = "learned_soft_exponential"
-    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = _unserved("alpha")
 
     def __init__(
         self, alpha_initializer: Any = "zeros", shared_axes: int | Sequence[int] | None = None, **kwargs: Any
@@ -245,7 +244,6 @@ class APL(LearnedActivation):
     """
 
     row = "apl"
-    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = _unserved("slope", "hinge")
 
     def __init__(
         self,

@@ -1,33 +1,62 @@
-"""The closed list of layers that a file may name: nothing is ever imported by string."""
+"""The layers that a file may name: a closed list, and what the user has registered; nothing is imported by string."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from fastnn import _custom_objects
 from fastnn._errors import unknown
 
 from .activations import ELU, GLU, LeakyReLU, Maxout, MaxoutActivation, ReLU, RReLU, Softmax
+from .adaptive import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
 from .base import Layer
-from .convolutional import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D
-from .core import Activation, Dense, Dropout, Flatten, InputLayer
+from .bilinear import Bilinear
+from .convolutional import Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseConv2D
+from .core import Activation, Dense, Dropout, InputLayer
+from .encoding import CategoryEncoding
 from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
+from .padding import Cropping1D, Cropping2D, Cropping3D, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 from .pooling import (
     AveragePooling1D,
     AveragePooling2D,
+    AveragePooling3D,
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
     GlobalMaxPooling1D,
     GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
     MaxPooling1D,
     MaxPooling2D,
+    MaxPooling3D,
 )
+from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
+from .separable import SeparableConv1D, SeparableConv2D
+from .transposed import Conv1DTranspose, Conv2DTranspose
+from .upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 
-CLASSES: tuple[type[Layer], ...] = (InputLayer, Dense, Activation, Flatten, Dropout)
+CLASSES: tuple[type[Layer], ...] = (InputLayer, Dense, Activation, Dropout)
+CLASSES += (Flatten, Reshape, Permute, RepeatVector, Identity)
+CLASSES += (ZeroPadding1D, ZeroPadding2D, ZeroPadding3D, Cropping1D, Cropping2D, Cropping3D)
+CLASSES += (UpSampling1D, UpSampling2D, UpSampling3D)
+CLASSES += (Bilinear, CategoryEncoding)
 CLASSES += (ReLU, LeakyReLU, ELU, Softmax, RReLU, GLU, Maxout, MaxoutActivation)
 CLASSES += (PReLU, SReLU, LearnedSwish, SoftExponential, APL)
-CLASSES += (Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D)
-CLASSES += (MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D)
-CLASSES += (GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D)
+CLASSES += (Conv1D, Conv2D, Conv3D, Conv1DTranspose, Conv2DTranspose)
+CLASSES += (DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D)
+CLASSES += (MaxPooling1D, MaxPooling2D, MaxPooling3D, AveragePooling1D, AveragePooling2D, AveragePooling3D)
+CLASSES += (GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D)
+CLASSES += (GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D)
+CLASSES += (AdaptiveAveragePooling1D, AdaptiveAveragePooling2D, AdaptiveAveragePooling3D)
+CLASSES += (AdaptiveMaxPooling1D, AdaptiveMaxPooling2D, AdaptiveMaxPooling3D)
 LAYERS: dict[str, type[Layer]] = {cls.__name__: cls for cls in CLASSES}
 
 
@@ -35,23 +64,46 @@ def serialize(layer: Layer) -> dict[str, Any]:
     """{"class_name", "config"}, from which `deserialize` builds an equal layer.
 
     Raises:
-        ValueError: the class of the layer is not in the list.
+        ValueError: the class is the user's, not registered (fastnn.saving), and has the name of one in the list.
     """
-    name = type(layer).__name__
-    if LAYERS.get(name) is not type(layer):
-        raise ValueError(f"a layer can be described if its class is one of {list(LAYERS)}. Received: {layer!r}")
+    kind = type(layer)
+    name = kind.__name__ if LAYERS.get(kind.__name__) is kind else _custom_objects.get_registered_name(kind)
+    if name in LAYERS and LAYERS[name] is not kind:
+        raise ValueError(
+            f"a layer of your own needs another name than {name!r}, or fastnn.saving.register_keras_serializable, "
+            f"to be described. Received: {layer!r}"
+        )
     return {"class_name": name, "config": layer.get_config()}
 
 
+def own_classes(layers: Iterable[Layer]) -> dict[str, type[Layer]]:
+    """The classes of these layers that are the user's, by the names that descriptions give them."""
+    kinds = {type(layer) for layer in layers} - set(CLASSES)
+    return {_custom_objects.get_registered_name(kind): kind for kind in kinds}
+
+
 def deserialize(entry: Any) -> Layer:
-    """The layer that `serialize` described.
+    """The layer that `serialize` described: of the list, registered, or in a `custom_object_scope` (fastnn.saving).
 
     Raises:
-        ValueError: not such a description, or the class is not in the list.
+        ValueError: not such a description, or a class that nobody has made known.
     """
     if not isinstance(entry, dict) or not isinstance(entry.get("config"), dict):
         raise ValueError(f"a layer must be described by class_name and config. Received: {entry!r}")
-    name = entry.get("class_name")
-    if name not in LAYERS:
-        raise unknown("layer", name, LAYERS)
-    return LAYERS[name].from_config(entry["config"])
+    name, config = entry.get("class_name"), entry["config"]
+    found = _custom_objects.get_registered_object(name) if isinstance(name, str) else None
+    if found is None and name in LAYERS:
+        return LAYERS[name].from_config(config)
+    if found is None:
+        hint = "A class of your own must be registered (fastnn.saving.register_keras_serializable) or passed as "
+        error = unknown("layer", name, [*LAYERS, *_custom_objects.names()])
+        raise ValueError(f"{hint}custom_objects={{{name!r}: the class}} before a file can name it. {error}")
+    if not isinstance(found, type) or not issubclass(found, Layer):
+        raise ValueError(f"{name!r} must stand for a subclass of fastnn.layers.Layer. Received: {found!r}")
+    try:
+        return found.from_config(config)
+    except TypeError as error:
+        raise ValueError(
+            f"{found.__name__}: get_config must return the arguments of __init__, which must hand name, dtype and "
+            f"trainable on to super().__init__(**kwargs). Received: {error}"
+        ) from error

@@ -19,6 +19,7 @@ from fastnn._errors import unknown
 from fastnn.callbacks import History
 from fastnn.engine.arena import Parameter
 from fastnn.layers.base import Layer, Shape, set_all, take_name, unique_name
+from fastnn.layers.registry import own_classes
 from fastnn.optimizers import Optimizer
 
 from . import evaluating, fitting, saving, summarising
@@ -447,7 +448,7 @@ class Model:
         saving.load_weights(self, filepath)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return saving.from_bytes, (saving.to_bytes(self),)
+        return saving.from_bytes, (saving.to_bytes(self), own_classes(self.layers))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name} built={self.built}>"

@@ -16,7 +16,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn import losses, metrics, optimizers
+from fastnn._custom_objects import CustomObjectScope
 from fastnn._errors import unknown
 from fastnn.engine.arena import drawn_later
 
@@ -236,11 +237,14 @@ def load_weights(model: Model, filepath: Any) -> None:
             parameter.assign(found[name])
 
 
-def load_model(filepath: str | os.PathLike[str], compile: bool = True) -> Model:
+def load_model(
+    filepath: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None, compile: bool = True
+) -> Model:
     """Read a model that `Model.save` wrote, ready to predict or to go on training with the same numbers.
 
     Parameters:
         filepath: a `.fastnn` file.
+        custom_objects: name -> class of your own layers, where they are not registered (fastnn.saving).
         compile: whether to restore optimizer (with its state), loss and metrics.
 
     Raises:
@@ -248,16 +252,16 @@ def load_model(filepath: str | os.PathLike[str], compile: bool = True) -> Model:
         ValueError: not such a file, damaged, from a newer version, or naming something unknown.
     """
     path = _source(filepath, (SUFFIX,), "load_model")
-    with path.open("rb") as stream, _reading(path.name):
+    with CustomObjectScope(custom_objects), path.open("rb") as stream, _reading(path.name):
         parts = _parts(stream)
         if WEIGHTS not in parts:
             raise ValueError(f"expected the part {WEIGHTS}. Received: {sorted(parts)}")
         return _model(parts, compile)
 
 
-def from_bytes(data: bytes) -> Model:
-    """The model whose `to_bytes` this is."""
-    with _reading("a model in memory"):
+def from_bytes(data: bytes, custom_objects: Mapping[str, Any] | None = None) -> Model:
+    """The model whose `to_bytes` this is; custom_objects: the user's classes in it that are not registered."""
+    with CustomObjectScope(custom_objects), _reading("a model in memory"):
         return _model(_parts(BytesIO(data)), True)
 
 

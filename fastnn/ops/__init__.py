@@ -31,6 +31,7 @@ from fastnn.ops.classification import (
 )
 from fastnn.ops.clipping import clip_by_global_norm_, clip_by_norm_, clip_by_value_, sumsq
 from fastnn.ops.convolution import conv2d, conv2d_backward, conv2d_transpose, conv2d_transpose_backward
+from fastnn.ops.convolution1d import conv1d, conv1d_backward
 from fastnn.ops.ctc import ctc_loss, ctc_loss_backward, ctc_loss_with_grad
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
 from fastnn.ops.gates import maxout, maxout_backward
@@ -76,6 +77,8 @@ __all__ = [
     "clip_by_value_",
     "col2im",
     "column_sums",
+    "conv1d",
+    "conv1d_backward",
     "conv2d",
     "conv2d_backward",
     "conv2d_transpose",

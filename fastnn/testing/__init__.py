@@ -1,6 +1,6 @@
 """Tools for testing numerical code: gradient checks, distances in units in the last place, awkward inputs.
 
-They are what fastnn's own tests use, and need nothing of fastnn but this package::
+They are what fastnn's own tests use, and need nothing of fastnn but this package (and `check_layer` the engine)::
 
     from fastnn.testing import gradcheck, max_ulp
 
@@ -10,16 +10,19 @@ They are what fastnn's own tests use, and need nothing of fastnn but this packag
 
 from fastnn.testing.cases import dense_values, kinks, layouts, shapes, special_values
 from fastnn.testing.gradcheck import gradcheck
+from fastnn.testing.layers import check_layer, run_layer
 from fastnn.testing.models import gradcheck_model
 from fastnn.testing.ulp import max_ulp, ulp_distance
 
 __all__ = [
+    "check_layer",
     "dense_values",
     "gradcheck",
     "gradcheck_model",
     "kinks",
     "layouts",
     "max_ulp",
+    "run_layer",
     "shapes",
     "special_values",
     "ulp_distance",
