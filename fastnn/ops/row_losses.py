@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fastnn import _native
 from fastnn._errors import unknown
-from fastnn.backend import current
+from fastnn.backend import NATIVE, current
 from fastnn.ops import _documentation, _generate
 from fastnn.ops import classification as classes
 from fastnn.ops._check import (
@@ -293,6 +293,12 @@ def _class_with_grad(
 
 # --------------------------------------------------------------------------------------------------------- generation
 
+SHORT_CUTS = {
+    "value": _native.fast.row_loss,
+    "backward": _native.fast.row_loss_backward,
+    "both": _native.fast.row_loss_with_grad,
+}
+TABLE = [name for name, *_ in _native.tables()["row_losses"]]
 OPTIONS = {
     "reduction": 'str = "mean"',
     "denom": "float | None = None",
@@ -398,16 +404,26 @@ def _define(op: str, row: Row, kind: str, general: Callable[..., Any], **fields:
     given = [name if row.labelled and name != "out" else f"{named.get(name, name)}={name}" for name in options]
     if row.target == "labels":
         given.insert(given.index("class_weight") + 1, "0.0")
+    counting = [name for name in options if OPTIONS[name].endswith("None") and name not in ("out", "scale")]
+    plain = " is ".join([*counting, "None"]) if counting else "True"
+    plain += " and type(label_smoothing) is float and label_smoothing == 0" if "label_smoothing" in options else ""
+    passed = [name for name in options if name in ("reduction", "scale", "out")]
     function = _generate.define(
         op,
         signature + ", ".join(f"{name}: {OPTIONS[name]}" for name in options),
         [
             *_generate.check_lines(op, row.params),
+            f"if {plain} and current() is NATIVE:",
+            f"    result = fast({TABLE.index(row.name)}, ({', '.join(row.inputs)},), "
+            f"{target if row.target != 'none' else None}, {_generate.tuple_of(row.params, row.params)}, "
+            f"{', '.join(passed)})",
+            "    if result is not None:",
+            "        return result",
             f"return general({op!r}, {row.name!r}, ({', '.join(row.inputs)},), "
             f"{target if row.target != 'none' else None}, "
             f"{_generate.tuple_of(row.params, row.params)}, {', '.join(given)})",
         ],
-        {"general": general},
+        {"general": general, "fast": SHORT_CUTS[kind], "current": current, "NATIVE": NATIVE},
         _documented(row, kind),
     )
     enter = operation("loss", _sample(row), row=row.name, params=tuple(row.params.values()), **fields)
