@@ -273,12 +273,12 @@ def test_parameters_are_checked(op):
     for parameter in op.params:
         for bad in ("1", None, [1.0, 2.0]):
             with pytest.raises(TypeError, match=rf"{parameter.name} must be a real number. Received: "):
-                op.function(*arguments.args, **arguments.kwargs, **{parameter.name: bad})
+                op.function(*arguments.args, **{**arguments.kwargs, parameter.name: bad})
         if parameter.constraint:
             for bad in (-1.0, np.nan, -1):
                 with pytest.raises(ValueError, match=rf"{parameter.name} must be {parameter.constraint}.*Received: "):
-                    op.function(*arguments.args, **arguments.kwargs, **{parameter.name: bad})
+                    op.function(*arguments.args, **{**arguments.kwargs, parameter.name: bad})
         allowed = 0 if ">= 0" in parameter.constraint or not parameter.constraint else 1
-        as_int = op.function(*arguments.args, **arguments.kwargs, **{parameter.name: allowed})
-        as_float = op.function(*arguments.args, **arguments.kwargs, **{parameter.name: float(allowed)})
+        as_int = op.function(*arguments.args, **{**arguments.kwargs, parameter.name: allowed})
+        as_float = op.function(*arguments.args, **{**arguments.kwargs, parameter.name: float(allowed)})
         assert_same_bits([np.asarray(r) for r in flatten(as_int)], [np.asarray(r) for r in flatten(as_float)])
