@@ -60,7 +60,7 @@ INLINE void FN(binary_of_columns)(const fastnn_loss_args *a, int logits, int pos
                 VECTOR {
                     const real yes = ws[j] * ts[j], no = (positives ? K(1) : ws[j]) * (K(1) - ts[j]);
                     if (logits) {
-                        ls[j] = FN(times_unless_0)(no, fsoftplus(ps[j])) + FN(times_unless_0)(yes, fsoftplus(-ps[j]));
+                        ls[j] = ftimes(no, fsoftplus(ps[j])) + ftimes(yes, fsoftplus(-ps[j]));
                     } else {
                         const real q = fclamp(ps[j], eps, K(1) - eps);
                         ls[j] = -(yes * flog(q) + no * flog1p(-q));
