@@ -4,14 +4,17 @@
     python bench/compare_clients.py --seconds 20
 
 The clients: networks in the style of the book "Deep Learning from Scratch" (their layers and optimizers in plain NumPy,
-those of tests/test_compat_book.py, and in fastnn.compat.book), and scikit-learn's MLPClassifier as it is and inside
-fastnn.compat.sklearn.accelerated().  All train on the digits of the package, in float64, with one thread.  The ratio is
-that of the fastest runs; above 1, fastnn is faster.
+those of tests/test_compat_book.py, and in fastnn.compat.book), scikit-learn's MLPClassifier as it is and inside
+fastnn.compat.sklearn.accelerated(), and mlxtend, neuralnetlib and tinynn as they are and with the methods rebound that
+tests/peers/client_adapters.py replaces; those that are not installed are left out.  All train on the digits of the
+package, in float64 (tinynn: float32), with one thread.  The ratio is that of the fastest runs; above 1, fastnn is
+faster.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
 import time
@@ -67,6 +70,30 @@ def sklearn_clients() -> list[Client]:
     return clients
 
 
+def rebound_clients() -> list[Client]:
+    """The libraries of tests/peers/test_clients.py that are installed."""
+    from peers import client_adapters
+    from peers import test_clients as runs
+
+    trainings: list[tuple[str, str, Callable[[], object]]] = [
+        ("mlxtend", "mlxtend, perceptron", runs.train_mlxtend),
+        ("neuralnetlib", "neuralnetlib, dense, adam", runs.train_neuralnetlib),
+        ("tinynn", "tinynn, dense, adam", lambda: runs.train_tinynn(False)),
+        ("tinynn", "tinynn, convolution, adam", lambda: runs.train_tinynn(True)),
+    ]
+    clients: list[Client] = []
+    for module, name, train in trainings:
+        if importlib.util.find_spec(module) is None:
+            continue
+
+        def fast(module: str = module, train: Callable[[], object] = train) -> object:
+            with getattr(client_adapters, module)():
+                return train()
+
+        clients.append((name, train, fast))
+    return clients
+
+
 def seconds(run: Callable[[], object]) -> float:
     start = time.perf_counter()
     run()
@@ -79,7 +106,7 @@ def main() -> None:
     budget = parser.parse_args().seconds
     warnings.simplefilter("ignore")  # a few epochs do not converge
     print(f"{'client':<48} {'before':>10} {'fastnn':>10} {'ratio':>6}")
-    for name, plain, fast in [*book_clients(), *sklearn_clients()]:
+    for name, plain, fast in [*book_clients(), *sklearn_clients(), *rebound_clients()]:
         before, after, start = [], [], time.perf_counter()
         while not before or time.perf_counter() - start < budget:
             before.append(seconds(plain))

@@ -174,6 +174,22 @@ class Backend(Protocol):
         self, row: str, p: Array, g: Array, slots: tuple[Array, ...], scalars: Sequence[float]
     ) -> None: ...
 
+    # p, g (matrices, rows, cols), r (matrices, rows), c (matrices, cols); or r like p, and c None
+    def adafactor(
+        self,
+        p: Array,
+        g: Array,
+        r: Array,
+        c: Array | None,
+        gradient_scale: float,
+        decay: float,
+        rate: float,
+        beta: float,
+        eps1: float,
+        eps2: float,
+        threshold: float,
+    ) -> None: ...
+
     # Philox4x32-10 streams
     def dropout(
         self, x: Array, y: Array, mask: NDArray[np.uint8], seed: int, stream: int, step: int, rate: float

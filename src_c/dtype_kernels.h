@@ -13,7 +13,11 @@
 
 #include "similarity_losses.h"
 
+#include "multilabel_losses.h"
+
 #include "ctc.h"
+
+#include "circle_loss.h" /* after ctc.h: it takes log_add from there */
 
 #include "groups.h"
 
@@ -36,6 +40,8 @@
 #include "strided.h"
 
 #include "tensors.h"
+
+#include "adafactor.h"
 
 static const fastnn_activation FN(activations)[FASTNN_ACTIVATIONS] = {
 #define ACT(name, keeps, list, ...)                                                                                    \

@@ -12,6 +12,7 @@
 
 enum { FASTNN_F32, FASTNN_F64, FASTNN_DTYPES };
 enum { FASTNN_MAX_PARAMS = 8, FASTNN_MAX_SLOTS = 3, FASTNN_COMMON_SCALARS = 3 };
+enum { FASTNN_GROUP_SCRATCH = 3 }; /* numbers that a loss of groups needs for every row */
 
 /* The source dtypes that a mini-batch can be gathered from. */
 enum { FASTNN_SRC_F32, FASTNN_SRC_F64, FASTNN_SRC_U8, FASTNN_SRC_I32, FASTNN_SRC_I64, FASTNN_SOURCES };
@@ -115,6 +116,15 @@ typedef struct {
     void (*run)(const fastnn_loss_args *args);
 } fastnn_row_loss;
 
+/* One step of Adafactor for one parameter; see adafactor.h. */
+typedef struct {
+    size_t matrices, rows, cols;
+    void *p;
+    const void *g;
+    void *r, *c; /* (matrices, rows) and (matrices, cols); or r like p, and c NULL */
+    double gradient_scale, decay, rate, beta, eps1, eps2, threshold;
+} fastnn_adafactor;
+
 /* Numbers of scratch that ctc needs for every row: time steps, and the most labels of a row. */
 static inline size_t fastnn_ctc_scratch(size_t steps, size_t labels) {
     return steps * (2 * labels + 2) + 2 * (2 * labels + 1);
@@ -185,6 +195,7 @@ typedef struct {
                        const void *b, size_t ldb, void *c, size_t ldc);
     void (*combine)(size_t n, double a, const void *x, double b, void *y); /* y = a x + b y; b = 0: y = a x */
     void (*clip_values)(size_t n, double limit, void *x);                  /* in place */
+    void (*adafactor)(const fastnn_adafactor *args);
     /* returns l1 sum |x| + l2 sum x^2; adds its derivative to g unless NULL */
     double (*penalty)(size_t n, double l1, double l2, const void *x, void *g);
 

@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 import re
 
 import numpy as np
 import pytest
 
+from fastnn import _native
 from fastnn.ops.registry import Arguments, operations, sample_arguments
 
 OPERATIONS = operations()
 IN_PLACE = [op for op in OPERATIONS if op.writes]
 PURE = [op for op in OPERATIONS if not op.writes]
-WITH_OUT = [op for op in PURE if op.takes_out]
+SEVERAL_OUTS = {name: len(inputs) for name, _, inputs, _ in _native.tables()["row_losses"] if len(inputs) > 1}
+
+
+def one_out(op, place, count):
+    """A function whose `out` is a tuple as one whose `out` is that part of it."""
+
+    def function(*args, out=None, **kwargs):
+        outs = None if out is None else tuple(out if i == place else None for i in range(count))
+        return op.function(*args, **kwargs, out=outs)
+
+    function.__signature__ = inspect.signature(op.function)
+    return dataclasses.replace(op, name=f"{op.name}[{place}]", function=function)
+
+
+WITH_OUT = [
+    one
+    for op in PURE
+    if op.takes_out
+    for one in ([one_out(op, i, SEVERAL_OUTS[op.row]) for i in range(SEVERAL_OUTS[op.row])] if op.row in SEVERAL_OUTS
+                else [op])
+]  # fmt: skip
 OF_COLLECTIONS = [op for op in OPERATIONS if isinstance(sample_arguments(op, (2, 2)).args[0], list)]
 ONE_IN_PLACE = [op for op in IN_PLACE if op not in OF_COLLECTIONS]
 ELEMENTWISE = [op for op in PURE if op.kind.startswith("activation")]

@@ -11,11 +11,14 @@ from fastnn.testing import gradcheck_model
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(6, 4))
+MAPS = RNG.normal(size=(6, 3, 4))
 SEQUENCES = RNG.normal(size=(6, 5, 4))
 NUMBERS, POSITIVE = RNG.normal(size=(6, 3)), RNG.uniform(0.2, 2, size=(6, 3))
 LABELS = np.array([0, 2, 1, 1, 0, 2])
 ONE_HOT = np.eye(3)[LABELS]
 BITS = RNG.integers(0, 2, (6, 3)).astype(float)
+LISTS = np.array([[2, -1, -1], [0, 1, -1], [-1, 1, 1], [1, -1, 0], [2, 1, 0], [0, -1, -1]])
+CHANNELS = np.moveaxis(np.eye(3)[RNG.integers(0, 3, (6, 5))], -1, 1)  # (samples, classes, places)
 SHARES = RNG.dirichlet(np.ones(3), 6)
 
 # the loss, the activation of the last layer, its units, the targets
@@ -48,6 +51,9 @@ CASES = {
     "MarginRanking": ({"margin": 0.3}, None, 6, np.sign(NUMBERS)),
     "CosineEmbedding": ({"margin": 0.1}, None, 6, np.array([1, -1, 1, -1, 1, -1])),
     "TripletMargin": ({"swap": True, "p": 3}, None, 9, LABELS),
+    "MultiLabelMargin": ({}, None, 3, BITS),
+    "MultiLabelSoftMargin": ({"weight": [1, 2, 0.5]}, None, 3, BITS),
+    "Circle": ({"gamma": 2.0}, None, 3, np.array([4, -2, 4, 4, -2, 9])),
     "CosineSimilarity": ({}, None, 3, NUMBERS),
     "Dice": ({}, "sigmoid", 3, BITS),
     "Tversky": ({"alpha": 0.3, "beta": 0.8, "axis": -1}, "sigmoid", 3, BITS),
@@ -56,6 +62,16 @@ CASES = {
 # variants that go through another kernel or another path of the engine
 VARIANTS = {
     "BinaryCrossentropy from probabilities": ("BinaryCrossentropy", {"pos_weight": 2.0}, "hidden sigmoid", 3, BITS),
+    "BinaryCrossentropy, a weight for each": ("BinaryCrossentropy", {"pos_weight": [2, 1, 3]}, "sigmoid", 3, BITS),
+    "and from probabilities": ("BinaryCrossentropy", {"pos_weight": [2, 1, 3]}, "hidden sigmoid", 3, BITS),
+    "MultiLabelMargin of lists": ("MultiLabelMargin", {"label_lists": True}, None, 3, LISTS),
+    "CategoricalCrossentropy along axis 1": (
+        *("CategoricalCrossentropy", {"axis": 1, "label_smoothing": 0.1}, "softplus", 5, CHANNELS),
+    ),
+    "SparseCategoricalCrossentropy along axis 1": (
+        *("SparseCategoricalCrossentropy", {"axis": 1, "from_logits": True, "ignore_class": 2}, None, 5),
+        CHANNELS.argmax(1),
+    ),
     "BinaryFocal from probabilities": ("BinaryFocalCrossentropy", {"gamma": 1.5}, "hidden sigmoid", 3, BITS),
     "CategoricalFocal from probabilities": ("CategoricalFocalCrossentropy", {}, "hidden softmax", 3, ONE_HOT),
     "CategoricalFocal of logits": ("CategoricalFocalCrossentropy", {"from_logits": True}, None, 3, ONE_HOT),
@@ -67,7 +83,7 @@ EVERY = {name: (name, *case) for name, case in CASES.items()} | VARIANTS
 
 
 def inputs(name):
-    return SEQUENCES if name == "CTC" else X
+    return SEQUENCES if name == "CTC" else MAPS if name.endswith("along axis 1") else X
 
 
 CLASSES = {cls.__name__ for cls in losses._CLASSES}
@@ -83,7 +99,7 @@ def build(name, dtype="float64"):
     last = [Dense(units, None if hidden else activation, dtype=dtype)]
     if hidden:  # the loss does not see through another layer: probabilities stay probabilities
         last = [Dense(units, activation.split()[1], dtype=dtype), Flatten(dtype=dtype)]
-    shape = (5, 4) if cls == "CTC" else (4,)
+    shape = inputs(name).shape[1:]
     model = Sequential([Input(shape, dtype=dtype), Dense(5, "tanh", dtype=dtype), *last])
     rng = np.random.default_rng(8)
     model.set_weights([rng.normal(size=p.shape) * 0.7 for p in model.weights])
@@ -191,3 +207,36 @@ def test_a_layer_of_activation_is_seen_through(backend):
     model.compile("sgd", losses.CategoricalFocalCrossentropy(), metrics=["mse"])
     _, mse = model.evaluate(X, ONE_HOT, verbose=0)
     assert mse == pytest.approx(((model.predict(X, verbose=0) - ONE_HOT) ** 2).mean(), rel=1e-5)
+
+
+def channels_first(activation=None):
+    return Sequential([Input((3, 4)), Dense(5, activation)])
+
+
+def test_metrics_beside_losses_along_another_axis(backend):
+    """They look at the predictions as they are."""
+    model = channels_first("softplus")
+    model.compile("sgd", losses.CategoricalCrossentropy(axis=1), metrics=["mse"])
+    loss, mse = model.evaluate(MAPS, CHANNELS, verbose=0)
+    p = model.predict(MAPS, verbose=0)
+    assert mse == pytest.approx(((p - CHANNELS) ** 2).mean(), rel=1e-5)
+    assert loss == pytest.approx(losses.CategoricalCrossentropy(axis=1)(CHANNELS, p), rel=1e-5)
+
+
+def test_weights_of_places_along_another_axis(backend):
+    model = channels_first()
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True, axis=-2)
+    model.compile("sgd", loss)
+    y, weights = CHANNELS.argmax(1), RNG.uniform(0, 2, (6, 5))
+    found = model.evaluate(MAPS, y, sample_weight=weights, verbose=0)
+    assert found == pytest.approx(loss(y, model.predict(MAPS, verbose=0), weights), rel=1e-5)
+
+
+def test_labels_along_another_axis_have_no_metrics():
+    model = channels_first()
+    model.compile("sgd", losses.SparseCategoricalCrossentropy(from_logits=True, axis=1), metrics=["accuracy"])
+    with pytest.raises(ValueError, match="no metric can compare them"):
+        model.fit(MAPS, CHANNELS.argmax(1), verbose=0)
+    model.compile("sgd", losses.CategoricalCrossentropy(axis=3))
+    with pytest.raises(ValueError, match=r"axis must be one of the axes 1 to 2. Received: axis=3"):
+        model.fit(MAPS, CHANNELS, verbose=0)

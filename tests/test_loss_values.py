@@ -40,6 +40,11 @@ CATALOGUE = {
     "categorical hinge": ("CategoricalHinge", "categorical_hinge"),
     "multi-margin": ("MultiMargin", "multi_margin"),
     "soft margin": ("SoftMargin", "soft_margin"),
+    "multi-label margin": ("MultiLabelMargin", "multilabel_margin"),
+    "multi-label soft margin": ("MultiLabelSoftMargin", "multilabel_soft_margin"),
+    "a pos_weight for each output": ("BinaryCrossentropy", "balanced_binary_cross_entropy_with_logits"),
+    "from probabilities": ("BinaryCrossentropy", "balanced_binary_cross_entropy"),
+    "circle": ("Circle", "circle"),
     "cosine similarity": ("CosineSimilarity", "cosine_similarity"),
     "cosine embedding": ("CosineEmbedding", "cosine_embedding"),
     "binary focal": ("BinaryFocalCrossentropy", "binary_focal"),
@@ -51,6 +56,8 @@ CATALOGUE = {
     "margin ranking": ("MarginRanking", "margin_ranking"),
     "CTC": ("CTC", "ctc_loss"),
 }
+# losses of several inputs
+SEVERAL = {"gaussian_nll": 2, "margin_ranking": 2, "cosine_embedding": 2, "triplet_margin": 3}
 ROWS = [op for op in operations("loss") if op.backward and op.name not in ("softmax_cross_entropy", "ctc_loss")]
 
 
@@ -73,6 +80,8 @@ def test_aliases(alias):
 @pytest.mark.parametrize("op", ROWS, ids=lambda op: op.name)
 def test_gradients_by_differences(op, reduction, backend):
     """Of every input, through the backward function; and the fused call gives the same."""
+    if op.name == "circle" and reduction == "none":
+        pytest.skip("the losses of all rows depend on each other; without reduction the gradient is that of their sum")
     arguments = sample_arguments(op, (5, 4), np.float64, rng=6)
     count = len(arguments.args)
     targets = 0 if op.name == "triplet_margin" else 1
@@ -170,6 +179,8 @@ def test_kinks(backend):
 @pytest.mark.parametrize("op", ROWS, ids=lambda op: op.name)
 def test_nan_in_nan_out(op, backend):
     arguments = sample_arguments(op, (2, 3), np.float64, rng=1)
+    if op.name == "circle":
+        pytest.skip("every row depends on all of them")
     first = arguments.args[0].copy()
     first[0, 1] = np.nan
     if op.name in ("nll", "textbook_cross_entropy", "generalized_cross_entropy", "multi_margin"):
@@ -271,7 +282,154 @@ def test_backends_agree_on_in_place_gradients():
         both = getattr(ops, f"{op.name}_with_grad")
         expected = both(*arguments.args)[1]
         x = arguments.args[0].copy()
-        if "out" in both.__code__.co_varnames:
+        if op.name not in SEVERAL:
             with use_backend("native"):
                 assert both(x, *arguments.args[1:], out=x)[1] is x
             np.testing.assert_allclose(x, expected, rtol=1e-12, atol=1e-15, err_msg=op.name)
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_gradients_of_several_inputs_go_where_they_are_wanted(name, backend):
+    count, args = SEVERAL[name], sample_arguments(name, (4, 6), np.float64, rng=3).args
+    expected = getattr(ops, f"{name}_with_grad")(*args)[1:]
+    for suffix in ("_backward", "_with_grad"):
+        function = getattr(ops, f"{name}{suffix}")
+        for out in (
+            tuple(np.empty((4, 6)) for _ in range(count)),
+            [None, *(np.empty((4, 12))[:, ::2] for _ in range(count - 1))],
+            "the inputs",
+        ):
+            inputs = tuple(x.copy() for x in args[:count])
+            given = inputs if isinstance(out, str) else out
+            found = function(*inputs, *args[count:], out=given)
+            grads = found[1:] if suffix == "_with_grad" else found
+            for grad, place, wanted in zip(grads, given, expected, strict=True):
+                assert place is None or grad is place
+                np.testing.assert_allclose(grad, wanted, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_places_for_several_gradients_are_checked(name):
+    count, args = SEVERAL[name], sample_arguments(name, (4, 6), np.float64, rng=3).args
+    function = getattr(ops, f"{name}_backward")
+    shared = np.empty((4, 6))
+    for out, error, message in (
+        (np.empty((4, 6)), TypeError, f"out must be {count} arrays"),
+        ((np.empty((4, 6)),), TypeError, f"out must be {count} arrays"),
+        ((shared,) * count, ValueError, r"out\[.\] must not share memory"),
+        ((args[1], *(None,) * (count - 1)), ValueError, "must not share memory with this input"),
+        ((None, np.empty((4, 5)), *(None,) * (count - 2)), ValueError, r"out\[1\]"),
+    ):
+        with pytest.raises(error, match=message):
+            function(*args, out=out)
+
+
+def test_multilabel_margin_by_hand(backend):
+    p, t = np.array([[0.1, 0.2, 0.4, 0.8]]), np.array([[1, 0, 0, 1]])
+    # PyTorch's documentation: 0.25 ((1 - (0.1 - 0.2)) + (1 - (0.1 - 0.4)) + (1 - (0.8 - 0.2)) + (1 - (0.8 - 0.4)))
+    assert ops.multilabel_margin(p, t) == pytest.approx(0.85)
+    np.testing.assert_allclose(ops.multilabel_margin_backward(p, t), [[-0.5, 0.5, 0.5, -0.5]])
+    assert ops.multilabel_margin(p, np.ones_like(p)) == ops.multilabel_margin(p, np.zeros_like(p)) == 0
+
+
+def test_circle_by_hand(backend):
+    """Against the definition, pair by pair."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(9, 3))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    labels = np.array([0, 1, 2, 0, 1, 0, 5, 2, 1])
+    gamma, m = mpmath.mpf(8), mpmath.mpf("0.4")
+    for itself in (True, False):
+        expected = []
+        for i in range(9):
+            sums = [mpmath.mpf(0), mpmath.mpf(0)]
+            for j in range(9):
+                d = max(mpmath.mpf(0), 1 - mpmath.fdot(x[i], x[j]))
+                if labels[i] == labels[j]:
+                    if i != j or itself:
+                        sums[0] += mpmath.exp(-gamma * (m + d) * (m - d))
+                else:
+                    sums[1] += mpmath.exp(gamma * max(0, 1 + m - d) * (1 - m - d))
+            expected.append(float(mpmath.log1p(sums[0] * sums[1])))
+        found = ops.circle(x, labels, gamma=8, remove_diagonal=0 if itself else 1, reduction="none")
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert found[6] == 0  # nobody has its label
+
+
+def test_circle_of_many_rows(backend):
+    """More rows than a kernel looks at in one piece; labels of any size; rows without weight are still compared."""
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(2500, 3)).astype(np.float32)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    labels = rng.integers(0, 9, 2500) * 2**40
+    keep = np.arange(2500) < 4
+    loss, grad = ops.circle_with_grad(x, labels, gamma=3, mask=keep)
+    exact = x.astype(np.float64)
+    each = ops.circle(exact, labels, gamma=3, reduction="none")
+    assert loss == pytest.approx(each[:4].mean(), rel=1e-5)
+    assert grad[4:].any(axis=1).mean() > 0.9
+    step = np.zeros_like(exact)
+    step[7, 1] = 1e-6
+    change = [ops.circle(exact + s, labels, gamma=3, mask=keep) for s in (step, -step)]
+    assert grad[7, 1] == pytest.approx((change[0] - change[1]) / 2e-6, rel=1e-3)
+
+
+def test_circle_counts_the_rows_that_have_pairs_of_both_kinds(backend):
+    x = np.eye(4)[[0, 1, 2, 3, 0]]
+    labels, weights = np.array([0, 0, 1, 2, 2]), np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    each = losses.circle(labels, x)
+    assert each[2] == 0
+    assert losses.Circle()(labels, x) == pytest.approx(each.sum() / 4)
+    assert losses.Circle()(labels, x, weights) == pytest.approx((each * weights).sum() / 4)
+    mean = losses.Circle(reduction="mean_with_sample_weight")
+    assert mean(labels, x, weights) == pytest.approx((each * weights).sum() / 12)
+    assert losses.Circle()(np.zeros(5, int), x) == 0
+    assert ops.circle(x, labels, rescale=1) == pytest.approx(each.sum() / 4)
+
+
+def test_labels_of_circle_are_integers():
+    with pytest.raises(TypeError, match=r"labels must be integers. Received: t float64"):
+        ops.circle(np.eye(3), np.zeros(3))
+    with pytest.raises(ValueError, match=r"t must have shape \(3,\)"):
+        ops.circle(np.eye(3), np.zeros(2, int))
+
+
+def test_weights_of_outputs_are_checked():
+    x, t = np.zeros((2, 3)), np.ones((2, 3))
+    with pytest.raises(ValueError, match=r"pos_weight must have shape \(3,\)"):
+        ops.balanced_binary_cross_entropy_with_logits(x, t, pos_weight=[1, 2])
+    with pytest.raises(ValueError, match=r"class_weight must hold finite numbers >= 0. Received: -1"):
+        ops.multilabel_soft_margin(x, t, class_weight=[1, 2, -1])
+
+
+def test_one_weight_for_all_outputs_is_a_number(backend):
+    rng = np.random.default_rng(7)
+    x, t = rng.normal(size=(5, 3)) * 4, rng.integers(0, 2, (5, 3)).astype(float)
+    p = 1 / (1 + np.exp(-x))
+    for suffix, given in (("_with_logits", x), ("", p)):
+        one = getattr(ops, f"weighted_binary_cross_entropy{suffix}_with_grad")(given, t, 2.5)
+        several = getattr(ops, f"balanced_binary_cross_entropy{suffix}_with_grad")(given, t, pos_weight=[2.5] * 3)
+        plain = getattr(ops, f"balanced_binary_cross_entropy{suffix}")(given, t)
+        for a, b in zip(one, several, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12)
+        assert plain == pytest.approx(getattr(ops, f"binary_cross_entropy{suffix}")(given, t), rel=1e-12)
+    huge = np.array([[1e4, -1e4, np.inf]])
+    loss, grad = ops.balanced_binary_cross_entropy_with_logits_with_grad(huge, [[1.0, 0.0, 1.0]], pos_weight=[1, 2, 3])
+    assert loss == 0
+    assert not grad.any()
+
+
+def test_lists_of_labels():
+    loss = losses.MultiLabelMargin(label_lists=True)
+    lists = np.array([[3, 0, -1, 1], [-1, 2, 2, 2]])
+    p = np.random.default_rng(8).normal(size=(2, 4))
+    assert loss(lists, p) == losses.MultiLabelMargin()(np.array([[1, 0, 0, 1], [0, 0, 0, 0]]), p)
+    with pytest.raises(ValueError, match=r"labels must lie between 0 and 3. Received: 4"):
+        loss(np.array([[4, -1, -1, -1]] * 2), p)
+
+
+@pytest.mark.parametrize("axis", [0, 3, -4])
+def test_axes_that_are_not_there(axis):
+    for loss in (losses.CategoricalCrossentropy(axis=axis), losses.CosineSimilarity(axis=axis)):
+        with pytest.raises(ValueError, match=rf"axis must be one of the axes 1 to 2. Received: axis={axis}"):
+            loss(np.ones((2, 3, 4)), np.ones((2, 3, 4)))

@@ -27,14 +27,11 @@ from contract import (
 
 import fastnn
 from fastnn import _native, ops
-from fastnn.ops import gates, learned, row_losses
 from fastnn.ops.registry import sample_arguments
 
-# These have no short cuts: learned parameters, groups of columns, random slopes; losses of whole rows other than the
-# cross-entropies, and those that are summed over a row; optimizers that look at whole tensors.
-GENERAL = {"random_bits", *learned.functions, *gates.functions, "maxout", "rrelu", "softmin", "sparsemax"}
-GENERAL |= {"gumbel_softmax", *row_losses.functions, "ctc_loss", "half_sse", "kl_divergence"}
-GENERAL |= {"lamb_", "lars_", "adafactor_", "muon_"}
+# These have no short cuts: what draws random numbers other than dropout, losses that compare rows with each other or
+# with sequences, optimizers that look at whole tensors.
+GENERAL = {"random_bits", "rrelu", "gumbel_softmax", "circle", "ctc_loss", "lamb_", "lars_", "adafactor_", "muon_"}
 GENERAL |= {f"{name}{suffix}" for name in GENERAL for suffix in ("_backward", "_with_grad")}
 FAST = [op for op in OPERATIONS if op.name not in GENERAL and op.kind not in ("convolution", "pooling")]
 

@@ -149,10 +149,10 @@ def test_kernels_see_well_formed_arrays_only(op, monkeypatch):
                 fresh = replaced(copy.deepcopy(arguments), position, array)
                 if not op.writes or name not in ("byteswapped", "readonly"):
                     op.function(*fresh.args, **fresh.kwargs)
-                if op.takes_out and name not in ("byteswapped", "readonly"):
+                if op in WITH_OUT and name not in ("byteswapped", "readonly"):
                     out = dict(layouts(np.empty_like(main_result(op, arguments)[0])))[name]
                     op.function(*fresh.args, **fresh.kwargs, out=out)
-    assert inspector.calls or op.name in ("clip_by_value_", "adafactor_")  # they are NumPy's own
+    assert inspector.calls or op.name in ("clip_by_value_",)  # NumPy's own
 
 
 # -------------------------------------------------------------------------------------------------------------- out
@@ -169,8 +169,9 @@ def main_result(op, arguments):
             results = flatten(op.function(*arguments.args, **arguments.kwargs, out=buffer))
         except (TypeError, ValueError):
             continue
-        if any(item is buffer for item in results):
-            return expected, buffer
+        for place, item in enumerate(results):
+            if item is buffer:
+                return plain[place], buffer
     raise AssertionError(f"{op.name} returns no array that it was given as out")
 
 
@@ -226,7 +227,7 @@ def test_out_may_be_an_input_or_is_refused(op, dtype, backend):
         if args[position].shape != expected.shape:
             continue
         if refused(lambda: op.function(*args, **arguments.kwargs, out=args[position])):  # noqa: B023
-            assert op.kind == "dense" or position > 0
+            assert op.kind == "dense" or position > 0 or op.name.endswith("]")
             np.testing.assert_array_equal(args[position], arguments.args[position])
         else:
             np.testing.assert_array_equal(args[position], expected)

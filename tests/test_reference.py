@@ -136,7 +136,7 @@ def test_every_row_has_its_twin(module, suffix):
             target = [] if keeps == "none" else ["t"]
             wanted = [*parameters, *target, *re.findall(r"\w+", second)]
             assert arguments[: len(wanted)] == wanted
-            assert set(arguments[len(wanted) :]) <= {"ignore", "smoothing", "class_weight", "lengths"}
+            assert set(arguments[len(wanted) :]) <= {"ignore", "smoothing", "class_weight", "row_weight", "lengths"}
         elif suffix:
             assert arguments == ["dy", keeps, *parameters]
         else:

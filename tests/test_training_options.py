@@ -201,6 +201,86 @@ def test_lars_and_lamb_by_hand(backend):
     np.testing.assert_allclose(found, [3 - 0.1 * 5 / math.sqrt(2), -4 - 0.1 * 5 / math.sqrt(2)], rtol=1e-12)
 
 
+def test_lamb_of_the_paper_by_hand(backend):
+    """The decay is part of the direction; without a gradient it is the direction."""
+    model = single(optimizers.Lamb(0.1, epsilon=0.0, weight_decay=0.5, flavor="paper"))
+    found, _ = step(model, (6.0, 8.0))
+    direction = np.array([1 + 0.5 * 3, 1 - 0.5 * 4])
+    expected = np.array([3.0, -4.0]) - 0.1 * 5 / np.linalg.norm(direction) * direction
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    excluded = optimizers.Lamb(0.1, epsilon=0.0, weight_decay=0.5, flavor="paper", exclude_from_weight_decay=["kernel"])
+    found, _ = step(single(excluded), (6.0, 8.0))
+    np.testing.assert_allclose(found, [3 - 0.1 * 5 / math.sqrt(2), -4 - 0.1 * 5 / math.sqrt(2)], rtol=1e-12)
+    assert optimizers.Lamb(flavor="paper").weight_decay == 0.01 and optimizers.Lamb(flavor="paper").epsilon == 1e-6
+    p, m, v = np.array([3.0, -4.0]), np.zeros(2), np.zeros(2)
+    fastnn.ops.lamb_(p, np.array([6.0, 8.0]), m, v, 1, 0.1, eps=0.0, weight_decay=0.5, decoupled=False)
+    np.testing.assert_allclose(p, expected, rtol=1e-12)
+
+
+def adafactor_by_hand(p, g, r, c, t, rate, decay):
+    """Number by number, from the paper's algorithm; p has three axes."""
+    beta, eps1, eps2, threshold = 1 - t**-0.8, 1e-30, 1e-3, 1.0
+    matrices, rows, columns = p.shape
+    p = p - rate * decay * p
+    scale = max(eps2, math.sqrt(sum(x * x for x in p.ravel()) / p.size)) * min(rate, 1 / math.sqrt(t))
+    u = np.empty_like(p)
+    for m in range(matrices):
+        for i in range(rows):
+            r[m, i] = beta * r[m, i] + (1 - beta) * sum(g[m, i, j] ** 2 + eps1 for j in range(columns)) / columns
+        for j in range(columns):
+            c[m, j] = beta * c[m, j] + (1 - beta) * sum(g[m, i, j] ** 2 + eps1 for i in range(rows)) / rows
+        for i in range(rows):
+            for j in range(columns):
+                u[m, i, j] = g[m, i, j] / math.sqrt(r[m, i] * c[m, j] / (sum(r[m]) / rows))
+    size = math.sqrt(sum(x * x for x in u.ravel()) / u.size)
+    return p - scale * u / max(1.0, size / threshold)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_adafactor_by_hand(dtype, backend):
+    shape = (2, 5, 37)
+    p, r, c = RNG.normal(size=shape), np.zeros((2, 5)), np.zeros((2, 37))
+    ours = [x.astype(dtype) for x in (p, r, c)]
+    for t in range(1, 5):
+        g = RNG.normal(size=shape) * 10.0 ** (t - 2)
+        p = adafactor_by_hand(p, g, r, c, t, 0.05, 0.1)
+        fastnn.ops.adafactor_(ours[0], g.astype(dtype), ours[1], ours[2], t, 0.05, weight_decay=0.1)
+        tolerance = {"rtol": 2e-5, "atol": 2e-6} if dtype == "float32" else {"rtol": 1e-12, "atol": 1e-14}
+        for found, expected in zip(ours, (p, r, c), strict=True):
+            np.testing.assert_allclose(found, expected, **tolerance)
+
+
+def test_adafactor_has_a_kernel():
+    """The native step and NumPy's are two statements: they round differently, but no more than that."""
+    p, g = RNG.normal(size=(2, 40, 70)).astype(np.float32)
+    found = []
+    for name in ("native", "reference"):
+        q, r, c = p.copy(), np.zeros(40, np.float32), np.zeros(70, np.float32)
+        with fastnn.use_backend(name):
+            for t in (1, 2, 3):
+                fastnn.ops.adafactor_(q, g, r, c, t, 0.1)
+        found.append(q)
+    np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-6)
+    assert not np.array_equal(*found)
+
+
+def test_adafactor_remembers_rows_and_columns(backend):
+    """Not every number of a matrix; vectors, and matrices that are vectors, are remembered whole."""
+    model = Sequential([Input((30,)), Dense(50), Dense(1)])
+    model.compile(optimizers.Adafactor(), "mse")
+    model.fit(RNG.normal(size=(8, 30)), RNG.normal(size=(8, 1)), verbose=0)
+    (moments,) = model.optimizer_state.values()
+    assert [m.size for m in moments] == [30 + 50, 50, 50, 1]
+    assert all(m.all() for m in moments)
+
+
+def test_nan_spreads_in_adafactor(backend):
+    p, g = np.ones((3, 4)), np.ones((3, 4))
+    g[1, 2] = np.nan
+    fastnn.ops.adafactor_(p, g, np.zeros(3), np.zeros(4), 1)
+    assert np.isnan(p).all()
+
+
 def test_muon_makes_steps_orthogonal():
     """With enough iterations of the cubic that converges, the step is U V^T of the gradient."""
     g = RNG.normal(size=(4, 6))
@@ -241,6 +321,7 @@ SETTINGS = {
     "orthogonal": lambda: (optimizers.SGD(0.1), {"kernel_regularizer": "orthogonal_regularizer"}),
     "constraints": lambda: (optimizers.SGD(0.1), {"kernel_constraint": "max_norm", "bias_constraint": "non_neg"}),
     "lamb": lambda: (optimizers.Lamb(0.01, weight_decay=0.1), {}),
+    "lamb of the paper": lambda: (optimizers.Lamb(0.01, flavor="paper", weight_decay=0.1, clipnorm=0.5), {}),
     "lars": lambda: (optimizers.Lars(1.0, nesterov=True, clipnorm=0.5, gradient_accumulation_steps=2), {}),
     "muon": lambda: (optimizers.Muon(0.01, global_clipnorm=0.5, use_ema=True), {}),
     "adafactor": lambda: (optimizers.Adafactor(0.05, clipnorm=0.3, gradient_accumulation_steps=2), {}),

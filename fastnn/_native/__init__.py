@@ -1,7 +1,7 @@
 """The compiled layer, private: kernels of this machine's instruction set, threads, BLAS, the plan executor."""
 
 from . import _blas, _core, _threads
-from ._core import build_info, ctc_scratch, get_num_threads, isa, isas, set_num_threads, tables
+from ._core import build_info, ctc_scratch, get_num_threads, group_scratch, isa, isas, set_num_threads, tables
 
 _addresses, BLAS_CONFIG = _blas.load()
 _core.set_blas(**_addresses)
@@ -15,6 +15,7 @@ __all__ = [
     "ctc_scratch",
     "fast",
     "get_num_threads",
+    "group_scratch",
     "isa",
     "isas",
     "kernels",

@@ -8,6 +8,7 @@ cdef extern from "fastnn_kernels.h" nogil:
         FASTNN_MAX_PARAMS
         FASTNN_MAX_SLOTS
         FASTNN_COMMON_SCALARS
+        FASTNN_GROUP_SCRATCH
         FASTNN_ACTIVATIONS
         FASTNN_LOSSES
         FASTNN_ROW_LOSSES
@@ -78,6 +79,22 @@ cdef extern from "fastnn_kernels.h" nogil:
         const char *inputs
         const char *params
         void (*run)(const fastnn_loss_args *) noexcept nogil
+
+    ctypedef struct fastnn_adafactor:
+        size_t matrices
+        size_t rows
+        size_t cols
+        void *p
+        const void *g
+        void *r
+        void *c
+        double gradient_scale
+        double decay
+        double rate
+        double beta
+        double eps1
+        double eps2
+        double threshold
 
     size_t fastnn_ctc_scratch(size_t, size_t)
 
@@ -182,6 +199,7 @@ cdef extern from "fastnn_kernels.h" nogil:
         void (*strided_copy)(int, const ptrdiff_t *, const void *, void *) noexcept nogil
         void (*strided_add)(int, const ptrdiff_t *, double, const void *, void *) noexcept nogil
         void (*fill)(size_t, double, void *) noexcept nogil
+        void (*adafactor)(const fastnn_adafactor *) noexcept nogil
         void (*combine)(size_t, double, const void *, double, void *) noexcept nogil
         void (*clip_values)(size_t, double, void *) noexcept nogil
         double (*penalty)(size_t, double, double, const void *, void *) noexcept nogil

@@ -103,6 +103,11 @@ def ctc_scratch(size_t steps, size_t labels):
     return fastnn_ctc_scratch(steps, labels)
 
 
+def group_scratch():
+    """Numbers of scratch that a row loss of groups needs for every row."""
+    return FASTNN_GROUP_SCRATCH
+
+
 # ------------------------------------------------------------------------------------------------------------ threads
 
 cdef int _threads = 1

@@ -18,7 +18,7 @@ from fastnn._native._core cimport (
     flush_denormals, gemm_task, kernels, plan_gemm, restore_denormals, run_team, seconds_now, thread_limit,
 )
 from fastnn._native._steps cimport (
-    BY_COLUMNS, BY_CONV, BY_ELEMENTS, BY_GEMM, BY_IMAGES, BY_OUTPUT_ROWS, BY_ROWS, BY_SAMPLES, BY_SEGMENTS,
+    AT_ONCE, BY_COLUMNS, BY_CONV, BY_ELEMENTS, BY_GEMM, BY_IMAGES, BY_OUTPUT_ROWS, BY_ROWS, BY_SAMPLES, BY_SEGMENTS,
     MAX_BUFFERS, MAX_INPUTS, MAX_INTS, MAX_REALS, SEGMENT_BLOCK, SMALLEST_BLOCK, find_op, op_t, run_t, segment_t,
     source_t, step_t,
 )
@@ -264,10 +264,14 @@ cdef class Program:
             self.columns = max(self.columns, s.ints[1] + 1, s.ints[2] + 1)
         elif step.op == "update":
             self.columns = max(self.columns, s.ints[0] + FASTNN_COMMON_SCALARS)
+        elif step.op == "adafactor":
+            self.columns = max(self.columns, s.ints[4] + FASTNN_COMMON_SCALARS + 2)
         cut = op.cut
         if cut == BY_ROWS:
             cut_evenly(s, s.ints[0], SMALLEST_BLOCK // max(<ssize_t>1, s.ints[1]))
             flops = 20.0 * s.ints[0] * s.ints[1]
+        elif cut == AT_ONCE:
+            cut_evenly(s, s.ints[0], s.ints[0])
         elif cut == BY_COLUMNS:
             cut_evenly(s, s.ints[1], COLUMN_BLOCK if s.ints[0] * s.ints[1] >= 2 * SMALLEST_BLOCK else s.ints[1])
             flops = 10.0 * s.ints[0] * s.ints[1]

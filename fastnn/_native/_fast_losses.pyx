@@ -80,10 +80,45 @@ cdef bint run_elements(int row, fastnn_loss_args *a, cnp.ndarray p, object targe
     return True
 
 
-cdef bint run_rows_loss(loss_fn by_rows, fastnn_loss_args *a, cnp.ndarray p, object targets, double *sum) except -1:
+cdef inline bint are_signs(cnp.ndarray t, cnp.ndarray p) noexcept:
+    """One number for each row of p, of its dtype."""
+    cdef int d
+    if not is_simple(t) or cnp.PyArray_TYPE(t) != cnp.PyArray_TYPE(p) or cnp.PyArray_NDIM(t) != cnp.PyArray_NDIM(p) - 1:
+        return False
+    for d in range(cnp.PyArray_NDIM(t)):
+        if cnp.PyArray_DIM(t, d) != cnp.PyArray_DIM(p, d):
+            return False
+    return True
+
+
+cdef enum:
+    ROWS_OR_LABELS
+    ROWS
+    LABELS
+    SIGNS
+    NOTHING
+    OTHERS
+
+
+cdef int targets_of(const char *kind) noexcept:
+    """What the targets of a row loss are."""
+    if kind == b"classes":
+        return ROWS_OR_LABELS
+    if kind == b"labels":
+        return LABELS
+    if kind == b"signs":
+        return SIGNS
+    if kind == b"none":
+        return NOTHING
+    return OTHERS if kind == b"groups" or kind == b"sequences" else ROWS
+
+
+cdef bint run_rows_loss(loss_fn by_rows, fastnn_loss_args *a, cnp.ndarray p, object targets, double *sum,
+                        int wanted=ROWS_OR_LABELS) except -1:
     """Apply a loss of whole rows to p and targets, once the gradient's memory is known.
 
-    False if the targets are no simple case. grad, probs, grad_scale and params are the caller's.
+    False if the targets are no simple case. grad, probs, grad_scale, params and the gradients of further inputs are the
+    caller's.
     """
     cdef double losses[MOST_ROWS]
     cdef int32_t few_labels[MOST_ROWS]
@@ -91,18 +126,28 @@ cdef bint run_rows_loss(loss_fn by_rows, fastnn_loss_args *a, cnp.ndarray p, obj
     cdef cnp.ndarray t
     cdef char *memory = NULL
     cdef bint sparse = False, done = True
-    if not cnp.PyArray_CheckExact(targets) or cnp.PyArray_SIZE(p) == 0:
+    if cnp.PyArray_SIZE(p) == 0 or wanted == OTHERS:
         return False
-    t = <cnp.ndarray>targets
-    if not (is_simple(t) and same_kind(p, t)):
-        if not is_labels(t, p):
-            return False
-        sparse = True
+    if wanted == NOTHING:
+        t = p
+    elif not cnp.PyArray_CheckExact(targets):
+        return False
+    else:
+        t = <cnp.ndarray>targets
+        if wanted == SIGNS:
+            if not are_signs(t, p):
+                return False
+        elif wanted == LABELS or not (is_simple(t) and same_kind(p, t)):
+            if wanted == ROWS or not is_labels(t, p):
+                return False
+            sparse = True
     a.cols = cnp.PyArray_DIM(p, cnp.PyArray_NDIM(p) - 1)
     a.rows = cnp.PyArray_SIZE(p) // <ssize_t>a.cols
     a.pred, a.target, a.row_weight, a.ignore = cnp.PyArray_DATA(p), cnp.PyArray_DATA(t), NULL, -1
     a.row_loss, a.labels = losses, NULL
-    a.ld, a.class_weight, a.smoothing, a.more_grad[0], a.more_grad[1] = a.cols, NULL, 0, NULL, NULL
+    a.ld, a.class_weight, a.smoothing = a.cols, NULL, 0
+    if a.grad == NULL:
+        a.more_grad[0], a.more_grad[1] = NULL, NULL
     if a.rows > MOST_ROWS:
         memory = <char *>PyMem_Malloc(a.rows * (sizeof(double) + sizeof(int32_t)))
         if memory == NULL:
@@ -196,6 +241,78 @@ cdef inline double row_factor(cnp.ndarray p, bint mean) noexcept:
     return 1.0 / (size // cnp.PyArray_DIM(p, cnp.PyArray_NDIM(p) - 1)) if mean and size else 1.0
 
 
+cdef bint read_inputs(tuple inputs, fastnn_loss_args *a) noexcept:
+    """Whether the inputs of a row loss are simple and of one kind; sets those after the first."""
+    cdef Py_ssize_t i
+    a.more[0], a.more[1], a.more_grad[0], a.more_grad[1] = NULL, NULL, NULL, NULL
+    for i in range(len(inputs)):
+        if not is_simple(inputs[i]) or not same_kind(<cnp.ndarray>inputs[0], <cnp.ndarray>inputs[i]):
+            return False
+        if i:
+            a.more[i - 1] = cnp.PyArray_DATA(<cnp.ndarray>inputs[i])
+    return cnp.PyArray_SIZE(<cnp.ndarray>inputs[0]) > 0
+
+
+cdef tuple gradients(int row, tuple inputs, object target, tuple params, double scale, object out, double *sum):
+    """The gradients of a row loss for all inputs; None if this is no simple case."""
+    cdef double values[FASTNN_MAX_PARAMS]
+    cdef fastnn_loss_args a
+    cdef cnp.ndarray p
+    cdef list grads
+    cdef Py_ssize_t i
+    cdef int wanted
+    if not read_inputs(inputs, &a) or (out is not None and len(inputs) > 1):
+        return None
+    p = <cnp.ndarray>inputs[0]
+    wanted = targets_of(table_of(p).row_loss[row].target)
+    grad = grad_for(p, p if wanted == NOTHING else target, out)
+    # some kernels read the input again after they have written a part of the gradient
+    if grad is None or cnp.PyArray_DATA(<cnp.ndarray>grad) == cnp.PyArray_DATA(p):
+        return None
+    grads = [grad]
+    for i in range(1, len(inputs)):
+        grads.append(fresh_or(None, p, None))
+        a.more_grad[i - 1] = data_of(grads[i])
+    read_params(params, values)
+    a.grad, a.probs, a.grad_scale, a.params = data_of(grad), NULL, scale, values
+    return tuple(grads) if run_rows_loss(row_loss_of(p, row), &a, p, target, sum, wanted) else None
+
+
+def row_loss(int row, tuple inputs, target, tuple params, reduction):
+    """A loss of whole rows; nothing is ignored or weighted."""
+    cdef double values[FASTNN_MAX_PARAMS]
+    cdef fastnn_loss_args a
+    cdef double sum
+    cdef int mean = reduction_of(reduction), wanted
+    if mean < 0 or not read_inputs(inputs, &a):
+        return None
+    read_params(params, values)
+    a.grad, a.probs, a.grad_scale, a.params = NULL, NULL, 1, values
+    wanted = targets_of(table_of(<cnp.ndarray>inputs[0]).row_loss[row].target)
+    if not run_rows_loss(row_loss_of(inputs[0], row), &a, <cnp.ndarray>inputs[0], target, &sum, wanted):
+        return None
+    return sum * row_factor(<cnp.ndarray>inputs[0], mean)
+
+
+def row_loss_backward(int row, tuple inputs, target, tuple params, scale, out):
+    if (scale is not None and type(scale) is not float) or not is_simple(inputs[0]):
+        return None
+    factor = row_factor(<cnp.ndarray>inputs[0], True) if scale is None else <double>scale
+    grads = gradients(row, inputs, target, params, factor, out, NULL)
+    return grads[0] if grads is not None and len(inputs) == 1 else grads
+
+
+def row_loss_with_grad(int row, tuple inputs, target, tuple params, reduction, out):
+    """(loss, a gradient for each input)"""
+    cdef double sum, factor
+    cdef int mean = reduction_of(reduction)
+    if mean < 0 or not is_simple(inputs[0]):
+        return None
+    factor = row_factor(<cnp.ndarray>inputs[0], mean)
+    grads = gradients(row, inputs, target, params, factor, out, &sum)
+    return None if grads is None else (sum * factor, *grads)
+
+
 def softmax_cross_entropy(logits, targets, reduction):
     """(loss, probs)"""
     cdef fastnn_loss_args a
@@ -221,6 +338,7 @@ def softmax_cross_entropy_with_grad(logits, targets, reduction, out):
     grad = grad_for(logits, targets, out)
     if grad is None:
         return None
+    a.more_grad[0], a.more_grad[1] = NULL, NULL
     a.grad, a.probs, a.params = data_of(grad), NULL, NULL
     a.grad_scale = row_factor(<cnp.ndarray>logits, mean)
     if not run_rows_loss(row_loss_of(logits, FASTNN_ROW_LOSS_softmax_cross_entropy), &a, <cnp.ndarray>logits, targets,
@@ -236,6 +354,7 @@ def softmax_cross_entropy_backward(probs, targets, scale, out):
     grad = grad_for(probs, targets, out)
     if grad is None:
         return None
+    a.more_grad[0], a.more_grad[1] = NULL, NULL
     a.grad, a.probs, a.params = data_of(grad), NULL, NULL
     a.grad_scale = row_factor(<cnp.ndarray>probs, True) if scale is None else <double>scale
     if not run_rows_loss(row_loss_of(probs, FASTNN_ROW_LOSS_cross_entropy_of_softmax), &a, <cnp.ndarray>probs, targets,
@@ -264,6 +383,7 @@ def cross_entropy_backward(probs, targets, double eps, scale, out):
     grad = grad_for(probs, targets, out)
     if grad is None:
         return None
+    a.more_grad[0], a.more_grad[1] = NULL, NULL
     a.grad, a.probs, a.params = data_of(grad), NULL, &eps
     a.grad_scale = row_factor(<cnp.ndarray>probs, True) if scale is None else <double>scale
     if not run_rows_loss(row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets,
@@ -282,6 +402,7 @@ def cross_entropy_with_grad(probs, targets, double eps, reduction, out):
     grad = grad_for(probs, targets, out)
     if grad is None:
         return None
+    a.more_grad[0], a.more_grad[1] = NULL, NULL
     a.grad, a.probs, a.params = data_of(grad), NULL, &eps
     a.grad_scale = row_factor(<cnp.ndarray>probs, mean)
     if not run_rows_loss(row_loss_of(probs, FASTNN_ROW_LOSS_categorical_cross_entropy), &a, <cnp.ndarray>probs, targets,

@@ -10,9 +10,9 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fastnn._native._core cimport (
-    FASTNN_COMMON_SCALARS, FASTNN_F32, FASTNN_F64, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS, block_fn, fastnn_ctc_scratch,
-    fastnn_dtype_kernels, fastnn_loss_args, gemm_block, gemm_task, kernels, map_backward_fn, map_fn, parallel_for,
-    plan_gemm, rows_backward_fn, rows_fn, thread_limit,
+    FASTNN_COMMON_SCALARS, FASTNN_F32, FASTNN_F64, FASTNN_GROUP_SCRATCH, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS, block_fn,
+    fastnn_adafactor, fastnn_ctc_scratch, fastnn_dtype_kernels, fastnn_loss_args, gemm_block, gemm_task, kernels,
+    map_backward_fn, map_fn, parallel_for, plan_gemm, rows_backward_fn, rows_fn, thread_limit,
 )
 from fastnn._native import _core
 
@@ -23,6 +23,7 @@ name = "native"
 cdef dict ACTIVATION_ROW = {row[0]: i for i, row in enumerate(_core.tables()["activations"])}
 cdef dict LOSS_ROW = {row[0]: i for i, row in enumerate(_core.tables()["losses"])}
 cdef dict ROW_LOSS_ROW = {row[0]: i for i, row in enumerate(_core.tables()["row_losses"])}
+cdef frozenset GROUP_LOSSES = frozenset(row[0] for row in _core.tables()["row_losses"] if row[1] == "groups")
 cdef dict OPTIMIZER_ROW = {row[0]: i for i, row in enumerate(_core.tables()["optimizers"])}
 
 cdef enum:
@@ -348,7 +349,7 @@ def row_loss(row, tuple inputs, target, row_weight, double grad_scale, grads, ro
     cdef cnp.ndarray pred = inputs[0]
     cdef const fastnn_dtype_kernels *k = table_of(pred)
     cdef int loss = ROW_LOSS_ROW[row], i
-    cdef cnp.npy_intp numbers
+    cdef cnp.npy_intp numbers = 0
     read_params(params, values)
     memset(&a, 0, sizeof(a))
     a.rows, a.cols, a.ld = cnp.PyArray_DIM(pred, 0), cnp.PyArray_DIM(pred, 1), cnp.PyArray_DIM(pred, 1)
@@ -362,6 +363,9 @@ def row_loss(row, tuple inputs, target, row_weight, double grad_scale, grads, ro
         if cnp.PyArray_NDIM(<cnp.ndarray>target) == 2:          # several labels for each row
             a.target_cols = cnp.PyArray_DIM(<cnp.ndarray>target, 1)
             numbers = a.rows * fastnn_ctc_scratch(a.cols // <size_t>values[0], a.target_cols)
+        elif row in GROUP_LOSSES:
+            numbers = a.rows * FASTNN_GROUP_SCRATCH
+        if numbers:
             scratch = cnp.PyArray_SimpleNew(1, &numbers, cnp.NPY_DOUBLE)
             a.scratch = <double *>data_of(scratch)
     else:
@@ -452,6 +456,18 @@ def masked_scale(cnp.ndarray x, cnp.ndarray mask, cnp.ndarray y, double scale):
 
 def random_bits(cnp.ndarray out, uint64_t seed, uint32_t stream, uint32_t step):
     kernels().random_bits(cnp.PyArray_SIZE(out), <uint32_t *>data_of(out), seed, stream, step, 0)
+
+
+def adafactor(cnp.ndarray p, cnp.ndarray g, cnp.ndarray r, c, double gradient_scale, double decay, double rate,
+              double beta, double eps1, double eps2, double threshold):
+    cdef fastnn_adafactor a
+    cdef const fastnn_dtype_kernels *k = table_of(p)
+    a.matrices, a.rows, a.cols = cnp.PyArray_DIM(p, 0), cnp.PyArray_DIM(p, 1), cnp.PyArray_DIM(p, 2)
+    a.p, a.g, a.r, a.c = data_of(p), data_of(g), data_of(r), data_of(c)
+    a.gradient_scale, a.decay, a.rate, a.beta, a.eps1, a.eps2 = gradient_scale, decay, rate, beta, eps1, eps2
+    a.threshold = threshold
+    with nogil:
+        k.adafactor(&a)
 
 
 def sum_of_squares(cnp.ndarray x):

@@ -96,6 +96,7 @@ cdef enum:
     BY_CONV                  # ints: a window (fastnn/engine/plan.py)
     BY_OUTPUT_ROWS           # ints: a window; pooling
     BY_IMAGES                # ints: a window; pooling backward
+    AT_ONCE                  # ints: rows, cols; all rows in one block
     WHOLE
 
 # Everything that a plan may name: the function, how its work is cut, how many buffers it has (-1: any number).

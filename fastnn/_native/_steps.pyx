@@ -10,8 +10,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
 from fastnn._native._core cimport (
-    FASTNN_COMMON_SCALARS, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS, fastnn_conv_args, fastnn_ctc_scratch, fastnn_loss_args,
-    flush_denormals, gemm_block, gemm_task, restore_denormals,
+    FASTNN_COMMON_SCALARS, FASTNN_MAX_PARAMS, FASTNN_MAX_SLOTS, fastnn_adafactor, fastnn_conv_args, fastnn_ctc_scratch,
+    fastnn_loss_args, flush_denormals, gemm_block, gemm_task, restore_denormals,
 )
 
 cnp.import_array()
@@ -249,8 +249,16 @@ cdef void do_row_loss(run_t *r, step_t *s, ssize_t block) noexcept nogil:
     a.ignore, a.smoothing, a.params, a.class_weight = <int32_t>s.ints[3], s.reals[1], s.reals + 2, ptr(r, s, 6)
     a.probs = NULL if probs == NULL else probs + at
     if scratch != NULL:
-        a.scratch = scratch + first * fastnn_ctc_scratch(a.cols // <size_t>a.params[0], a.target_cols)
+        a.scratch = scratch
+        if first:                                        # never in a loss of groups, which sees all rows at once
+            a.scratch += first * fastnn_ctc_scratch(a.cols // <size_t>a.params[0], a.target_cols)
     r.k.row_loss[s.row].run(&a)
+
+
+cdef void do_transpose(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef ssize_t first = block * s.per_block, size = s.ints[1] * r.item, i
+    for i in range(first, first + span(s, block)):
+        r.k.transpose(s.ints[2], s.ints[1] // s.ints[2], ptr(r, s, 0) + i * size, ptr(r, s, 1) + i * size)
 
 
 cdef void do_label_hits(run_t *r, step_t *s, ssize_t block) noexcept nogil:
@@ -428,6 +436,22 @@ cdef void do_combine(run_t *r, step_t *s, ssize_t block) noexcept nogil:
     r.k.combine(span(s, block), a, ptr(r, s, 0) + at, s.reals[1] * scalar_of(r, s.ints[2]), ptr(r, s, 1) + at)
 
 
+cdef void do_adafactor(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    cdef fastnn_adafactor a
+    cdef const double *scales = <const double *>ptr(r, s, 3)
+    cdef char *moments = ptr(r, s, 2)
+    a.matrices, a.rows, a.cols = s.ints[0], s.ints[1], s.ints[2]
+    a.p, a.g, a.r, a.c = ptr(r, s, 0), ptr(r, s, 1), moments, NULL
+    if s.ints[3]:
+        a.c = moments + s.ints[0] * s.ints[1] * r.item
+    a.gradient_scale = scalar_of(r, s.ints[4]) * (1 if scales == NULL else scales[s.ints[5]])
+    a.decay = scalar_of(r, s.ints[4] + 2) * s.reals[0]
+    a.rate = scalar_of(r, s.ints[4] + FASTNN_COMMON_SCALARS)
+    a.beta = scalar_of(r, s.ints[4] + FASTNN_COMMON_SCALARS + 1)
+    a.eps1, a.eps2, a.threshold = s.reals[1], s.reals[2], s.reals[3]
+    r.k.adafactor(&a)
+
+
 cdef void do_clip_values(run_t *r, step_t *s, ssize_t block) noexcept nogil:
     r.k.clip_values(span(s, block), s.reals[0], ptr(r, s, 0) + block * s.per_block * r.item)
 
@@ -521,6 +545,8 @@ define("rrelu", do_rrelu, BY_ELEMENTS, 3)
 define("multiply", do_multiply, BY_ELEMENTS, 3)
 define("elementwise_loss", do_elementwise_loss, BY_ROWS, 5, b"losses")
 define("row_loss", do_row_loss, BY_ROWS, 8, b"row_losses")
+define("group_loss", do_row_loss, AT_ONCE, 8, b"row_losses")
+define("transpose", do_transpose, BY_ROWS, 2)
 define("label_hits", do_label_hits, BY_ROWS, 3)
 define("argmax_hits", do_argmax_hits, BY_ROWS, 3)
 define("threshold_hits", do_threshold_hits, BY_ROWS, 3)
@@ -542,6 +568,7 @@ define("clip_norm", do_clip_norm, WHOLE, 2)
 define("clip_global_norm", do_clip_global_norm, WHOLE, 2)
 define("trust_ratio", do_trust_ratio, WHOLE, 4)
 define("combine", do_combine, BY_ELEMENTS, 3)
+define("adafactor", do_adafactor, WHOLE, 4)
 define("clip_values", do_clip_values, BY_ELEMENTS, 1)
 define("penalty", do_penalty, BY_ELEMENTS, 3)
 define("sum_of_squares", do_sum_of_squares, BY_ELEMENTS, 2)

@@ -32,6 +32,8 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     row_loss         (pred, target|-1, weight|-1, grad|-1, row_loss, probs|-1, class_weight|-1, scratch|-1)
                                         ints: rows, cols, divisor, ignore, targets, inputs        row,
                                                                          reals: grad_scale, smoothing, *params
+    group_loss       the same for losses that compare all rows with each other
+    transpose        (x, y)                         ints: n, rows * cols, rows    n times y (cols, rows) = x^T
     label_hits, argmax_hits (pred, target, hits)    ints: rows, cols
     threshold_hits   (pred, target, hits)           ints: rows, cols                reals: threshold
     conv2d           (x, w, b|-1, y, z|-1)          ints: window            row, reals    y = act(conv(x, w) + b)
@@ -58,6 +60,8 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
                                                     ratio = coefficient |p| / (|g| factor scale + decay |p| + eps)
     combine          (x, y, factor|-1)              ints: n, column|-1 of a and of b, place in factor    reals: a, b
                                                     y = a x + b y
+    adafactor        (p, g, moments, scale|-1)      ints: matrices, rows, cols, 1 if factored, column, place in scale
+                                                    reals: factor of the decay, eps1, eps2, threshold
     clip_values      (x)                            ints: n                         reals: limit  in place
     penalty          (x, g|-1, partial|-1)          ints: n                         reals: l1, l2 g += derivative
     sum_of_squares   (x, partial)                   ints: n                                       sums over blocks

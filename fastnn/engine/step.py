@@ -80,10 +80,15 @@ class Objective:
         return self.size // self.cols
 
     @property
+    def seen_shape(self) -> tuple[int, ...]:
+        """The output of one sample as the loss sees it: its axis is the last one."""
+        return tuple(self.loss.seen((1, *self.output_shape), self.loss.row)[1:])
+
+    @property
     def losses(self) -> int:
         """Losses of one sample; a loss of the whole batch counts as one of every sample."""
-        axes = self.loss.axes
-        return int(np.prod(self.output_shape[: len(self.output_shape) - axes], dtype=np.int64)) if axes else 1
+        axes, shape = self.loss.axes, self.seen_shape
+        return int(np.prod(shape[: len(shape) - axes], dtype=np.int64)) if axes else 1
 
     @property
     def labelled(self) -> bool:
@@ -190,6 +195,10 @@ def _loss(plan: Plan, o: Objective, x: int, target: int, weight: int, grad: int)
             plan.step(o.final.name, (x, predictions), ints=(rows, cols))
         else:
             plan.step("activation", (x, predictions), row=o.final.row, ints=(rows * cols,), reals=o.final.params)
+    outside = (x, grad)
+    if o.seen_shape != o.output_shape:
+        x, grad = plan.buffer(o.size), grad if grad == ABSENT else plan.buffer(o.size)
+        _turn(plan, o, outside[0], x, back=False)
     buffers = (x, target, weight, grad, row_loss)
     ignore = 0
     if o.loss.op == "elementwise_loss":
@@ -200,18 +209,31 @@ def _loss(plan: Plan, o: Objective, x: int, target: int, weight: int, grad: int)
         if o.loss.target == "sequences":
             params = (float(o.cols), *params)
             scratch = plan.buffer(_native.ctc_scratch(o.rows, o.targets), np.float64)
+        elif o.loss.target == "groups":
+            scratch = plan.buffer(_native.group_scratch() * o.losses, np.float64)
         factors = ABSENT if o.loss.class_weight is None else plan.constant(np.array(o.loss.class_weight, plan.dtype))
         targets = plan.batch * o.targets // rows
         plan.step(
-            o.loss.op,
+            "group_loss" if o.loss.target == "groups" else o.loss.op,
             (*buffers, probs, factors, scratch),
             row=o.loss.row,
             ints=(*ints, ignore, -targets if o.loss.labelled else targets, o.loss.inputs),
             reals=(scale, o.loss.smoothing, *params),
         )
+    if grad != outside[1]:
+        _turn(plan, o, grad, outside[1], back=True)
     counted = {PLANNED: ABSENT, WEIGHTS: weight, LABELS: target}[o.divisor]
     plan.score(row_loss, rows, plan.batch / rows if mean else float(plan.batch), o.divisor, counted, ignore)
     return predictions
+
+
+def _turn(plan: Plan, o: Objective, x: int, y: int, back: bool) -> None:
+    """Move the axis of the loss to the end, or back."""
+    shape, at = o.output_shape, o.loss.axis - 1 if o.loss.axis > 0 else o.loss.axis
+    before, along = int(np.prod(shape[:at], dtype=np.int64)), shape[at]
+    size = o.size // before
+    rows = size // along if back else along
+    plan.step("transpose", (x, y), ints=(plan.batch * before, size, rows))
 
 
 def _metric(plan: Plan, o: Objective, metric: Any, predictions: int, target: int) -> None:

@@ -27,14 +27,23 @@ class Update:
         arena: where the parameters lie.
         gradients: of the arena's layout.
         slot: name -> array of the arena's layout, the optimizer's state.
+        slot_views: name -> the part of every parameter in it, also where that has another size than the parameter.
 
     Attributes:
         segments: the ranges of parameters that the optimizer treats as one, in the order of its groups.
         parameters: for each of them the parameter, where the optimizer looks at whole tensors.
     """
 
-    def __init__(self, optimizer: Any, arena: Arena, gradients: Array, slot: Callable[[str], Array]) -> None:
+    def __init__(
+        self,
+        optimizer: Any,
+        arena: Arena,
+        gradients: Array,
+        slot: Callable[[str], Array],
+        slot_views: Callable[[str], list[Array]],
+    ) -> None:
         self.optimizer, self.arena, self.gradients, self.slot = optimizer, arena, gradients, slot
+        self.slot_views = slot_views
         self.steps = optimizer.gradient_accumulation_steps or 1
         # what the rule sees as the gradient, times 1 / steps
         self.gradient = gradients if self.steps == 1 else slot("gradient_accumulator")
@@ -121,8 +130,12 @@ class Update:
     def buffers(self, place: int, *names: str) -> tuple[int, ...]:
         """The buffers of one parameter, without its padding: "value", "gradient" or the name of a slot."""
         parameter, part = self.parameters[place], self.segments[place]
+        number = next(i for i, other in enumerate(self.arena.parameters) if other is parameter)
         found = []
         for name in names:
+            if name in self.optimizer.compact_slots():
+                found.append(self.plan.array(self.slot_views(name)[number]))
+                continue
             flat = part.values if name == "value" else part.of(self._flat(name))
             found.append(self.plan.array(flat[: parameter.size]))
         return tuple(found)

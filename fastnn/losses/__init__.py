@@ -37,6 +37,7 @@ from fastnn.losses.categorical import (
     categorical_generalized_cross_entropy,
     sparse_categorical_crossentropy,
 )
+from fastnn.losses.embedding import Circle, circle
 from fastnn.losses.margin import (
     CategoricalHinge,
     CosineEmbedding,
@@ -50,6 +51,7 @@ from fastnn.losses.margin import (
     hinge,
     squared_hinge,
 )
+from fastnn.losses.multilabel import MultiLabelMargin, MultiLabelSoftMargin
 from fastnn.losses.probabilistic import GaussianNLL, KLDivergence, Poisson, PoissonNLL, kl_divergence, poisson
 from fastnn.losses.regression import (
     HalfMeanSquaredError,
@@ -79,6 +81,7 @@ __all__ = [
     "CategoricalFocalCrossentropy",
     "CategoricalGeneralizedCrossEntropy",
     "CategoricalHinge",
+    "Circle",
     "CosineEmbedding",
     "CosineSimilarity",
     "Dice",
@@ -97,6 +100,8 @@ __all__ = [
     "MeanAbsolutePercentageError",
     "MeanSquaredError",
     "MeanSquaredLogarithmicError",
+    "MultiLabelMargin",
+    "MultiLabelSoftMargin",
     "MultiMargin",
     "NLL",
     "Poisson",
@@ -114,6 +119,7 @@ __all__ = [
     "categorical_focal_crossentropy",
     "categorical_generalized_cross_entropy",
     "categorical_hinge",
+    "circle",
     "cosine_similarity",
     "ctc",
     "dice",
@@ -228,6 +234,11 @@ _CLASSES: tuple[type[Loss], ...] = (
         TripletMargin,
     ),
     *(
+        MultiLabelMargin,
+        MultiLabelSoftMargin,
+    ),
+    *(
+        Circle,
         CosineSimilarity,
         Dice,
         Tversky,

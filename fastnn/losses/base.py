@@ -41,11 +41,13 @@ class LossKernel(NamedTuple):
     op : the function of the backend, "elementwise_loss" or "row_loss"; row : the row of its table
     params : the parameters of that row
     target : "labels" (int32, one per row of predictions), "rows" (like one input), "signs" (one number per row),
-        "sequences" (int32 labels, -1 after the last), or "none"
+        "groups" (int32, one per row, any: rows are judged together), "sequences" (int32 labels, -1 after the last), or
+        "none"
     fused : the predictions it wants are the values before the last layer's activation
     inputs : how many inputs stand side by side on the last axis of the predictions
     axes : how many axes of the predictions, the last ones, make a row; 0 for the whole batch
     ignore, smoothing, class_weight : what is done to the targets; see fastnn.backend
+    axis : the axis of the predictions that is the last one for the kernel
     """
 
     op: str
@@ -58,11 +60,32 @@ class LossKernel(NamedTuple):
     ignore: int = IGNORE_NOTHING
     smoothing: float = 0.0
     class_weight: tuple[float, ...] | None = None
+    axis: int = -1
 
     @property
     def labelled(self) -> bool:
         """Whether the targets are integers."""
-        return self.target in ("labels", "sequences")
+        return self.target in ("labels", "groups", "sequences")
+
+    def seen(self, shape: tuple[int, ...], name: str) -> tuple[int, ...]:
+        """The shape of predictions (the batch's axis included) with the axis of the kernel moved to the end.
+
+        Raises
+        ------
+        ValueError
+            If there is no such axis, or it is the batch's.
+        """
+        rank = len(shape)
+        if self.axis == -1:
+            return shape
+        if not -rank < self.axis < rank or self.axis == 0:
+            raise ValueError(f"{name}: axis must be one of the axes 1 to {rank - 1}. Received: axis={self.axis}")
+        at = self.axis % rank
+        return (*shape[:at], *shape[at + 1 :], shape[at])
+
+    def moved(self, array: Array, rank: int) -> Array:
+        """The array with the axis of the kernel at the end, if it has as many axes as the predictions."""
+        return array if self.axis == -1 or array.ndim != rank else np.moveaxis(array, self.axis, -1)
 
 
 class Loss:
@@ -96,6 +119,10 @@ class Loss:
     def kernel(self, output_activation: str | None = None) -> LossKernel:
         """The kernel for predictions that come out of `output_activation` (None: of none, or of nobody knows what)."""
         raise NotImplementedError(f"{type(self).__name__} does not define kernel")
+
+    def sample_kernel(self) -> LossKernel:
+        """The kernel of the losses of samples that `call` returns, of predictions that come out of no activation."""
+        return self.kernel()
 
     def check_rank(self, rank: int) -> None:
         """Refuse predictions with that many axes, the batch's included, where the loss cannot work with them."""
@@ -182,10 +209,12 @@ class Loss:
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.get_config().items())})"
 
     def _sample_losses(self, y_true: ArrayLike, pred: Array) -> NDArray[np.float64]:
-        kernel, true = self.kernel(), self.prepare_targets(y_true)
+        kernel, true = self.sample_kernel(), self.prepare_targets(y_true)
         if kernel.target in ("rows", "signs") and kernel.inputs == 1:
             true, pred = same_rank(true, pred)
         self.check_rank(pred.ndim)
+        kernel.seen(pred.shape, self.name)
+        true, pred = kernel.moved(true, pred.ndim), np.ascontiguousarray(kernel.moved(pred, pred.ndim))
         shape = loss_shape(kernel, pred.shape, self.name)
         as_matrix(pred, self.name)
         target = as_target(kernel, true, pred.shape, pred.dtype, self.name)
@@ -216,8 +245,8 @@ def as_target(kernel: LossKernel, true: Array, shape: tuple[int, ...], dtype: np
     Returns
     -------
     ndarray or None
-        "labels": int32, shape (rows,); "sequences": int32, shape (rows, labels); "signs": (rows,); "rows": (rows,
-        numbers of one input); "none": None.
+        "labels", "groups": int32, shape (rows,); "sequences": int32, shape (rows, labels); "signs": (rows,); "rows":
+        (rows, numbers of one input); "none": None.
 
     Raises
     ------
@@ -229,6 +258,8 @@ def as_target(kernel: LossKernel, true: Array, shape: tuple[int, ...], dtype: np
     if kernel.target == "labels":
         ignore = None if kernel.ignore == IGNORE_NOTHING else kernel.ignore
         return as_labels(true, shape, name, ignore)
+    if kernel.target == "groups":
+        return as_labels(true, shape, name, check=False)
     if kernel.target == "sequences":
         return _as_sequences(true, shape, name)
     if kernel.target == "signs":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from fastnn import config
 from fastnn._arrays import Array, as_floats
-from fastnn.losses.base import LossKernel
+from fastnn.losses.base import LossKernel, class_factors
 from fastnn.losses.logits import Crossentropy
 
 
@@ -39,11 +40,12 @@ class BinaryCrossentropy(_Binary):
     label_smoothing : float
         From 0 to 1: y_true becomes y_true (1 - label_smoothing) + label_smoothing / 2.
     axis : int
-        Only -1.
+        Over which the mean is taken; not the batch's, 0.
     reduction, name, dtype
         See `Loss`.
-    pos_weight : float, >= 0
-        Factor of the losses of targets 1, as in PyTorch's ``nn.BCEWithLogitsLoss``; not in Keras.
+    pos_weight : float >= 0, or sequence of float
+        Factor of the losses of targets 1, or one factor for each output, as in PyTorch's ``nn.BCEWithLogitsLoss``; not
+        in Keras.
     """
 
     default_name = "binary_crossentropy"
@@ -56,20 +58,32 @@ class BinaryCrossentropy(_Binary):
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | None = None,
-        pos_weight: float = 1.0,
+        pos_weight: float | Sequence[float] = 1.0,
     ) -> None:
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
-        if not pos_weight >= 0:
-            raise ValueError(f"pos_weight must be >= 0. Received: {pos_weight!r}")
-        self.pos_weight = float(pos_weight)
+        self._factors: tuple[float, ...] | None = None  # one for each output
+        if np.ndim(pos_weight):
+            self._factors = class_factors(pos_weight, f"{self.name}: pos_weight")
+            self.pos_weight: float | list[float] = list(self._factors or ())
+        else:
+            number = float(np.asarray(pos_weight))
+            if not number >= 0:
+                raise ValueError(f"pos_weight must be >= 0. Received: {pos_weight!r}")
+            self.pos_weight = number
 
     def kernel(self, output_activation: str | None = None) -> LossKernel:
         fused = self._fused(output_activation)
-        weight, prefix = ((), "") if self.pos_weight == 1 else ((self.pos_weight,), "weighted_")
+        op, prefix = "elementwise_loss", ""
+        weight: tuple[float, ...] = ()
+        if self._factors is not None:
+            op, prefix = "row_loss", "balanced_"
+        elif isinstance(self.pos_weight, float) and self.pos_weight != 1:
+            weight, prefix = (self.pos_weight,), "weighted_"
+        row = f"{prefix}binary_cross_entropy"
+        params: tuple[float, ...] = (*weight, config.epsilon())
         if fused or self.from_logits:
-            row = f"{prefix}binary_cross_entropy_with_logits"
-            return LossKernel("elementwise_loss", row, weight, "rows", fused)
-        return LossKernel("elementwise_loss", f"{prefix}binary_cross_entropy", (*weight, config.epsilon()), "rows")
+            row, params = f"{row}_with_logits", weight
+        return LossKernel(op, row, params, "rows", fused, class_weight=self._factors, axis=self.axis)
 
     def get_config(self) -> dict[str, Any]:
         own = {} if self.pos_weight == 1 else {"pos_weight": self.pos_weight}
@@ -119,8 +133,11 @@ class BinaryFocalCrossentropy(_Binary):
         fused = self._fused(output_activation)
         weights = (self.alpha, 1.0 - self.alpha) if self.apply_class_balancing else (1.0, 1.0)
         if fused or self.from_logits:
-            return LossKernel("elementwise_loss", "binary_focal_with_logits", (self.gamma, *weights), "rows", fused)
-        return LossKernel("elementwise_loss", "binary_focal", (self.gamma, *weights, config.epsilon()), "rows")
+            return LossKernel(
+                "elementwise_loss", "binary_focal_with_logits", (self.gamma, *weights), "rows", fused, axis=self.axis
+            )
+        params = (self.gamma, *weights, config.epsilon())
+        return LossKernel("elementwise_loss", "binary_focal", params, "rows", axis=self.axis)
 
     def get_config(self) -> dict[str, Any]:
         own = {"apply_class_balancing": self.apply_class_balancing, "alpha": self.alpha, "gamma": self.gamma}

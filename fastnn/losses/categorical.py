@@ -33,6 +33,7 @@ class _Categorical(Crossentropy):
             ignore=ignore,
             smoothing=self.label_smoothing,
             class_weight=self.class_weight,
+            axis=self.axis,
         )
 
     def _row(self, logits: bool) -> tuple[str, tuple[float, ...]]:
@@ -55,7 +56,8 @@ class CategoricalCrossentropy(_Categorical):
     label_smoothing : float
         From 0 to 1: y_true becomes y_true (1 - label_smoothing) + label_smoothing / classes.
     axis : int
-        Only -1.
+        Along which the classes stand; not the batch's, 0. Where it is not -1, nothing is taken from before a softmax
+        of the model, which is along the last axis.
     reduction, name, dtype
         See `Loss`.
     class_weight : sequence of float, optional

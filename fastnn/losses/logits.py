@@ -26,8 +26,8 @@ class Crossentropy(Loss):
         super().__init__(name, reduction, dtype)
         if not 0.0 <= label_smoothing <= 1.0:
             raise ValueError(f"label_smoothing must lie between 0 and 1. Received: {label_smoothing!r}")
-        if axis != -1:
-            raise ValueError(f"The classes must stand on the last axis, axis=-1. Received: axis={axis!r}")
+        if isinstance(axis, bool) or not isinstance(axis, int):
+            raise ValueError(f"axis must be an integer. Received: axis={axis!r}")
         self.from_logits, self.label_smoothing, self.axis = bool(from_logits), float(label_smoothing), axis
 
     def get_config(self) -> dict[str, Any]:
@@ -36,8 +36,8 @@ class Crossentropy(Loss):
 
     def _fused(self, output_activation: str | None) -> bool:
         """Whether the loss is to be computed from the values before `output_activation`."""
-        if output_activation != self._activation:
-            return False
+        if output_activation != self._activation or (self._activation == "softmax" and self.axis != -1):
+            return False  # that softmax is along the last axis
         if self.from_logits:
             warnings.warn(
                 f"{self.name}: from_logits=True, but the last layer has the activation {output_activation!r}: its "

@@ -18,7 +18,7 @@ class CosineSimilarity(Loss):
     Parameters
     ----------
     axis : int
-        Only -1.
+        Along which the numbers of a row stand; not the batch's, 0.
     reduction, name, dtype
         See `Loss`.
     """
@@ -33,16 +33,16 @@ class CosineSimilarity(Loss):
         dtype: str | None = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
-        if axis != -1:
-            raise ValueError(f"The outputs must stand on the last axis, axis=-1. Received: axis={axis!r}")
+        if isinstance(axis, bool) or not isinstance(axis, int):
+            raise ValueError(f"axis must be an integer. Received: axis={axis!r}")
         self.axis = axis
 
     def kernel(self, output_activation: str | None = None) -> LossKernel:
-        return LossKernel("row_loss", "cosine_similarity", (config.epsilon(),), "rows")
+        return LossKernel("row_loss", "cosine_similarity", (config.epsilon(),), "rows", axis=self.axis)
 
     def get_config(self) -> dict[str, Any]:
-        # Keras leaves the axis out; there is only one here
-        return super().get_config()
+        # Keras leaves the axis out
+        return {**super().get_config(), **({} if self.axis == -1 else {"axis": self.axis})}
 
 
 class _Overlap(Loss):

@@ -118,7 +118,10 @@ class Compiled:
                     f"{where}: metric {metric.name!r} expects targets that are {want}, but the loss {loss.name!r} "
                     f"takes {have}. Received: targets of shape {targets}"
                 )
-        usual = kernel.target in ("labels", "rows") and kernel.inputs == 1
+        batch = (1, *output)
+        seen = kernel.seen(batch, f"{where}: {loss.name}")
+        turned = seen != batch
+        usual = kernel.inputs == 1 and (kernel.target == "rows" or (kernel.target == "labels" and not turned))
         if not usual and any(inside is not None for inside in wanted):
             raise ValueError(
                 f"{where}: the targets of the loss {loss.name!r} are not like the predictions, so that no metric can "
@@ -130,8 +133,8 @@ class Compiled:
                 f"weights; give it an axis. Received: weights"
             )
         loss.check_rank(len(output_shape))
-        losses.base.weights_for(kernel, output[-1], np.dtype(np.float64))
-        losses.base.loss_shape(kernel, (1, *output), f"{where}: {loss.name}")
+        losses.base.weights_for(kernel, seen[-1], np.dtype(np.float64))
+        losses.base.loss_shape(kernel, seen, f"{where}: {loss.name}")
         objective = Objective(
             loss=kernel,
             reduction=str(loss.reduction),
@@ -140,9 +143,9 @@ class Compiled:
             final=final,
             output_shape=output,
             weighted=weighted,
-            smoothed=loss.changes_targets and any(inside is not None for inside in wanted),
+            smoothed=(loss.changes_targets or turned) and any(inside is not None for inside in wanted),
             predictions=None in wanted,
-            targets=_targets_of_a_sample(kernel, output, targets),
+            targets=_targets_of_a_sample(kernel, seen[1:], targets),
         )
         return Goal(objective, loss, resolved, tuple(inside is not None for inside in wanted))
 
@@ -152,4 +155,6 @@ def _targets_of_a_sample(kernel: losses.LossKernel, output: Shape, targets: Shap
     rows = int(np.prod(output[:-1], dtype=np.int64))
     if kernel.target == "sequences":
         return int(targets[1]) if len(targets) == 2 else 0
-    return {"labels": rows, "signs": rows, "rows": rows * output[-1] // kernel.inputs, "none": 0}[kernel.target]
+    return {"labels": rows, "signs": rows, "groups": rows, "rows": rows * output[-1] // kernel.inputs, "none": 0}[
+        kernel.target
+    ]

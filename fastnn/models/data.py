@@ -129,13 +129,15 @@ def prepare(
     objective = goal.objective
     inputs = [samples]
     if objective.loss.target != "none":
-        inputs.append(_targets(given, goal.loss.prepare_targets(given), goal, dtype, where))
+        shape = (n, *objective.output_shape)
+        prepared = objective.loss.moved(goal.loss.prepare_targets(given), len(shape))
+        inputs.append(_targets(prepared, (n, *objective.seen_shape), goal, dtype, where))
     if objective.smoothed:
-        inputs.append(_targets(given, given, goal, dtype, where))
+        inputs.append(_targets(given, (n, *objective.output_shape), goal, dtype, where))
     warn_nonfinite(where, x=samples, y=(*inputs, None)[1], sample_weight=weights)
     if objective.weighted:
         assert weights is not None
-        shape = (n, *objective.output_shape)
+        shape = (n, *objective.seen_shape)
         shape = shape[: len(shape) - objective.loss.axes]
         spread = np.array(spread_weights(weights, shape), np.float64, order="C")
         if objective.ignore is not None and objective.labelled:
@@ -144,10 +146,9 @@ def prepare(
     return Data(n, tuple(inputs), given)
 
 
-def _targets(given: Array, targets: Array, goal: Goal, dtype: np.dtype[Any], where: str) -> Array:
-    """Targets as the kernel of the loss reads them, (samples, numbers): int32 labels, or rows like the output."""
-    n = len(given)
-    shape = (n, *goal.objective.output_shape)
+def _targets(targets: Array, shape: tuple[int, ...], goal: Goal, dtype: np.dtype[Any], where: str) -> Array:
+    """Targets for outputs of that shape, as kernels read them, (samples, numbers): int32 labels, or rows like these."""
+    n = shape[0]
     if goal.objective.labelled:
         if targets.dtype.kind in "iu" and targets.shape in (shape[:-1], (*shape[:-1], 1)):
             labels = targets.reshape(-1)

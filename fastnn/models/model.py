@@ -254,11 +254,13 @@ class Model:
     def optimizer_state(self) -> dict[str, list[Array]]:
         """What the optimizer remembers, by name (the slots of its row): for each of `weights`, a copy.
 
+        Adafactor's means are flat: those of the rows, then those of the columns.
+
         Empty before the first step.
         """
         runner = self._runner
         return {} if runner is None else {
-            name: [view.copy() for view in runner.arena.views(slot)] for name, slot in runner.slots.items()
+            name: [view.copy() for view in runner.slot_views(name)] for name in runner.slots
         }  # fmt: skip
 
     @property

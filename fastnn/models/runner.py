@@ -5,6 +5,7 @@ A program belongs to (backend, purpose, batch size, goal); the last, smaller bat
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn.backend import current
-from fastnn.engine.arena import Arena, Range
+from fastnn.engine.arena import Arena, Range, aligned_zeros
 from fastnn.engine.step import inference_plan, objective_plan
 from fastnn.engine.update import Update
 from fastnn.layers.base import Layer, Shape, size
@@ -74,12 +75,24 @@ class Runner:
     def slot(self, name: str) -> Array:
         """One of them, for the whole arena; it starts from the optimizer's value."""
         assert self.optimizer is not None
-        if name not in self.slots:
+        if name not in self.slots and name in self.optimizer.compact_slots():
+            size = sum(self.optimizer.compact_size(parameter) for parameter in self.arena.parameters)
+            self.slots[name] = aligned_zeros(size, self.dtype)
+        elif name not in self.slots:
             slot = self.slots[name] = self.arena.like()
             if name in self.optimizer.slots():
                 for parameter, view in zip(self.arena.parameters, self.arena.views(slot)):
                     view[...] = self.optimizer.slot_value(name, parameter.value)
         return self.slots[name]
+
+    def slot_views(self, name: str) -> list[Array]:
+        """The part of each parameter in one of them, in the parameter's shape; flat where it has a size of its own."""
+        slot = self.slot(name)
+        assert self.optimizer is not None
+        if name not in self.optimizer.compact_slots():
+            return self.arena.views(slot)
+        ends = np.cumsum([0, *(self.optimizer.compact_size(parameter) for parameter in self.arena.parameters)])
+        return [slot[start:end] for start, end in itertools.pairwise(ends)]
 
     # --------------------------------------------------------------------------------------------------------- programs
 
@@ -101,7 +114,7 @@ class Runner:
         if self.gradients is None:
             self.gradients = self.arena.like()
         views = zip(self.arena.parameters, self.arena.views(self.gradients))
-        update = Update(self.optimizer, self.arena, self.gradients, self.slot) if updating else None
+        update = Update(self.optimizer, self.arena, self.gradients, self.slot, self.slot_views) if updating else None
         plan = objective_plan(
             self.stack, self.input_size, goal.objective, self.dtype, batch,
             training=True, gradients={id(p): view for p, view in views if p.trainable},

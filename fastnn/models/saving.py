@@ -142,8 +142,8 @@ def _to_safetensors(arrays: dict[str, Array]) -> bytes:
 def _slots(model: Model) -> Iterator[tuple[str, Array]]:
     """The optimizer's state for each parameter, where there is one yet."""
     runner = model.runner
-    for slot, flat in runner.slots.items():
-        for parameter, view in zip(runner.arena.parameters, runner.arena.views(flat)):
+    for slot in runner.slots:
+        for parameter, view in zip(runner.arena.parameters, runner.slot_views(slot)):
             yield f"{slot}/{parameter.name}", view
 
 

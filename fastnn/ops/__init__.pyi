@@ -73,6 +73,12 @@ __all__ = [
     "asgd_many",
     "avgpool2d",
     "avgpool2d_backward",
+    "balanced_binary_cross_entropy",
+    "balanced_binary_cross_entropy_backward",
+    "balanced_binary_cross_entropy_with_grad",
+    "balanced_binary_cross_entropy_with_logits",
+    "balanced_binary_cross_entropy_with_logits_backward",
+    "balanced_binary_cross_entropy_with_logits_with_grad",
     "bent_identity",
     "bent_identity_backward",
     "bent_identity_grad",
@@ -106,6 +112,9 @@ __all__ = [
     "celu",
     "celu_backward",
     "celu_grad",
+    "circle",
+    "circle_backward",
+    "circle_with_grad",
     "clip_by_global_norm_",
     "clip_by_norm_",
     "clip_by_value_",
@@ -275,6 +284,12 @@ __all__ = [
     "multi_margin",
     "multi_margin_backward",
     "multi_margin_with_grad",
+    "multilabel_margin",
+    "multilabel_margin_backward",
+    "multilabel_margin_with_grad",
+    "multilabel_soft_margin",
+    "multilabel_soft_margin_backward",
+    "multilabel_soft_margin_with_grad",
     "muon_",
     "nadam_",
     "nadam_many",
@@ -1546,6 +1561,137 @@ def multi_margin_with_grad(
 ) -> Any:
     """How far the right class falls short of a margin above each of the others."""
 
+def multilabel_margin(
+    p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", denom: float | None = None, mask: ArrayLike | None = None
+) -> Any:
+    """How far the classes that are right fall short of a margin of 1 above those that are not."""
+
+def multilabel_margin_backward(
+    p: ArrayLike,
+    t: ArrayLike,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `multilabel_margin` with respect to the scores."""
+
+def multilabel_margin_with_grad(
+    p: ArrayLike,
+    t: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """How far the classes that are right fall short of a margin of 1 above those that are not."""
+
+def multilabel_soft_margin(
+    logits: ArrayLike,
+    t: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+) -> Any:
+    """Binary cross-entropy of every class, the classes weighted."""
+
+def multilabel_soft_margin_backward(
+    logits: ArrayLike,
+    t: ArrayLike,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `multilabel_soft_margin` with respect to the logits."""
+
+def multilabel_soft_margin_with_grad(
+    logits: ArrayLike,
+    t: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Binary cross-entropy of every class, the classes weighted."""
+
+def balanced_binary_cross_entropy(
+    probs: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+) -> Any:
+    """Binary cross-entropy of several outputs, each with a weight of its own for the targets of 1."""
+
+def balanced_binary_cross_entropy_backward(
+    probs: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `balanced_binary_cross_entropy` with respect to the probabilities."""
+
+def balanced_binary_cross_entropy_with_grad(
+    probs: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Binary cross-entropy of several outputs, each with a weight of its own for the targets of 1."""
+
+def balanced_binary_cross_entropy_with_logits(
+    logits: ArrayLike,
+    t: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+) -> Any:
+    """Binary cross-entropy of several outputs from logits, each with a weight of its own for the targets of 1."""
+
+def balanced_binary_cross_entropy_with_logits_backward(
+    logits: ArrayLike,
+    t: ArrayLike,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `balanced_binary_cross_entropy_with_logits` with respect to the logits."""
+
+def balanced_binary_cross_entropy_with_logits_with_grad(
+    logits: ArrayLike,
+    t: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Binary cross-entropy of several outputs from logits, each with a weight of its own for the targets of 1."""
+
 def cosine_similarity(
     p: ArrayLike,
     t: ArrayLike,
@@ -1660,12 +1806,26 @@ def gaussian_nll(
     """Negative logarithm of the normal density of the targets, from predicted means and variances."""
 
 def gaussian_nll_backward(
-    mean: ArrayLike, var: ArrayLike, t: ArrayLike, eps: float = 1e-06, full: float = 0.0, *, scale: float | None = None
+    mean: ArrayLike,
+    var: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-06,
+    full: float = 0.0,
+    *,
+    scale: float | None = None,
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """Derivatives of `gaussian_nll` with respect to the means and the variances."""
 
 def gaussian_nll_with_grad(
-    mean: ArrayLike, var: ArrayLike, t: ArrayLike, eps: float = 1e-06, full: float = 0.0, *, reduction: str = "mean"
+    mean: ArrayLike,
+    var: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-06,
+    full: float = 0.0,
+    *,
+    reduction: str = "mean",
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """Negative logarithm of the normal density of the targets, from predicted means and variances."""
 
@@ -1673,12 +1833,24 @@ def margin_ranking(x1: ArrayLike, x2: ArrayLike, t: ArrayLike, margin: float = 0
     """How far the larger of two scores falls short of a margin above the other."""
 
 def margin_ranking_backward(
-    x1: ArrayLike, x2: ArrayLike, t: ArrayLike, margin: float = 0.0, *, scale: float | None = None
+    x1: ArrayLike,
+    x2: ArrayLike,
+    t: ArrayLike,
+    margin: float = 0.0,
+    *,
+    scale: float | None = None,
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """Derivatives of `margin_ranking` with respect to both scores."""
 
 def margin_ranking_with_grad(
-    x1: ArrayLike, x2: ArrayLike, t: ArrayLike, margin: float = 0.0, *, reduction: str = "mean"
+    x1: ArrayLike,
+    x2: ArrayLike,
+    t: ArrayLike,
+    margin: float = 0.0,
+    *,
+    reduction: str = "mean",
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """How far the larger of two scores falls short of a margin above the other."""
 
@@ -1702,6 +1874,7 @@ def cosine_embedding_backward(
     *,
     scale: float | None = None,
     mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """Derivatives of `cosine_embedding` with respect to both rows."""
 
@@ -1714,6 +1887,7 @@ def cosine_embedding_with_grad(
     reduction: str = "mean",
     denom: float | None = None,
     mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """Pulls rows that belong together towards one direction, and the others apart."""
 
@@ -1743,6 +1917,7 @@ def triplet_margin_backward(
     *,
     scale: float | None = None,
     mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """Derivatives of `triplet_margin` with respect to the three rows."""
 
@@ -1758,8 +1933,52 @@ def triplet_margin_with_grad(
     reduction: str = "mean",
     denom: float | None = None,
     mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """Pulls an anchor towards a row of its kind, until a row of another kind is further away by a margin."""
+
+def circle(
+    embeddings: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 80.0,
+    margin: float = 0.4,
+    remove_diagonal: float = 1.0,
+    rescale: float = 0.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Pulls rows of one label together and pushes those of different labels apart, those that are far off the most."""
+
+def circle_backward(
+    embeddings: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 80.0,
+    margin: float = 0.4,
+    remove_diagonal: float = 1.0,
+    rescale: float = 0.0,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of the weighted sum of `circle` with respect to the embeddings."""
+
+def circle_with_grad(
+    embeddings: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 80.0,
+    margin: float = 0.4,
+    remove_diagonal: float = 1.0,
+    rescale: float = 0.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Pulls rows of one label together and pushes those of different labels apart, those that are far off the most."""
 
 def sgd_(p: NDArray[Any], g: Any, lr: float = 0.01, weight_decay: float = 0.0, decoupled: bool = False) -> None:
     """Stochastic gradient descent."""

@@ -99,7 +99,7 @@ def problem(
         counted = float(np.sum(weights if ignored is None else weights[~ignored]))
     elif ignored is not None:
         counted = rows - np.count_nonzero(ignored)
-    factors = None if class_weight is None else _class_weight(op, class_weight, classes, dtype)
+    factors = None if class_weight is None else factors_of(op, "class_weight", class_weight, classes, dtype)
     if factors is not None and labels is not None:
         # as in PyTorch, the mean of labels is weighted; that of target rows is not
         each = np.where(labels < 0, 0.0, factors[np.maximum(labels, 0)].astype(np.float64))
@@ -109,15 +109,15 @@ def problem(
     return Problem(matrix, rows_target, weights, counted, shape, factors, smoothing)
 
 
-def _class_weight(op: str, class_weight: Any, classes: int, dtype: np.dtype[Any]) -> Array:
-    """One factor per class."""
-    array = as_array(op, "class_weight", class_weight)
-    if array.shape != (classes,):
-        raise ValueError(f"{op}: class_weight must have shape {(classes,)}. {received(class_weight=array)}")
+def factors_of(op: str, name: str, factors: Any, columns: int, dtype: np.dtype[Any]) -> Array:
+    """One factor for each class or output."""
+    array = as_array(op, name, factors)
+    if array.shape != (columns,):
+        raise ValueError(f"{op}: {name} must have shape {(columns,)}. {received(**{name: array})}")
     weights = np.array(array, dtype)
     wrong = ~((weights >= 0) & (weights < np.inf))
     if wrong.any():
-        raise ValueError(f"{op}: class_weight must hold finite numbers >= 0. Received: {weights[wrong][0]}")
+        raise ValueError(f"{op}: {name} must hold finite numbers >= 0. Received: {weights[wrong][0]}")
     return weights
 
 

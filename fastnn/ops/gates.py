@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn.backend import current
+from fastnn._native import fast
+from fastnn.backend import NATIVE, current
 from fastnn.ops import _documentation, _generate
 from fastnn.ops._check import as_array, common_dtype, into, is_number, received, rows_of, well_formed
 from fastnn.ops.activations import ROWS
@@ -108,17 +109,28 @@ def _documented(twin: Callable[..., Any], head: str) -> str:
 
 
 def _define(name: str, gate: str, words: str) -> None:
-    scope = {"forward": _gated, "backward": _gated_backward}
+    scope = {"forward": _gated, "backward": _gated_backward, "fast": fast, "current": current, "NATIVE": NATIVE}
+    number, params = list(ROWS).index(gate), ROWS[gate].defaults
     op = f"{name}_backward"
     formula = "b" if gate == "identity" else f"{gate}(b)"
     forward = _generate.define(
         name, "x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None",
-        [f"return forward({name!r}, {gate!r}, x, axis, out)"], scope,
+        [
+            f"if current() is NATIVE and (result := fast.gated({number}, x, {params!r}, axis, out)) is not None:",
+            "    return result",
+            f"return forward({name!r}, {gate!r}, x, axis, out)",
+        ], scope,
         _documented(reference.gated, f"{words}.\n\n``{name}([a, b]) = a * {formula}``"),
     )  # fmt: skip
     backward = _generate.define(
         op, "dy: ArrayLike, x: ArrayLike, axis: int = -1, out: NDArray[Any] | None = None",
-        [f"return backward({op!r}, {gate!r}, dy, x, axis, out)"], scope,
+        [
+            "if current() is NATIVE:",
+            f"    result = fast.gated_backward({number}, dy, x, {params!r}, axis, out)",
+            "    if result is not None:",
+            "        return result",
+            f"return backward({op!r}, {gate!r}, dy, x, axis, out)",
+        ], scope,
         _documented(
             reference.gated_backward,
             f"Gradient of `{name}`.\n\n``da = dy * {formula}``, ``db = {gate}_backward(dy * a, ...)``",
@@ -140,6 +152,9 @@ def _count(op: str, pieces: Any) -> int:
 
 @operation("rows", _sample(3, False), reference=reference.maxout, backward="maxout_backward")
 def maxout(x: ArrayLike, pieces: int = 2, axis: int = -1, out: Array | None = None) -> Any:
+    if current() is NATIVE and (result := fast.maxout(x, pieces, axis, out)) is not None:
+        return result
+
     def kernel(x: Array, y: Array) -> None:
         current().maxout(x, y)
 
@@ -148,6 +163,9 @@ def maxout(x: ArrayLike, pieces: int = 2, axis: int = -1, out: Array | None = No
 
 @operation("rows", _sample(3, True), reference=reference.maxout_backward)
 def maxout_backward(dy: ArrayLike, x: ArrayLike, pieces: int = 2, axis: int = -1, out: Array | None = None) -> Any:
+    if current() is NATIVE and (result := fast.maxout_backward(dy, x, pieces, axis, out)) is not None:
+        return result
+
     def kernel(dy: Array, x: Array, dx: Array) -> None:
         current().maxout_backward(dy, x, dx)
 

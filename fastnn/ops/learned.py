@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn import _native
-from fastnn.backend import current
+from fastnn._native import fast
+from fastnn.backend import NATIVE, current
 from fastnn.ops import _documentation, _generate
 from fastnn.ops._check import as_array, common_dtype, into, is_number, received, well_formed
 from fastnn.ops.registry import Arguments, Sample, operation, twins
@@ -164,15 +165,26 @@ def _sample(row: Row, backward: bool) -> Sample:
 def _define(row: Row) -> None:
     name, params = row.name, "".join(f"{p}: ArrayLike, " for p in row.params)
     given = "(" + "".join(f"{p}, " for p in row.params) + ")"
-    scope = {"forward": _forward, "backward": _backward}
+    scope = {"forward": _forward, "backward": _backward, "fast": fast, "current": current, "NATIVE": NATIVE}
+    number = list(ROWS).index(name)
     forward = _generate.define(
-        name, f"x: ArrayLike, {params}out: NDArray[Any] | None = None", [f"return forward({name!r}, x, {given}, out)"],
+        name, f"x: ArrayLike, {params}out: NDArray[Any] | None = None", [
+            f"if current() is NATIVE and (result := fast.learned({number}, x, {given}, out)) is not None:",
+            "    return result",
+            f"return forward({name!r}, x, {given}, out)",
+        ],
         scope, _documentation.public(row.forward),
     )  # fmt: skip
     op = f"{name}_backward"
     backward = _generate.define(
         op, f"dy: ArrayLike, x: ArrayLike, {params}out: NDArray[Any] | None = None",
-        [f"return backward({op!r}, {name!r}, dy, x, {given}, out)"],
+        [
+            "if current() is NATIVE:",
+            f"    result = fast.learned_backward({number}, dy, x, {given}, out)",
+            "    if result is not None:",
+            "        return result",
+            f"return backward({op!r}, {name!r}, dy, x, {given}, out)",
+        ],
         scope, _documentation.public(row.backward), f"tuple[{', '.join(['Any'] * (1 + len(row.params)))}]",
     )  # fmt: skip
     enter = operation("learned", _sample(row, False), row=name, keeps="x", reference=row.forward, backward=op)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnn.backend import current
+from fastnn._native import fast
+from fastnn.backend import NATIVE, current
 from fastnn.ops import _documentation
 from fastnn.ops._check import flag, number, operands, received
 from fastnn.ops.noise import seed_of
@@ -22,21 +23,29 @@ from fastnn.reference import simplex as reference
 
 @operation("rows", _sample_logits, reference=reference.softmin, backward="softmin_backward")
 def softmin(x: ArrayLike, axis: int = -1, out: Array | None = None) -> Any:
+    if current() is NATIVE and (result := fast.softmin(x, axis, out)) is not None:
+        return result
     return _along("softmin", axis, out, current().softmin, x=x)
 
 
 @operation("rows", _sample_gradient(reference.softmin), reference=reference.softmin_backward)
 def softmin_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1, out: Array | None = None) -> Any:
+    if current() is NATIVE and (result := fast.softmin_backward(dy, y, axis, out)) is not None:
+        return result
     return _along("softmin_backward", axis, out, current().softmin_backward, dy=dy, y=y)
 
 
 @operation("rows", _sample_logits, reference=reference.sparsemax, backward="sparsemax_backward")
 def sparsemax(x: ArrayLike, axis: int = -1, out: Array | None = None) -> Any:
+    if current() is NATIVE and (result := fast.sparsemax(x, axis, out)) is not None:
+        return result
     return _along("sparsemax", axis, out, current().sparsemax, x=x)
 
 
 @operation("rows", _sample_gradient(reference.sparsemax), reference=reference.sparsemax_backward)
 def sparsemax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1, out: Array | None = None) -> Any:
+    if current() is NATIVE and (result := fast.sparsemax_backward(dy, y, axis, out)) is not None:
+        return result
     return _along("sparsemax_backward", axis, out, current().sparsemax_backward, dy=dy, y=y)
 
 

@@ -1,12 +1,13 @@
 """Optimizer steps that look at whole tensors, in place, for one parameter: `lamb_`, `lars_`, `adafactor_`, `muon_`.
 
-They are made of the kernels that the training step uses: an element-wise row, sums of squares, products of matrices.
-Adafactor's means of rows and columns have no kernel; they are NumPy's on both backends.
+They are made of the kernels that the training step uses: an element-wise row, sums of squares, products of matrices,
+and for Adafactor a kernel of its own.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,15 +37,19 @@ def lamb_(
     b2: float = 0.999,
     eps: float = 1e-7,
     weight_decay: float = 0.0,
+    decoupled: bool = True,
 ) -> None:
     op = "lamb_"
+    before = flag(op, "decoupled", decoupled)
     rate, decay = number(op, "lr", lr, ">= 0"), number(op, "weight_decay", weight_decay, ">= 0")
     beta1, beta2 = number(op, "b1", b1, PART), number(op, "b2", b2, PART)
     direction = formulas.adam(step_number(op, t), 1.0, beta1, beta2, number(op, "eps", eps, ">= 0"), "textbook")
     with _Flat(op, p, g, m=m, v=v) as (p_flat, g_flat, m_flat, v_flat):
         d = np.empty_like(p_flat)
-        scalars = tuple(map(float, (1.0, 0.0, rate * decay, *direction)))
+        scalars = tuple(map(float, (1.0, 0.0, rate * decay if before else 0.0, *direction)))
         current().optimizer_update("lamb_direction", p_flat, g_flat, (m_flat, v_flat, d), scalars)
+        if decay and not before:
+            d += decay * p_flat
         ratio = reference.trust_ratio(_norm(p_flat), _norm(d))
         current().optimizer_update("sgd", p_flat, d, (), (ratio, 0.0, 0.0, rate))
 
@@ -97,11 +102,20 @@ def adafactor_(
         writable(op, "c", c, (*p.shape[:-2], p.shape[-1]), p.dtype)
     elif c is not None:
         raise ValueError(f"{op}: c must be None where p has fewer than two axes. {received(p=p, c=c)}")
-    gradient = _gradient(op, p, g, [r] if c is None else [r, c])
-    if p.size:
-        p[...], r[...], new_c = reference.adafactor(p, gradient, r, c, *numbers)
-        if c is not None:
-            c[...] = new_c
+    others = {"r": r} if c is None else {"r": r, "c": c}
+    step, rate, exponent, least, smallest, threshold, decay = numbers
+    cols = p.shape[-1] if factored else p.size
+    rows = p.shape[-2] if factored else 1
+    if not p.size:
+        _gradient(op, p, g, list(others.values()))
+        return
+    with _Flat(op, p, g, {name: slot.shape for name, slot in others.items()}, **others) as (p_flat, g_flat, *moments):
+        current().adafactor(
+            p_flat.reshape(-1, rows, cols), g_flat.reshape(-1, rows, cols),
+            moments[0].reshape((-1, rows) if factored else (1, rows, cols)),
+            moments[1].reshape(-1, cols) if factored else None,
+            1.0, rate * decay, min(rate, 1 / math.sqrt(step)), 1 - float(step) ** exponent, least, smallest, threshold,
+        )  # fmt: skip
 
 
 def muon_(
@@ -170,10 +184,10 @@ def _gradient(op: str, p: Array, g: Any, others: list[Array]) -> Array:
 class _Flat:
     """p, g and the slots as kernels want them; what has changed is written back at the end."""
 
-    def __init__(self, op: str, p: Array, g: Any, **slots: Array) -> None:
+    def __init__(self, op: str, p: Array, g: Any, shapes: Mapping[str, Any] | None = None, /, **slots: Array) -> None:
         writable(op, "p", p, None, None)
         for name, slot in slots.items():
-            writable(op, name, slot, p.shape, p.dtype)
+            writable(op, name, slot, (shapes or {}).get(name, p.shape), p.dtype)
         self.gradient = _gradient(op, p, g, list(slots.values()))
         self.targets = [p, *slots.values()]
 

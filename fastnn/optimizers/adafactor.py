@@ -1,21 +1,14 @@
-"""Adafactor: second moments of a matrix from means of its rows and columns.
-
-Its steps run in NumPy, inside the training step and on both backends: the formula stands in fastnn.reference.
-"""
+"""Adafactor: second moments of a matrix from means of its rows and columns, which are all that it remembers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.optimizers.base import Flavors, LearningRate, Optimizer, Scalar
-from fastnn.reference.optimizers import adafactor
-
-Array = NDArray[Any]
 
 
 class Adafactor(Optimizer):
@@ -43,8 +36,7 @@ class Adafactor(Optimizer):
 
     Notes
     -----
-    As in Keras, without the paper's first moment. Row and column means share one array of the size of the parameters,
-    so the state is as large as that of SGD with momentum; the paper's is smaller.
+    As in Keras, without the paper's first moment. The state of a matrix is as many numbers as it has rows and columns.
 
     References
     ----------
@@ -82,43 +74,38 @@ class Adafactor(Optimizer):
         self.relative_step = bool(relative_step)
 
     def slots(self) -> tuple[str, ...]:
-        return ("v",)
+        return ()
+
+    def compact_slots(self) -> tuple[str, ...]:
+        return ("moments",)
+
+    def compact_size(self, parameter: Any) -> int:
+        matrices, rows, columns, factored = _matrices(parameter.shape)
+        return matrices * (rows + columns) if factored else int(parameter.size)
+
+    def plan_key(self) -> tuple[object, ...]:
+        return (*super().plan_key(), self.epsilon_1, self.epsilon_2, self.clip_threshold)
 
     def _row_scalars(self, step: NDArray[np.float64], rate: NDArray[np.float64]) -> tuple[Scalar, ...]:
-        return step, rate
+        return np.minimum(rate, 1 / np.sqrt(step)), 1 - step**self.beta_2_decay
 
     def emit(self, update: Any) -> None:
         for place, parameter in enumerate(update.parameters):
-            buffers = update.buffers(place, "value", "gradient", "v")
-            update.step("call", (*buffers, update.scales), call=self._step_of(parameter, place))
-
-    def _step_of(self, parameter: Any, place: int) -> Callable[..., None]:
-        shape, split = parameter.shape, _split(parameter.shape)
-
-        def one_step(number: int, p: Array, g: Array, v: Array, scales: Array | None) -> None:
-            scale, _, decay, t, rate = self.scalars(number, 1)[0, self.first_column :].tolist()
-            scale *= 1.0 if scales is None else float(scales[place])
-            r, c = (v.reshape(shape), None) if split is None else (v[a:b].reshape(s) for a, b, s in split)
-            new_p, new_r, new_c = adafactor(
-                p.reshape(shape) * (1.0 - decay * self.decays(parameter)), g.reshape(shape) * scale, r, c, t, rate,
-                self.beta_2_decay, self.epsilon_1, self.epsilon_2, self.clip_threshold,
+            buffers = update.buffers(place, "value", "gradient", "moments")
+            decays = float(self.decays(parameter))
+            update.step(
+                "adafactor", (*buffers, update.scales),
+                ints=(*_matrices(parameter.shape), self.first_column, place),
+                reals=(decays, self.epsilon_1, self.epsilon_2, self.clip_threshold),
             )  # fmt: skip
-            p[:] = new_p.reshape(-1)
-            r[...] = new_r
-            if c is not None:
-                c[...] = new_c
-
-        return one_step
 
 
-def _split(shape: tuple[int, ...]) -> list[tuple[int, int, tuple[int, ...]]] | None:
-    """Where in a slot the means of rows and of columns lie: (start, end, shape) of both.
+def _matrices(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """How many matrices a parameter is, their rows and columns, and 1 if they are factored.
 
-    None where there is nothing to factor: a vector, or a matrix of one row or column, for which the outer product is
-    the running mean of the squares itself.
+    A vector, or a matrix of one row or column, for which the outer product is the running mean of the squares itself,
+    has nothing to factor: it is one row, and what is remembered is as long.
     """
     if len(shape) < 2 or min(shape[-2:]) < 2:
-        return None
-    rows, columns = shape[:-1], (*shape[:-2], shape[-1])
-    end = math.prod(rows)
-    return [(0, end, rows), (end, end + math.prod(columns), columns)]
+        return 1, 1, math.prod(shape), 0
+    return math.prod(shape[:-2]), shape[-2], shape[-1], 1

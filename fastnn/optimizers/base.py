@@ -200,7 +200,7 @@ class Optimizer(TrainingOptions):
 
     def slot_names(self) -> tuple[str, ...]:
         """All that is remembered of every parameter."""
-        return (*(name for name in self.slots() if name != "gradient"), *self.option_slots())
+        return (*(name for name in self.slots() if name != "gradient"), *self.compact_slots(), *self.option_slots())
 
     def slot_value(self, name: str, parameter: NDArray[Any]) -> ArrayLike:
         """What the state called `name` of this parameter starts from."""

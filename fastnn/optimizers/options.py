@@ -143,6 +143,14 @@ class TrainingOptions:
         accumulator = ("gradient_accumulator",) if self.gradient_accumulation_steps else ()
         return (*accumulator, *(("moving_average",) if self.use_ema else ()))
 
+    def compact_slots(self) -> tuple[str, ...]:
+        """What is remembered of every parameter in another size than its own; it starts from 0."""
+        return ()
+
+    def compact_size(self, parameter: Any) -> int:
+        """How many numbers that are."""
+        raise NotImplementedError(f"{type(self).__name__} has no compact slots")
+
     # -------------------------------------------------------------------------------------------------- for the engine
 
     @property

@@ -35,13 +35,14 @@ class Lamb(Optimizer):
     beta_1, beta_2 : float, optional
         At least 0, less than 1. Default 0.9 and 0.999.
     epsilon : float, optional
-        Default 1e-7.
-    weight_decay, name, **options
+        Default 1e-7 (paper 1e-6).
+    weight_decay : float, optional
+        In the flavor "keras" decoupled, in the flavor "paper" d += weight_decay * p, whose norm then is that of d
+        (default 0.01).
+    flavor : {"keras", "paper"}
+        What weight decay is, and defaults.
+    name, **options
         See `Optimizer`.
-
-    Notes
-    -----
-    As in Keras, weight decay is decoupled; the paper adds weight_decay * p to d.
 
     References
     ----------
@@ -53,6 +54,7 @@ class Lamb(Optimizer):
     _hyper_parameters = ("beta_1", "beta_2", "epsilon")
     _flavors: ClassVar[Flavors] = {
         "keras": {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7},
+        "paper": {"epsilon": 1e-6, "weight_decay": 0.01},
     }
 
     def __init__(
@@ -79,8 +81,18 @@ class Lamb(Optimizer):
         direction = formulas.adam(step, 1.0, self.beta_1, self.beta_2, self.epsilon, "textbook")
         return (*direction, 1.0, 0.0, 0.0, *formulas.sgd(rate))
 
+    def _decay(self, rate: NDArray[np.float64]) -> Scalar:
+        return 0.0 if self.flavor == "paper" else super()._decay(rate)
+
+    def plan_key(self) -> tuple[object, ...]:
+        return (*super().plan_key(), self.flavor, self.weight_decay)
+
     def emit(self, update: Any) -> None:
         update.apply(self.row)
+        for place, parameter in enumerate(update.parameters):
+            if self.flavor == "paper" and self.weight_decay and self.decays(parameter):
+                update.combine(self.weight_decay, *update.buffers(place, "value"), 1.0,
+                               *update.buffers(place, "gradient"))  # fmt: skip
         p, direction = update.squares(of_parameters=True), update.squares(of_parameters=False)
         ratios = update.ratios(p, direction, update.group(0), scaled=False)
         update.apply("sgd", COMMON + 5, scaled=False, ratios=ratios)

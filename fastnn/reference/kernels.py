@@ -208,7 +208,10 @@ def loss_sum(
 @functools.cache
 def _options_of(row: str) -> frozenset[str]:
     """What a row loss knows besides inputs, target and the parameters of its row."""
-    return frozenset(inspect.signature(getattr(row_losses, row), follow_wrapped=False).parameters)
+    twin = getattr(row_losses, row)  # the formula knows some, its decorator others
+    return frozenset(inspect.signature(twin).parameters) | frozenset(
+        inspect.signature(twin, follow_wrapped=False).parameters
+    )
 
 
 @np.errstate(all="ignore")
@@ -234,14 +237,18 @@ def row_loss(
     weight = _weights(row_weight, len(inputs[0]))
     given = tuple(inputs) if target is None else (*inputs, target)
     known = {"ignore": ignore, "smoothing": smoothing, "class_weight": class_weight, "lengths": lengths}
+    known["row_weight"] = weight
     options: dict[str, Any] = {name: value for name, value in known.items() if name in _options_of(row)}
     loss = getattr(row_losses, row)(*given, *params, **options)
+    together = "row_weight" in options  # then the gradient is that of the weighted sum
+    if together:
+        options["row_weight"] = weight * grad_scale
     slopes = getattr(row_losses, f"{row}_grad")(*given, *params, **options) if grads is not None else ()
     probabilities = None if probs is None else rows.softmax(inputs[0])
     _store(row_loss, np.where(weight == 0, 0, weight * loss))
     for grad, slope in zip(grads or (), slopes if isinstance(slopes, tuple) else (slopes,), strict=True):
         factor = (weight * grad_scale)[:, np.newaxis]
-        _store(grad, np.where(factor == 0, 0, slope * factor))
+        _store(grad, slope if together else np.where(factor == 0, 0, slope * factor))
     _store(probs, probabilities)
 
 
@@ -276,6 +283,27 @@ def optimizer_update(row: str, p: Array, g: Array, slots: Sequence[Array], scala
         new = rule(decayed, gradient, *old[1:], *own)
         for out, values in zip(old, new, strict=True):
             _store(out, values)
+
+
+def adafactor(
+    p: Array,
+    g: Array,
+    r: Array,
+    c: Array | None,
+    gradient_scale: float,
+    decay: float,
+    rate: float,
+    beta: float,
+    eps1: float,
+    eps2: float,
+    threshold: float,
+) -> None:
+    """One step for one parameter, in place; p and g are matrices, or without ``c`` anything of three axes."""
+    with np.errstate(all="ignore"):
+        decayed, scaled = p.astype(np.float64) * (1 - decay), g.astype(np.float64) * gradient_scale
+    new = optimizers.adafactor_step(decayed, scaled, r, c, rate, beta, eps1, eps2, threshold)
+    for out, values in zip((p, r, c), new, strict=True):
+        _store(out, values)
 
 
 # --- images; a geometry is the tuple (kernel, stride, padding, dilation, groups), see `windows`

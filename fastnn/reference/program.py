@@ -308,6 +308,17 @@ def row_loss(
         part[...] = values
 
 
+@operation
+def group_loss(program: Program, step: Any, *buffers: Any) -> None:
+    row_loss(program, step, *buffers)
+
+
+@operation
+def transpose(program: Program, step: Any, x: np.ndarray, y: np.ndarray) -> None:
+    n, size, rows = step.ints
+    kernels.transpose(x.reshape(n, rows, size // rows), y.reshape(n, size // rows, rows))
+
+
 def side_by_side(array: np.ndarray, inputs: int) -> list[np.ndarray]:
     """The inputs of a loss, which stand next to each other in the columns."""
     return np.split(array, inputs, axis=1)
@@ -400,6 +411,20 @@ def score(program: Program, step: Any, values: Any, counted: Any) -> None:
     rows, slot, divisor, ignore = step.ints
     factor = program.plan.batch * divide_by(divisor, counted, ignore) if divisor else step.reals[0]
     program.totals[slot] += factor * values[:rows].sum()
+
+
+@operation
+def adafactor(program: Program, step: Any, p: Any, g: Any, moments: Any, scales: Any) -> None:
+    matrices, rows, cols, factored, column, place = step.ints
+    factor, *numbers = step.reals
+    gradient_scale, _, decay, rate, beta = program.scalars[column : column + 5].tolist()
+    shape, cut = (matrices, rows, cols), matrices * rows
+    kernels.adafactor(
+        p.reshape(shape), g.reshape(shape),
+        moments[:cut].reshape(matrices, rows) if factored else moments.reshape(shape),
+        moments[cut:].reshape(matrices, cols) if factored else None,
+        gradient_scale * (1.0 if scales is None else float(scales[place])), decay * factor, rate, beta, *numbers,
+    )  # fmt: skip
 
 
 @operation

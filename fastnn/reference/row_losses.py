@@ -5,6 +5,7 @@ Every row of the compiled table has its twins here: ``name(inputs, targets)``, t
 public default.  Nothing is averaged here: sample weights and reductions are applied by the callers.
 """
 
+from fastnn.reference.circle import circle, circle_grad
 from fastnn.reference.class_losses import (
     categorical_focal,
     categorical_focal_grad,
@@ -30,6 +31,16 @@ from fastnn.reference.cross_entropy import (
     textbook_cross_entropy_grad,
 )
 from fastnn.reference.ctc import ctc, ctc_grad
+from fastnn.reference.multilabel import (
+    balanced_binary_cross_entropy,
+    balanced_binary_cross_entropy_grad,
+    balanced_binary_cross_entropy_with_logits,
+    balanced_binary_cross_entropy_with_logits_grad,
+    multilabel_margin,
+    multilabel_margin_grad,
+    multilabel_soft_margin,
+    multilabel_soft_margin_grad,
+)
 from fastnn.reference.pair_losses import (
     cosine_embedding,
     cosine_embedding_grad,
@@ -50,6 +61,10 @@ from fastnn.reference.similarity import (
 )
 
 __all__ = [
+    "balanced_binary_cross_entropy",
+    "balanced_binary_cross_entropy_grad",
+    "balanced_binary_cross_entropy_with_logits",
+    "balanced_binary_cross_entropy_with_logits_grad",
     "categorical_cross_entropy",
     "categorical_cross_entropy_grad",
     "categorical_focal",
@@ -58,6 +73,8 @@ __all__ = [
     "categorical_focal_with_logits_grad",
     "categorical_hinge",
     "categorical_hinge_grad",
+    "circle",
+    "circle_grad",
     "cosine_embedding",
     "cosine_embedding_grad",
     "cosine_similarity",
@@ -76,6 +93,10 @@ __all__ = [
     "margin_ranking_grad",
     "multi_margin",
     "multi_margin_grad",
+    "multilabel_margin",
+    "multilabel_margin_grad",
+    "multilabel_soft_margin",
+    "multilabel_soft_margin_grad",
     "nll",
     "nll_grad",
     "softmax_cross_entropy",

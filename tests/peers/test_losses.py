@@ -22,6 +22,8 @@ ONE_HOT = np.eye(C)[LABELS]
 SIGNS = np.where(BITS > 0, 1.0, -1.0)
 WEIGHTS = np.array([1.0, 0.5, 2.0, 0.0, 3.0, 0.25, 1.5])
 FACTORS = np.array([1.0, 0.5, 2.0, 3.0, 0.25])
+CROWD = np.array([3, 1, 3, 3, 1, -7, 1])  # the last but one has nobody of its kind
+UNIT_ROWS = NUMBERS / np.linalg.norm(NUMBERS, axis=1, keepdims=True)
 DTYPES = ["float32", "float64"]
 TOLERANCE = {"float32": {"rtol": 3e-5, "atol": 3e-6}, "float64": {"rtol": 1e-9, "atol": 1e-12}}
 
@@ -72,6 +74,8 @@ KERAS = {
     "Dice of samples": ("Dice", {"axis": -1}, BITS, UNIT),
     "Tversky": ("Tversky", {"alpha": 0.3, "beta": 0.9}, BITS, UNIT),
     "Tversky of samples": ("Tversky", {"alpha": 0.3, "axis": 1}, BITS, UNIT),
+    "Circle": ("Circle", {"gamma": 4.0}, CROWD, UNIT_ROWS),
+    "Circle with itself": ("Circle", {"gamma": 6.0, "margin": 0.25, "remove_diagonal": False}, CROWD, UNIT_ROWS),
     "CTC": ("CTC", {}, np.array([[1, 2, 0], [3, 3, 1]]), RNG.normal(size=(2, 8, 4))),
 }
 
@@ -140,6 +144,19 @@ def tensor(a, dtype):
     return torch.tensor(a.astype(dtype) if a.dtype.kind == "f" else a)
 
 
+def label_lists(bits):
+    """PyTorch's form of targets: the labels of the classes that are right, then -1."""
+    lists = np.full(bits.shape, -1)
+    for row, right in zip(lists, bits, strict=True):
+        found = np.flatnonzero(right)
+        row[: len(found)] = found
+    return lists
+
+
+def multilabel_margin(x, t, **given):
+    return F.multilabel_margin_loss(x, torch.tensor(label_lists(t.numpy())), **given)
+
+
 # name of the op, its keywords, inputs, targets; torch function, its keywords
 TORCH = {
     "mse": ("mse", {}, (NUMBERS,), OTHERS, F.mse_loss, {}),
@@ -165,6 +182,24 @@ TORCH = {
         UNIT,
         F.binary_cross_entropy_with_logits,
         {"pos_weight": torch.tensor(2.5)},
+    ),
+    "bce with a vector as pos_weight": (
+        "balanced_binary_cross_entropy_with_logits",
+        {"pos_weight": FACTORS},
+        (NUMBERS,),
+        UNIT,
+        lambda x, t, **k: F.binary_cross_entropy_with_logits(x, t, pos_weight=tensor(FACTORS, str(x.dtype)[6:]), **k),
+        {},
+    ),
+    "multilabel_margin": ("multilabel_margin", {}, (NUMBERS,), BITS, multilabel_margin, {}),
+    "multilabel_soft_margin": ("multilabel_soft_margin", {}, (NUMBERS,), BITS, F.multilabel_soft_margin_loss, {}),
+    "multilabel_soft_margin, weighted": (
+        "multilabel_soft_margin",
+        {"class_weight": FACTORS},
+        (NUMBERS,),
+        BITS,
+        lambda x, t, **k: F.multilabel_soft_margin_loss(x, t, tensor(FACTORS, str(x.dtype)[6:]), **k),
+        {},
     ),
     "soft_margin": ("soft_margin", {}, (NUMBERS,), SIGNS, F.soft_margin_loss, {}),
     "gaussian_nll": (
@@ -228,7 +263,12 @@ def check(name, options, inputs, target, function, theirs, dtype, reduction):
     expected = function(*tensors, *(torch.tensor(g) for g in given), reduction=reduction, **theirs)
     expected.sum().backward()
     loss, *grads = getattr(ops, f"{name}_with_grad")(*arrays, *given, reduction=reduction, **options)
-    columns = arrays[0].shape[-1] if name in ("gaussian_nll", "margin_ranking") and reduction == "sum" else 1
+    if name.startswith("balanced") and reduction == "none":
+        expected = expected.mean(-1)  # the op has one loss for each row
+        for x in tensors:
+            x.grad /= x.shape[-1]
+    by_rows = ("gaussian_nll", "margin_ranking", "balanced_binary_cross_entropy_with_logits")
+    columns = arrays[0].shape[-1] if name in by_rows and reduction == "sum" else 1
     np.testing.assert_allclose(np.asarray(loss) * columns, expected.detach().numpy(), **TOLERANCE[dtype])
     for grad, x in zip(grads, tensors, strict=True):
         np.testing.assert_allclose(grad * columns, x.grad.numpy(), **TOLERANCE[dtype])
@@ -296,3 +336,42 @@ def test_ctc_that_is_impossible():
     assert np.isinf(loss)
     assert not grad.any()
     assert ops.ctc_loss(logits, [[1, 1]], zero_infinity=True) == 0
+
+
+def test_lists_of_labels_are_those_of_pytorch():
+    expected = F.multilabel_margin_loss(torch.tensor(NUMBERS), torch.tensor(label_lists(BITS)), reduction="none")
+    loss = losses.MultiLabelMargin(label_lists=True, reduction="none")
+    np.testing.assert_allclose(loss(label_lists(BITS), NUMBERS), expected.numpy(), rtol=1e-12)
+
+
+# ------------------------------------------------------------------------------------- other axes than the last, Keras
+
+IMAGES = RNG.normal(size=(4, C, 3, 2))
+CHANNELS_FIRST = {
+    "CategoricalCrossentropy": ({}, np.moveaxis(RNG.dirichlet(np.ones(C), (4, 3, 2)), -1, 1)),
+    "CategoricalFocalCrossentropy": ({"gamma": 1.5}, np.moveaxis(RNG.dirichlet(np.ones(C), (4, 3, 2)), -1, 1)),
+    "SparseCategoricalCrossentropy": ({}, RNG.integers(0, C, (4, 3, 2))),
+    "BinaryCrossentropy": ({}, RNG.integers(0, 2, IMAGES.shape).astype(float)),
+    "BinaryFocalCrossentropy": ({"gamma": 1.5}, RNG.integers(0, 2, IMAGES.shape).astype(float)),
+    "CosineSimilarity": (None, RNG.normal(size=IMAGES.shape)),
+}
+
+
+@pytest.mark.parametrize("axis", [1, -3])
+@pytest.mark.parametrize("logits", [False, True])
+@pytest.mark.parametrize("name", CHANNELS_FIRST)
+def test_axes(name, logits, axis):
+    options, y = CHANNELS_FIRST[name]
+    if options is None:
+        options, p = {}, IMAGES
+    else:
+        options = {**options, "from_logits": logits}
+        p = IMAGES if logits else np.exp(IMAGES) / np.exp(IMAGES).sum(1, keepdims=True)
+    kernel = torch.eye(2, dtype=torch.float64, requires_grad=True)
+    value = getattr(keras.losses, name)(**options, axis=axis, dtype="float64")(y, torch.tensor(p) @ kernel)
+    value.backward()
+    ours = getattr(losses, name)(**options, axis=axis)
+    np.testing.assert_allclose(ours(y, p), value.item(), **KERAS_TOLERANCE)
+    loss, (gradient,) = with_gradient(ours, y, p, None, "float64")
+    np.testing.assert_allclose(loss, value.item(), **KERAS_TOLERANCE)
+    np.testing.assert_allclose(gradient, kernel.grad.numpy(), **KERAS_TOLERANCE)

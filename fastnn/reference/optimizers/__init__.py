@@ -33,11 +33,11 @@ from fastnn.reference.optimizers.adaptive import (
 )
 from fastnn.reference.optimizers.descent import asgd, momentum, nesterov, sgd
 from fastnn.reference.optimizers.signs import lion, rprop
-from fastnn.reference.optimizers.tensor import adafactor, lamb, lamb_direction, lars, muon, trust_ratio
+from fastnn.reference.optimizers.tensor import adafactor, adafactor_step, lamb, lamb_direction, lars, muon, trust_ratio
 
 __all__ = [
-    "adadelta", "adafactor", "adagrad", "adam", "adamax", "amsgrad", "asgd", "ftrl", "ftrl_power", "lamb",
-    "lamb_direction", "lars", "lion", "momentum", "muon", "nadam",
+    "adadelta", "adafactor", "adafactor_step", "adagrad", "adam", "adamax", "amsgrad", "asgd", "ftrl", "ftrl_power",
+    "lamb", "lamb_direction", "lars", "lion", "momentum", "muon", "nadam",
     "nesterov", "radam", "regularize", "rmsprop", "rmsprop_centered", "rmsprop_centered_momentum", "rmsprop_momentum",
     "rprop", "schedule_free_adamw", "sgd", "trust_ratio",
 ]  # fmt: skip

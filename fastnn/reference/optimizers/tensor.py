@@ -103,12 +103,14 @@ def lamb(
     b2: float = 0.999,
     eps: float = 1e-7,
     weight_decay: float = 0.0,
+    decoupled: bool = True,
 ) -> tuple[Array, Array, Array]:
     """LAMB: Adam's direction, as long as the parameter is.
 
     ``d = m / (1 - b1**t) / (sqrt(v / (1 - b2**t)) + eps)``, then ``p <- p - lr * |p| / |d| * d``
 
-    where m and v are running means of g and g**2, as in Adam.  Before, ``p <- p - lr * weight_decay * p``.
+    where m and v are running means of g and g**2, as in Adam.  Before, ``p <- p - lr * weight_decay * p`` (decoupled),
+    or ``d <- d + weight_decay * p``.
 
     Parameters
     ----------
@@ -125,7 +127,10 @@ def lamb(
     eps : float
         Keeps the quotient finite.
     weight_decay : float
-        Decoupled.
+        How fast parameters decay.
+    decoupled : bool
+        Whether they decay before the step, as in Keras; if not, the decay is part of the direction and counts in its
+        norm, as in the paper.
 
     Returns
     -------
@@ -134,16 +139,18 @@ def lamb(
 
     Notes
     -----
-    As in Keras.  The paper adds ``weight_decay * p`` to the direction instead, so that it counts in the norm.  Where p
-    or d is 0, the ratio of norms is 1.
+    Where p or d is 0, the ratio of norms is 1.
 
     References
     ----------
     You et al., "Large batch optimization for deep learning: training BERT in 76 minutes", ICLR 2020.
     """
-    p = p - lr * weight_decay * p
+    if decoupled:
+        p = p - lr * weight_decay * p
     gain, root_scale = 1 / (1 - b1**t), 1 / np.sqrt(1 - b2**t)
     p, m, v, direction = lamb_direction(p, g, m, v, g, gain, float(root_scale), 1 - b1, 1 - b2, eps)
+    if not decoupled:
+        direction = direction + weight_decay * p
     return p - lr * trust_ratio(norm(p), norm(direction)) * direction, m, v
 
 
@@ -252,10 +259,41 @@ def adafactor(
     ----------
     Shazeer and Stern, "Adafactor: adaptive learning rates with sublinear memory cost", ICML 2018.
     """
-    p = p - lr * weight_decay * p
-    alpha = max(eps2, rms(p)) * min(lr, 1 / np.sqrt(t))
-    beta = 1 - float(t) ** beta_2_decay
-    squares = g * g + g.dtype.type(eps1)
+    rate, beta = min(lr, 1 / float(np.sqrt(t))), 1 - float(t) ** beta_2_decay
+    return adafactor_step(p - lr * weight_decay * p, g, r, c, rate, beta, eps1, eps2, clip_threshold)
+
+
+@np.errstate(all="ignore")
+def adafactor_step(
+    p: Array,
+    g: Array,
+    r: Array,
+    c: Array | None,
+    rate: float,
+    beta: float,
+    eps1: float,
+    eps2: float,
+    threshold: float,
+) -> tuple[Array, Array, Array | None]:
+    """What the step number is for in `adafactor` has become numbers: the rate and beta.
+
+    Parameters
+    ----------
+    p, g : arrays of one shape, float32 or float64
+        Parameter; its gradient.
+    r, c : arrays, shape of p without its last axis, and without the last but one
+        As in `adafactor`.
+    rate, beta : float
+        The rate of the step; what the running means keep.
+    eps1, eps2, threshold : float
+        As in `adafactor`.
+
+    Returns
+    -------
+    p, r, c : arrays
+        The new parameter and state.
+    """
+    squares = g.astype(np.float64) ** 2 + eps1
     if c is None:
         v = r = beta * r + (1 - beta) * squares
     else:
@@ -263,7 +301,8 @@ def adafactor(
         c = beta * c + (1 - beta) * squares.mean(axis=-2)
         v = (r / r.mean(axis=-1, keepdims=True))[..., np.newaxis] * c[..., np.newaxis, :]
     u = g / np.sqrt(v)
-    return p - float(alpha / max(1.0, rms(u) / clip_threshold)) * u, r, c
+    step = rate * np.maximum(eps2, rms(p)) / np.maximum(1.0, rms(u) / threshold)
+    return p - float(step) * u, r, c
 
 
 def rms(x: Array) -> float:
