@@ -221,20 +221,28 @@ class Model:
 
     # -------------------------------------------------------------------------------------------------------- compiling
 
-    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, **options: Any) -> None:
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        **options: Any,
+    ) -> None:
         """Choose what to train for, and how; the optimizer starts from the beginning.
 
         Parameters:
             optimizer: a name or an optimizer of fastnn.optimizers.
             loss: a name or a loss of fastnn.losses.
             metrics: a list of names, metrics of fastnn.metrics, or functions of (y_true, y_pred).
+            weighted_metrics: a list of more of them, for which sample_weight and class_weight count.
             options: Keras's further options, at values that change nothing here.
 
         Raises:
             TypeError: an argument that nobody knows.
             ValueError: a name is unknown (the message offers the nearest one), or an option is not served.
         """
-        self._compiled, self._goal = Compiled(optimizer, loss, metrics, options), None
+        self._compiled, self._goal = Compiled(optimizer, loss, metrics, weighted_metrics, options), None
         self._compiled.optimizer.restart()
         if self._runner is not None:
             self._runner.use(self._compiled.optimizer)

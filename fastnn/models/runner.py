@@ -220,7 +220,9 @@ class Pass:
         scores.samples += ran * length
         if self.predictions:
             batch = slice(first, first + length)
-            scores.look(self.data.y[batch if self.order is None else self.order[batch]], self.predictions[0][batch])
+            samples = batch if self.order is None else self.order[batch]
+            weights = self.data.inputs[-1][samples] if self.goal.objective.weighted else None
+            scores.look(self.data.y[samples], self.predictions[0][batch], weights)
         return ran
 
     def _test(self, length: int, first: int, count: int, scores: Scores) -> int:

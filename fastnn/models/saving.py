@@ -164,6 +164,7 @@ def _description(model: Model) -> dict[str, Any]:
             "optimizer": optimizers.serialize(model._compiled.optimizer),
             "loss": _identifier(model.loss, losses),
             "metrics": list(_metric_identifiers(model._compiled.metrics)),
+            "weighted_metrics": list(_metric_identifiers(model._compiled.weighted_metrics)),
             "iterations": model._compiled.optimizer.steps,
         }
     return {
@@ -186,10 +187,13 @@ def _identifier(thing: Any, module: Any) -> Any:
 
 def _metric_identifiers(chosen: list[Any]) -> Iterator[Any]:
     for metric in chosen:
-        if callable(metric) and not isinstance(metric, (type, metrics.Metric)):
-            warn(f"save: a metric that is a function is not saved; compile again after loading. Received: {metric!r}")
-        else:
+        if isinstance(metric, (str, dict)) or metrics.is_known(metrics.get(metric)):
             yield _identifier(metric, metrics)
+        else:
+            warn(
+                f"save: a metric that is a function or a class of your own is not saved; compile again after loading. "
+                f"Received: {metric!r}"
+            )
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
@@ -300,7 +304,8 @@ def _model(parts: dict[str, bytes], compile: bool) -> Model:
 
 
 def _restore(model: Model, compiled: dict[str, Any], slots: bytes | None) -> None:
-    model.compile(optimizers.get(compiled["optimizer"]), compiled["loss"], compiled["metrics"])
+    names = ("loss", "metrics", "weighted_metrics")
+    model.compile(optimizers.get(compiled["optimizer"]), **{name: compiled.get(name) for name in names})
     assert model.optimizer is not None
     if slots is not None:
         found = _from_safetensors(slots)
