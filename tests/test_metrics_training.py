@@ -66,10 +66,10 @@ def test_weighted_metrics_without_weights_are_computed_inside() -> None:
 
 
 def test_class_weights_count_in_weighted_metrics() -> None:
-    model = model_for("accuracy", weighted=["accuracy"])
+    model = model_for("mse", weighted=["mse"])
     history = model.fit(X, ROWS, epochs=1, class_weight={0: 0.0, 1: 0.0, 2: 1.0}, verbose=0).history
-    assert list(history) == ["loss", "accuracy", "weighted_accuracy"]
-    assert history["accuracy"] != history["weighted_accuracy"]
+    assert list(history) == ["loss", "mse", "weighted_mse"]
+    assert history["mse"] != history["weighted_mse"]
 
 
 def test_sparse_metrics() -> None:
@@ -139,7 +139,7 @@ def test_metrics_are_saved_with_the_model(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"metrics": ["precission"]}, "Did you mean 'precision'"),
+        ({"metrics": ["recal"]}, "Did you mean 'recall'"),
         ({"weighted_metrics": "accuracy"}, "weighted_metrics must be a list. Received: 'accuracy'"),
         ({"weighted_metrics": ["acuracy_"]}, "Did you mean"),
     ],

@@ -48,6 +48,10 @@ class Model:
         self.metadata: dict[str, Any] = {}
         # how many orders `fit` has drawn: the next one is a function of the seed and this
         self.shuffles = 0
+        # how many batches of the last order are behind: `fit` stopped there, and a file of the model keeps it
+        self.position = 0
+        # (epoch, batch) where the training that begins is to begin; set by callbacks in `on_train_begin`
+        self.resume_at: tuple[int, int] | None = None
         self._seed: int | None = None
         self._compiled: Compiled | None = None
         self._goal: Goal | None = None  # that of the last data
@@ -444,6 +448,28 @@ class Model:
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the weights to a `.safetensors` file; errors as in `save`."""
         saving.save_weights(self, filepath, overwrite)
+
+    def load_state(self, filepath: str | os.PathLike[str]) -> None:
+        """Take over weights, optimizer state, seed and counters of a file that `save` wrote of a model like this one.
+
+        After it, training goes on with the same numbers as in the model that was saved.
+
+        Parameters:
+            filepath: a `.fastnn` file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: not such a file, damaged, or of a model with other weights or another optimizer.
+        """
+        saving.load_state(self, filepath)
+
+    def swap_averages(self) -> None:
+        """Exchange the parameters and the moving averages that the optimizer keeps of them; twice changes nothing.
+
+        Raises:
+            ValueError: the optimizer keeps none: it needs use_ema=True.
+        """
+        self.runner.swap_averages()
 
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Read weights that `save_weights` or `save` wrote.

@@ -174,6 +174,7 @@ def _description(model: Model) -> dict[str, Any]:
         "compiled": compiled,
         "seed": model.seed,
         "shuffles": model.shuffles,
+        "position": model.position,
         "metadata": model.metadata,
     }
 
@@ -259,6 +260,30 @@ def load_model(filepath: str | os.PathLike[str], compile: bool = True) -> Model:
         return _model(parts, compile)
 
 
+def load_state(model: Model, filepath: Any) -> None:
+    """See `Model.load_state`."""
+    path = _source(filepath, (SUFFIX,), "load_state")
+    _check_built(model, "load_state")
+    saved, optimizer = load_model(path), model.optimizer
+    if optimizer is None or saved.optimizer is None or type(optimizer) is not type(saved.optimizer):
+        raise ValueError(f"load_state: expected a model with {optimizer!r}. Received: one with {saved.optimizer!r}")
+    _check(
+        dict(enumerate(saved.get_weights())),
+        {i: (p.shape, p.dtype) for i, p in enumerate(model.weights)},
+    )
+    model.set_weights(saved.get_weights())
+    for name in saved.runner.slots:
+        for view, array in zip(model.runner.arena.views(model.runner.slot(name)), saved.optimizer_state[name]):
+            view[...] = array
+    size = sum(part.size for part in model.runner.arena.trainable_ranges())
+    optimizer.set_state_arrays(saved.optimizer.state_arrays(), size)
+    optimizer.steps = saved.optimizer.steps
+    if not callable(optimizer._learning_rate):
+        optimizer.learning_rate = saved.optimizer.learning_rate
+    model._seed, model.shuffles, model.position = saved._seed, saved.shuffles, saved.position
+    model.metadata = saved.metadata
+
+
 def from_bytes(data: bytes) -> Model:
     """The model whose `to_bytes` this is."""
     with _reading("a model in memory"):
@@ -297,6 +322,7 @@ def _model(parts: dict[str, bytes], compile: bool) -> Model:
             parameter.assign(found[parameter.name])
     model._seed = _whole(described, "seed", 2**64)
     model.shuffles = _whole(described, "shuffles", 2**63)
+    model.position = _whole({"position": 0, **described}, "position", 2**63)
     model.metadata = dict(described["metadata"])
     if compile and described["compiled"] is not None:
         _restore(model, described["compiled"], parts.get(OPTIMIZER))
@@ -341,7 +367,7 @@ def _order(data: bytes) -> list[str]:
     return order
 
 
-def _check(found: dict[str, Array], expected: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> None:
+def _check(found: dict[Any, Array], expected: dict[Any, tuple[tuple[int, ...], np.dtype[Any]]]) -> None:
     """Hold the arrays of a file against what a model has, before any of them is used."""
     if set(found) != set(expected):
         raise ValueError(f"expected arrays named {sorted(expected)}. Received: {sorted(found)}")
