@@ -139,7 +139,7 @@ def test_metrics_are_saved_with_the_model(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"metrics": ["recal"]}, "Did you mean 'recall'"),
+        ({"metrics": ["aucx"]}, "Did you mean 'auc'"),
         ({"weighted_metrics": "accuracy"}, "weighted_metrics must be a list. Received: 'accuracy'"),
         ({"weighted_metrics": ["acuracy_"]}, "Did you mean"),
     ],
