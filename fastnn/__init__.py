@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         callbacks,
         config,
         constraints,
+        data,
         datasets,
         initializers,
         layers,
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 
 # everything else is imported when first asked for: a program that only wants fastnn.ops does not pay for the models
 _MODULES = (
-    "activations", "callbacks", "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics",
+    "activations", "callbacks", "config", "constraints", "data", "datasets", "initializers", "layers", "losses",
+    "metrics",
     "models", "ops", "optimizers", "regularizers", "schedules", "testing", "utils",
 )  # fmt: skip
 _NAMES = {
@@ -53,7 +55,8 @@ _NAMES = {
 __all__ = [
     "__version__", "use_backend", "get_num_threads", "num_threads", "set_num_threads", "show_config",
     "Input", "Model", "Sequential", "load_model",
-    "activations", "callbacks", "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics",
+    "activations", "callbacks", "config", "constraints", "data", "datasets", "initializers", "layers", "losses",
+    "metrics",
     "models", "ops", "optimizers", "regularizers", "schedules", "testing", "utils",
 ]  # fmt: skip
 
