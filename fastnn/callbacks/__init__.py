@@ -7,6 +7,9 @@ SwapEMAWeights and TensorBoard need a model of fastnn.
 
 from __future__ import annotations
 
+from typing import Any
+
+from fastnn import _keras
 from fastnn._callback import Callback
 from fastnn._callback_list import CallbackList, History
 from fastnn.callbacks.general import CSVLogger, LambdaCallback, TerminateOnNaN
@@ -21,3 +24,7 @@ __all__ = [
     "EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau", "LearningRateScheduler", "TerminateOnNaN",
     "CSVLogger", "History", "LambdaCallback", "ProgbarLogger", "BackupAndRestore", "SwapEMAWeights", "TensorBoard",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    raise _keras.absent("callbacks", name, __all__)

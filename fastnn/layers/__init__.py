@@ -1,5 +1,11 @@
 """Layers with Keras's names, arguments and defaults."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from fastnn import _keras
+
 from .activations import ELU, GLU, LeakyReLU, Maxout, MaxoutActivation, ReLU, RReLU, Softmax
 from .base import Layer
 from .convolutional import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D
@@ -15,6 +21,7 @@ from .pooling import (
     MaxPooling1D,
     MaxPooling2D,
 )
+from .registry import deserialize, serialize
 
 __all__ = [
     "APL",
@@ -49,4 +56,23 @@ __all__ = [
     "SReLU",
     "SoftExponential",
     "Softmax",
+    "deserialize",
+    "serialize",
 ]
+
+
+# what Keras also calls them
+_ALIASES = {
+    "GlobalAvgPool": "GlobalAveragePooling",
+    "GlobalMaxPool": "GlobalMaxPooling",
+    "AvgPool": "AveragePooling",
+    "MaxPool": "MaxPooling",
+    "Convolution": "Conv",
+}
+
+
+def __getattr__(name: str) -> Any:
+    for short, long in _ALIASES.items():
+        if short in name and (full := name.replace(short, long, 1)) in __all__:
+            return globals()[full]
+    raise _keras.absent("layers", name, __all__)

@@ -6,7 +6,6 @@ import inspect
 import math
 import operator
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -15,13 +14,12 @@ import numpy.typing as npt
 
 from fastnn import config, initializers, regularizers
 from fastnn._errors import unknown
+from fastnn._session import names as _names
 from fastnn.engine.arena import Parameter
 from fastnn.engine.plan import Plan
 from fastnn.engine.step import Backward
 
 Shape = tuple[int, ...]
-
-_names: Counter[str] = Counter()
 
 
 def unique_name(class_name: str) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastnn import _keras
 from fastnn._arrays import Shape, target_kind
 from fastnn._registry import Registry
 from fastnn.losses import (
@@ -200,3 +201,7 @@ _registry: Registry[Metric] = Registry(
         "acc": Accuracy,
     },
 )
+
+
+def __getattr__(name: str) -> Any:
+    raise _keras.absent("metrics", name, __all__)

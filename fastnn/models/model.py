@@ -30,6 +30,14 @@ from .runner import Runner
 Array = npt.NDArray[Any]
 
 
+# methods that Keras itself has dropped, and what takes their place
+REMOVED = {
+    "fit_generator": "fit takes generators and other iterables of batches",
+    "evaluate_generator": "evaluate takes generators and other iterables of batches",
+    "predict_generator": "predict takes generators and other iterables of batches",
+}
+
+
 class Model:
     """Base class of models; see `Sequential`.
 
@@ -307,6 +315,7 @@ class Model:
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
+        **options: Any,
     ) -> History:
         """Train for a number of epochs.
 
@@ -328,6 +337,7 @@ class Model:
             validation_steps: batches of validation data, all by default.
             validation_batch_size: `batch_size` by default.
             validation_freq: evaluate after so many epochs; or a list of epochs, counted from 1.
+            options: of older versions of Keras: nb_epoch is epochs; workers and the like at their defaults.
 
         Returns:
             History: `history.history["loss"]` and so on, one value an epoch.
@@ -335,6 +345,7 @@ class Model:
         Raises:
             ValueError, TypeError: data do not fit the model or each other; the message ends with what was received.
         """
+        epochs = fitting.older_options(options, epochs)
         return fitting.fit(
             self, x, y, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=callbacks,
             validation_split=validation_split, validation_data=validation_data, shuffle=shuffle,
@@ -448,6 +459,20 @@ class Model:
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the weights to a `.safetensors` file; errors as in `save`."""
         saving.save_weights(self, filepath, overwrite)
+
+    def predict_proba(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Any:
+        """`predict`, as it was also called in Keras 2."""
+        return self.predict(x, batch_size, verbose)
+
+    def predict_classes(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Array:
+        """The likeliest class of every sample, as in Keras 2: index of the largest output, or output > 1/2 for one."""
+        outputs = self.predict(x, batch_size, verbose)
+        return (outputs > 0.5).astype(np.int32) if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in REMOVED:
+            raise AttributeError(f"Model.{name}, of older versions of Keras, is not served: {REMOVED[name]}")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def load_state(self, filepath: str | os.PathLike[str]) -> None:
         """Take over weights, optimizer state, seed and counters of a file that `save` wrote of a model like this one.

@@ -92,6 +92,11 @@ def save(model: Model, filepath: Any, overwrite: bool = True) -> None:
         _write(model, stream)
 
 
+def save_model(model: Model, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Keras's function for `model.save(filepath, overwrite)`."""
+    model.save(filepath, overwrite)
+
+
 def save_weights(model: Model, filepath: Any, overwrite: bool = True) -> None:
     """See `Model.save_weights`."""
     path = _target(filepath, overwrite, WEIGHTS_SUFFIX, "save_weights")

@@ -5,12 +5,24 @@ Not here: whatever reads pictures, sounds and texts from folders into tf.data, a
 
 from __future__ import annotations
 
+from typing import Any
+
+from fastnn import _keras
+from fastnn._session import clear_session
 from fastnn.seeds import set_random_seed
+from fastnn.utils import categorical
 from fastnn.utils.categorical import normalize, to_categorical
 from fastnn.utils.progbar import Progbar
 from fastnn.utils.sequences import pad_sequences
 from fastnn.utils.splitting import split_dataset, train_test_split
 
 __all__ = [
-    "Progbar", "normalize", "pad_sequences", "set_random_seed", "split_dataset", "to_categorical", "train_test_split",
+    "Progbar", "clear_session", "normalize", "pad_sequences", "set_random_seed", "split_dataset", "to_categorical",
+    "train_test_split",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name == "np_utils":  # Keras 2: from keras.utils import np_utils
+        return categorical
+    raise _keras.absent("utils", name, __all__)
