@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from fastnn.callbacks import CallbackList, History, ProgbarLogger
-from fastnn.layers.base import refuse_options
 
 from .batches import Batch, batches, known_length
 from .compiling import Goal
@@ -19,10 +17,6 @@ from .scores import Scores
 
 if TYPE_CHECKING:
     from .model import Model
-
-
-# arguments of Keras 2 that are not served, with the values that change nothing
-OLDER: dict[str, tuple[Any, ...]] = {"workers": (1,), "use_multiprocessing": (False,), "max_queue_size": (10,)}
 
 
 def fit(
@@ -99,22 +93,6 @@ def fit(
     hooks.on_train_end(logs)
     assert hooks.history is not None
     return hooks.history
-
-
-def older_options(options: dict[str, Any], epochs: Any) -> Any:
-    """The number of epochs, which Keras 1 called nb_epoch.
-
-    Raises:
-        TypeError: an argument that nobody knows.
-        ValueError: an argument that is not served, or both names are given.
-    """
-    if not options:
-        return epochs
-    older = options.pop("nb_epoch", None)
-    refuse_options("fit", options, OLDER, (*inspect.signature(fit).parameters, "nb_epoch"))
-    if older is not None and epochs != 1:
-        raise ValueError(f"fit: nb_epoch is epochs: give one of them. Received: epochs={epochs!r}, nb_epoch={older!r}")
-    return epochs if older is None else older
 
 
 def _refuse_beside_batches(x: Any, **given: Any) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -25,20 +26,13 @@ from . import evaluating, fitting, saving, summarising
 from .compiling import Compiled, Goal
 from .data import Data, as_numbers, is_array_like, prepare, prepare_inputs, whole
 from .loops import DEFAULT_BATCH, returned
+from .older import OlderNames, older_options
 from .runner import Runner
 
 Array = npt.NDArray[Any]
 
 
-# methods that Keras itself has dropped, and what takes their place
-REMOVED = {
-    "fit_generator": "fit takes generators and other iterables of batches",
-    "evaluate_generator": "evaluate takes generators and other iterables of batches",
-    "predict_generator": "predict takes generators and other iterables of batches",
-}
-
-
-class Model:
+class Model(OlderNames):
     """Base class of models; see `Sequential`.
 
     Attributes:
@@ -345,7 +339,8 @@ class Model:
         Raises:
             ValueError, TypeError: data do not fit the model or each other; the message ends with what was received.
         """
-        epochs = fitting.older_options(options, epochs)
+        if options:
+            epochs = older_options(options, epochs, inspect.signature(Model.fit).parameters)
         return fitting.fit(
             self, x, y, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=callbacks,
             validation_split=validation_split, validation_data=validation_data, shuffle=shuffle,
@@ -459,20 +454,6 @@ class Model:
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the weights to a `.safetensors` file; errors as in `save`."""
         saving.save_weights(self, filepath, overwrite)
-
-    def predict_proba(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Any:
-        """`predict`, as it was also called in Keras 2."""
-        return self.predict(x, batch_size, verbose)
-
-    def predict_classes(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Array:
-        """The likeliest class of every sample, as in Keras 2: index of the largest output, or output > 1/2 for one."""
-        outputs = self.predict(x, batch_size, verbose)
-        return (outputs > 0.5).astype(np.int32) if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)
-
-    def __getattr__(self, name: str) -> Any:
-        if name in REMOVED:
-            raise AttributeError(f"Model.{name}, of older versions of Keras, is not served: {REMOVED[name]}")
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def load_state(self, filepath: str | os.PathLike[str]) -> None:
         """Take over weights, optimizer state, seed and counters of a file that `save` wrote of a model like this one.
