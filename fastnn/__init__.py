@@ -8,8 +8,10 @@ model = fastnn.Sequential([layers.Input((784,)), layers.Dense(100, activation="r
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
+from . import _keras
 from ._version import __version__
 from .backend import use_backend
 from .threads import get_num_threads, num_threads, set_num_threads
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
         callbacks,
         config,
         constraints,
+        data,
         datasets,
         initializers,
         layers,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
         models,
         ops,
         optimizers,
+        preprocessing,
         regularizers,
         saving,
         schedules,
@@ -35,17 +39,28 @@ if TYPE_CHECKING:
         utils,
     )
     from .configuration import show_config
-    from .layers import Input
+    from .initializers import Initializer
+    from .layers import Input, Layer
+    from .losses import Loss
+    from .metrics import Metric
     from .models import Model, Sequential, load_model
+    from .optimizers import Optimizer
+    from .regularizers import Regularizer
 
 # everything else is imported when first asked for: a program that only wants fastnn.ops does not pay for the models
 _MODULES = (
-    "activations", "callbacks", "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics",
-    "models", "ops", "optimizers", "regularizers", "saving", "schedules", "testing", "utils",
+    "activations", "callbacks", "config", "constraints", "data", "datasets", "initializers", "layers", "losses",
+    "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving", "schedules", "testing", "utils",
 )  # fmt: skip
 _NAMES = {
+    "Initializer": "initializers",
     "Input": "layers",
+    "Layer": "layers",
+    "Loss": "losses",
+    "Metric": "metrics",
     "Model": "models",
+    "Optimizer": "optimizers",
+    "Regularizer": "regularizers",
     "Sequential": "models",
     "load_model": "models",
     "show_config": "configuration",
@@ -53,10 +68,20 @@ _NAMES = {
 
 __all__ = [
     "__version__", "use_backend", "get_num_threads", "num_threads", "set_num_threads", "show_config",
-    "Input", "Model", "Sequential", "load_model",
-    "activations", "callbacks", "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics",
-    "models", "ops", "optimizers", "regularizers", "saving", "schedules", "testing", "utils",
+    "Initializer", "Input", "Layer", "Loss", "Metric", "Model", "Optimizer", "Regularizer", "Sequential", "load_model",
+    "version",
+    "activations", "callbacks", "config", "constraints", "data", "datasets", "initializers", "layers", "losses",
+    "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving", "schedules", "testing", "utils",
 ]  # fmt: skip
+
+
+# beside `import fastnn as keras` there is sys.modules["keras"] = fastnn, and then `from keras.layers import Dense`
+sys.meta_path.insert(0, _keras.Finder())
+
+
+def version() -> str:
+    """The version of fastnn, where scripts for Keras ask for Keras's."""
+    return __version__
 
 
 def __getattr__(name: str) -> Any:
@@ -66,7 +91,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.{name}")
     if name in _NAMES:
         return getattr(import_module(f"{__name__}.{_NAMES[name]}"), name)
-    raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
+    raise _keras.absent("", name, __all__)
 
 
 def __dir__() -> list[str]:

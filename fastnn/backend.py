@@ -12,8 +12,19 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fastnn import _keras
 from fastnn._errors import unknown
 from fastnn._native import kernels as _native_kernels
+from fastnn._session import clear_session
+from fastnn.config import (
+    backend,
+    epsilon,
+    floatx,
+    image_data_format,
+    set_epsilon,
+    set_floatx,
+    set_image_data_format,
+)
 from fastnn.reference import kernels as _reference_kernels
 
 if TYPE_CHECKING:
@@ -30,6 +41,22 @@ if TYPE_CHECKING:
     Workspace = dict[str, Any] | None
 
 __all__ = ["Backend", "current", "use_backend"]
+
+
+# the lower half is what keras.backend has
+__all__ = [
+    "Backend",
+    "backend",
+    "clear_session",
+    "current",
+    "epsilon",
+    "floatx",
+    "image_data_format",
+    "set_epsilon",
+    "set_floatx",
+    "set_image_data_format",
+    "use_backend",
+]  # fmt: skip
 
 
 class Backend(Protocol):
@@ -248,3 +275,7 @@ class use_backend:  # noqa: N801 - used as a function and as a context manager
 
     def __repr__(self) -> str:
         return f"use_backend({self._backend.name!r})"
+
+
+def __getattr__(name: str) -> Any:
+    raise _keras.absent("backend", name, __all__)

@@ -1,4 +1,4 @@
-"""The two settings of keras.config that numbers depend on: the default float type and the fuzz factor.
+"""The settings of keras.config: the default float type, the fuzz factor, and what cannot be set.
 
 They are read when an object is called or compiled, not when it is constructed. The half-precision types of Keras are
 refused: the kernels compute in float32 and float64.
@@ -7,7 +7,9 @@ refused: the kernels compute in float32 and float64.
 from __future__ import annotations
 
 import math
+from typing import Any
 
+from fastnn import _keras
 from fastnn._errors import unknown
 
 _FLOAT_TYPES = ("float32", "float64")
@@ -62,3 +64,32 @@ def set_epsilon(value: float) -> None:
     if not (math.isfinite(number) and 0.0 < number < 0.5):
         raise ValueError(f"epsilon must lie between 0 and 0.5. Received: {value!r}")
     _epsilon = number
+
+
+def image_data_format() -> str:
+    """Where pictures have their channels by default: always "channels_last"; layers take `data_format`."""
+    return "channels_last"
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Accept "channels_last"; there is no setting for all layers.
+
+    Raises
+    ------
+    ValueError
+        For every other value.
+    """
+    if data_format != "channels_last":
+        raise ValueError(
+            f"set_image_data_format: layers have 'channels_last' by default; pass data_format to them. "
+            f"Received: {data_format!r}"
+        )
+
+
+def backend() -> str:
+    """What scripts for Keras ask for: "numpy", because arrays are NumPy's."""
+    return "numpy"
+
+
+def __getattr__(name: str) -> Any:
+    raise _keras.absent("config", name, globals())

@@ -89,13 +89,13 @@ class ProgbarLogger(Callback):
         self.close()
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        self._start(f"Epoch {epoch + 1}/{self._epochs}")
+        self.start(f"Epoch {epoch + 1}/{self._epochs}")
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         self.update(batch + 1, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        self._finish(logs)
+        self.finish(logs)
         if self._total is None and self._done:
             self._total = self._done  # the next epochs will most likely be as long
 
@@ -103,7 +103,7 @@ class ProgbarLogger(Callback):
         if self._training:
             self._busy = time.perf_counter() - self._started  # validation is not part of the time per step
         else:
-            self._start("Evaluate")
+            self.start("Evaluate")
 
     def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
         if not self._training:
@@ -111,25 +111,27 @@ class ProgbarLogger(Callback):
 
     def on_test_end(self, logs: Logs = None) -> None:
         if not self._training:
-            self._finish(logs)
+            self.finish(logs)
 
     def on_predict_begin(self, logs: Logs = None) -> None:
-        self._start("Predict")
+        self.start("Predict")
 
     def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None:
         self.update(batch + 1)  # the logs of a prediction are its outputs
 
     def on_predict_end(self, logs: Logs = None) -> None:
-        self._finish(None)
+        self.finish(None)
 
-    def _start(self, title: str) -> None:
+    def start(self, title: str) -> None:
+        """Begin a display of its own, from no steps done."""
         self.clear()
         self._title = title
         self._done = 0
         self._busy = None
         self._started = self._drawn = time.perf_counter()
 
-    def _finish(self, logs: Logs) -> None:
+    def finish(self, logs: Logs) -> None:
+        """End it: the bar goes, a line stays."""
         elapsed = time.perf_counter() - self._started
         self.clear()
         if self._verbose == 0:

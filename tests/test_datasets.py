@@ -457,5 +457,7 @@ print(*sorted(name for name in new if name.split(".")[0] == "fastnn"))
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     lazy, own = run.stdout.splitlines()
     assert lazy == ""
-    names = ["fastnn", "fastnn.datasets", "fastnn.datasets._files", "fastnn.datasets.digits", "fastnn.datasets.mnist"]
+    others = ["fastnn._errors", "fastnn._keras"]
+    parts = ("_files", "_sources", "cifar10", "digits", "drawn", "fashion_mnist", "mnist", "sums")
+    names = ["fastnn", *others, "fastnn.datasets", *(f"fastnn.datasets.{part}" for part in parts)]
     assert own.split() == names

@@ -168,7 +168,9 @@ def test_functions_are_not_saved(tmp_path):
 
     model = Sequential([Input((3,)), Dense(2)])
     model.compile("sgd", "mse", metrics=[own, "mae"])
-    with pytest.warns(UserWarning, match=r"a metric that is a function is not saved.*Received: <function"):
+    with pytest.warns(
+        UserWarning, match=r"a metric that is a function or a class of your own is not saved.*Received: <function"
+    ):
         model.save(tmp_path / "m.fastnn")
     logs = load_model(tmp_path / "m.fastnn").evaluate(np.ones((1, 3)), np.ones((1, 2)), verbose=0, return_dict=True)
     assert logs.keys() == {"loss", "mae"}

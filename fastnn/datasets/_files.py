@@ -44,11 +44,15 @@ def cache_dir() -> Path:
     return base / "fastnn"
 
 
-def search_folders(name: str) -> list[Path]:
-    """The folders that may hold the data set `name`, in order: FASTNN_DATA, then the cache, each before its `name`."""
+def search_folders(*shelves: str, mixed: bool = True) -> list[Path]:
+    """The folders that may hold a data set, in order: in FASTNN_DATA, then in the cache.
+
+    `shelves` are names of subfolders; with `mixed`, the folders themselves come before them.
+    """
     given = os.environ.get(ENVIRONMENT)
     roots = [Path(given).expanduser()] if given else []
-    return [folder for root in [*roots, cache_dir()] for folder in (root, root / name)]
+    names = ("", *shelves) if mixed else shelves
+    return [root / name for root in [*roots, cache_dir()] for name in names]
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> Bytes:
@@ -140,6 +144,30 @@ def _items(what: str, data: bytes, offset: int, shape: tuple[int, ...]) -> Bytes
             f"Received: {received if received < count else f'{received} or more'}"
         )
     return np.frombuffer(data, np.uint8, count, offset).reshape(shape).copy()
+
+
+def read_raw(path: Path, member: str, shape: tuple[int, ...]) -> Bytes:
+    """Read a file of nothing but bytes, or that `member` of a tar archive, which must hold exactly `shape`."""
+    limit = math.prod(shape) + 1
+    if not path.name.endswith((".tar.gz", ".tgz", ".tar")):
+        with path.open("rb") as file:
+            data = file.read(min(limit, os.fstat(file.fileno()).st_size))
+        return _items(str(path), data, 0, shape)
+    import tarfile
+
+    stored = None
+    try:
+        with tarfile.open(path) as archive:
+            names = archive.getnames()
+            if member in names:
+                stream = archive.extractfile(member)
+                stored = None if stream is None else stream.read(limit)
+    # like other archives, a hostile one provokes more than its own errors
+    except Exception as error:
+        raise ValueError(f"{path}: expected a sound tar archive. Received: {error!r}") from error
+    if stored is None:
+        raise ValueError(f"{path}: expected a file called {member!r}. Received: {names[:20]}")
+    return _items(f"{path}: file {member!r}", stored, 0, shape)
 
 
 def download(url: str, sha256: str, target: Path) -> Path:

@@ -7,25 +7,17 @@ that was given and is wrong.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-from fastnn.datasets import _files
+from fastnn.datasets import _files, _sources
 
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 
-_NPZ = "mnist.npz"
 _SHAPES: dict[str, tuple[int, ...]] = {
     "x_train": (60000, 28, 28),
     "y_train": (60000,),
     "x_test": (10000, 28, 28),
     "y_test": (10000,),
-}
-_IDX = {
-    "x_train": "train-images-idx3-ubyte",
-    "y_train": "train-labels-idx1-ubyte",
-    "x_test": "t10k-images-idx3-ubyte",
-    "y_test": "t10k-labels-idx1-ubyte",
 }
 
 
@@ -67,89 +59,10 @@ def load_data(path: str | os.PathLike[str] | None = None) -> _files.Split:
     Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition. Proceedings of
     the IEEE 86(11), 1998.
     """
-    files = _search() if path is None or _is_keras_default(path) else _given(path)
-    data = {}
-    for name, shape in _SHAPES.items():
-        file = files[name]
-        data[name] = _files.read_npz(file, name, shape) if file.suffix == ".npz" else _files.read_idx(file, shape)
-        if len(shape) == 1 and (largest := int(data[name].max())) > 9:
-            raise ValueError(f"{file}: the labels of MNIST ({name}) are 0 to 9. Received: {largest}")
-    return (data["x_train"], data["y_train"]), (data["x_test"], data["y_test"])
+    source = _source()
+    return _sources.read_digits(source, source.locate(path), _SHAPES)
 
 
-def _is_keras_default(path: str | os.PathLike[str]) -> bool:
-    return str(path) == _NPZ and not os.path.exists(_NPZ)
-
-
-def _given(path: str | os.PathLike[str]) -> dict[str, Path]:
-    """The file of each array, for the path that the user gave."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"mnist.load_data: path must be a str, a path or None. Received: {path!r}")
-    place = Path(path).expanduser()
-    if not os.fspath(path) or not place.exists():
-        raise FileNotFoundError(f"mnist.load_data: path must be an existing folder or file. Received: {str(path)!r}")
-    if place.is_file() and place.suffix == ".npz":
-        return dict.fromkeys(_SHAPES, place)
-    if place.is_file():
-        if not any(place.name in _spellings(name) for name in _IDX.values()):
-            raise ValueError(
-                f"mnist.load_data: a file must be an .npz file or one of {sorted(_IDX.values())} (also .gz). "
-                f"Received: {str(place)!r}"
-            )
-        place = place.parent
-    files = _find(place) or _find(place / "mnist")
-    if files is None:
-        raise FileNotFoundError(
-            f"mnist.load_data: the folder must hold {_NPZ} or {sorted(_IDX.values())} (also .gz). "
-            f"Received: {str(place)!r}, which has none of them"
-        )
-    return files
-
-
-def _search() -> dict[str, Path]:
-    """The file of each array, from FASTNN_DATA or the cache, and downloaded if it is in neither."""
-    folders = _files.search_folders("mnist")
-    for folder in folders:
-        if files := _find(folder):
-            return files
-    target = _files.cache_dir() / "mnist" / _NPZ
-    try:
-        return dict.fromkeys(_SHAPES, _files.download(URL, SHA256, target))
-    except (ImportError, OSError) as error:
-        get = "Get"
-        if isinstance(error, ImportError):
-            get = "Install the extra 'data' (pip install 'fastnn-cpu[data]'), or get"
-        unset = "" if os.environ.get(_files.ENVIRONMENT) else f" ({_files.ENVIRONMENT} is not set)"
-        raise FileNotFoundError(
-            f"MNIST is not on this machine and could not be downloaded.\n"
-            f"Looked in: {', '.join(map(str, folders))}{unset}. The download of {URL} did not work.\n"
-            f"{get} {_NPZ} from there, or the four files {', '.join(name + '.gz' for name in _IDX.values())}, by "
-            f"another way. Put them into a folder and call mnist.load_data('FOLDER') or set "
-            f"{_files.ENVIRONMENT}=FOLDER.\n"
-            f"Received: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _find(folder: Path) -> dict[str, Path] | None:
-    """The file of each array in this folder, None if there is no trace of MNIST; part of the IDX files is an error."""
-    found = {}
-    for key, name in _IDX.items():
-        for spelling in _spellings(name):
-            if (folder / spelling).is_file():
-                found[key] = folder / spelling
-                break
-    if len(found) == len(_IDX):
-        return found
-    if (folder / _NPZ).is_file():
-        return dict.fromkeys(_SHAPES, folder / _NPZ)
-    if found:
-        raise FileNotFoundError(
-            f"{folder}: MNIST needs all of {sorted(_IDX.values())} (also .gz). "
-            f"Received: only {sorted(file.name for file in found.values())}"
-        )
-    return None
-
-
-def _spellings(name: str) -> list[str]:
-    """The names under which this IDX file goes about: with '-' or '.' before 'idx', plain (preferred) or gzipped."""
-    return [base + end for end in ("", ".gz") for base in (name, name.replace("-idx", ".idx"))]
+def _source() -> _sources.Source:
+    parts, spellings = _sources.IDX, _sources.idx_spellings
+    return _sources.Source("mnist", "MNIST", parts, spellings, "mnist.npz", ("mnist",), True, ((URL, SHA256),))

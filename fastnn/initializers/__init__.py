@@ -19,6 +19,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from fastnn import _keras
 from fastnn._registry import Registry
 from fastnn.initializers.base import Array, Initializer
 from fastnn.initializers.constants import Constant, Dirac, FromArray, Identity, Ones, Zeros
@@ -132,4 +133,4 @@ _registry: Registry[Initializer] = Registry(
 def __getattr__(name: str) -> type[Initializer]:
     if name in _registry.names:
         return _registry.names[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise _keras.absent("initializers", name, _registry.names)

@@ -1,5 +1,11 @@
 """Layers with Keras's names, arguments and defaults."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from fastnn import _keras
+
 from .activations import ELU, GLU, LeakyReLU, Maxout, MaxoutActivation, ReLU, RReLU, Softmax
 from .adaptive import (
     AdaptiveAveragePooling1D,
@@ -30,6 +36,7 @@ from .pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from .registry import deserialize, serialize
 from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from .separable import SeparableConv1D, SeparableConv2D
 from .transposed import Conv1DTranspose, Conv2DTranspose
@@ -99,4 +106,23 @@ __all__ = [
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
+    "deserialize",
+    "serialize",
 ]
+
+
+# what Keras also calls them
+_ALIASES = {
+    "GlobalAvgPool": "GlobalAveragePooling",
+    "GlobalMaxPool": "GlobalMaxPooling",
+    "AvgPool": "AveragePooling",
+    "MaxPool": "MaxPooling",
+    "Convolution": "Conv",
+}
+
+
+def __getattr__(name: str) -> Any:
+    for short, long in _ALIASES.items():
+        if short in name and (full := name.replace(short, long, 1)) in __all__:
+            return globals()[full]
+    raise _keras.absent("layers", name, __all__)

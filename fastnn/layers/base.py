@@ -6,7 +6,6 @@ import inspect
 import math
 import operator
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from fastnn import config, constraints, initializers, regularizers
 from fastnn._errors import unknown
+from fastnn._session import names as _names
 from fastnn.engine.arena import Parameter
 from fastnn.engine.plan import Plan
 from fastnn.engine.step import Backward
@@ -22,8 +22,6 @@ from fastnn.engine.step import Backward
 from . import custom
 
 Shape = tuple[int, ...]
-
-_names: Counter[str] = Counter()
 
 
 def unique_name(class_name: str) -> str:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastnn import _keras
 from fastnn._arrays import Shape, target_kind
 from fastnn._registry import Registry
 from fastnn.losses.base import IGNORE_NOTHING, REDUCTIONS, Loss, LossKernel, run_kernel
@@ -123,6 +124,7 @@ __all__ = [
     "cosine_similarity",
     "ctc",
     "dice",
+    "deserialize",
     "get",
     "hinge",
     "huber",
@@ -192,6 +194,11 @@ def resolve(identifier: object, output_shape: Shape, target_shape: Shape) -> Los
 def serialize(loss: Loss) -> dict[str, Any]:
     """The dictionary from which `get` builds an equal loss."""
     return _registry.serialize(loss)
+
+
+def deserialize(config: object) -> Loss | None:
+    """The loss that `serialize` described: another name of `get`."""
+    return get(config)
 
 
 _CLASSES: tuple[type[Loss], ...] = (
@@ -265,3 +272,7 @@ _registry: Registry[Loss] = Registry(
         "gaussian_nll": GaussianNLL,
     },
 )
+
+
+def __getattr__(name: str) -> Any:
+    raise _keras.absent("losses", name, __all__)

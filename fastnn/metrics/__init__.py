@@ -4,17 +4,64 @@ A metric that a kernel can compute says which one (`Metric.kernel`); the engine 
 predictions from it, in the same pass as the loss. A direct `update_state` runs the same kernel through the current
 backend. A metric without a kernel is given the predictions of every batch. Totals and counts are kept in float64.
 
-Not here: metrics that are more than a mean over samples (AUC, precision, recall ...).
+Not here: anything that has to see a whole epoch at once, since metrics are given one batch after the other and forget
+them.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from fastnn import _keras
 from fastnn._arrays import Shape, target_kind
 from fastnn._registry import Registry
-from fastnn.metrics.accuracy import Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy
-from fastnn.metrics.base import Mean, MeanMetricWrapper, Metric, MetricKernel
+from fastnn.losses import (
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_hinge,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
+from fastnn.metrics.accuracy import (
+    Accuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+)
+from fastnn.metrics.base import Mean, MeanMetricWrapper, Metric, MetricKernel, Sum
+from fastnn.metrics.confusion import FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
+from fastnn.metrics.correlation import ConcordanceCorrelation, PearsonCorrelation, R2Score
+from fastnn.metrics.curves import (
+    AUC,
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+)
+from fastnn.metrics.f_score import F1Score, FBetaScore
+from fastnn.metrics.functions import (
+    binary_accuracy,
+    categorical_accuracy,
+    concordance_correlation,
+    pearson_correlation,
+    sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
+)
+from fastnn.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from fastnn.metrics.of_losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -32,36 +79,41 @@ from fastnn.metrics.of_losses import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
+from fastnn.metrics.variables import MetricVariable
+
+_CLASSES: tuple[type[Metric], ...] = (
+    *(Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy),
+    *(TopKCategoricalAccuracy, SparseTopKCategoricalAccuracy),
+    *(TruePositives, TrueNegatives, FalsePositives, FalseNegatives, Precision, Recall, F1Score, FBetaScore),
+    *(AUC, SensitivityAtSpecificity, SpecificityAtSensitivity, PrecisionAtRecall, RecallAtPrecision),
+    *(IoU, BinaryIoU, MeanIoU, OneHotIoU, OneHotMeanIoU),
+    *(MeanSquaredError, RootMeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError),
+    *(MeanSquaredLogarithmicError, LogCoshError, CosineSimilarity),
+    *(R2Score, PearsonCorrelation, ConcordanceCorrelation),
+    *(KLDivergence, Poisson, Hinge, SquaredHinge, CategoricalHinge),
+    *(BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy, Mean, Sum),
+)
 
 __all__ = [
-    "Accuracy",
-    "BinaryAccuracy",
-    "BinaryCrossentropy",
-    "CategoricalAccuracy",
-    "CategoricalCrossentropy",
-    "CategoricalHinge",
-    "CosineSimilarity",
-    "Hinge",
-    "KLDivergence",
-    "LogCoshError",
-    "Mean",
-    "MeanAbsoluteError",
-    "MeanAbsolutePercentageError",
-    "MeanMetricWrapper",
-    "MeanSquaredError",
-    "MeanSquaredLogarithmicError",
-    "Metric",
-    "MetricKernel",
-    "Poisson",
-    "RootMeanSquaredError",
-    "SparseCategoricalAccuracy",
-    "SparseCategoricalCrossentropy",
-    "SquaredHinge",
-    "direction",
-    "get",
-    "resolve",
-    "serialize",
-]
+    "Metric", "MetricKernel", "MetricVariable", "MeanMetricWrapper",
+    "Accuracy", "BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy", "SparseTopKCategoricalAccuracy",
+    "TopKCategoricalAccuracy",
+    "AUC", "F1Score", "FBetaScore", "FalseNegatives", "FalsePositives", "Precision", "PrecisionAtRecall", "Recall",
+    "RecallAtPrecision", "SensitivityAtSpecificity", "SpecificityAtSensitivity", "TrueNegatives", "TruePositives",
+    "BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU",
+    "ConcordanceCorrelation", "CosineSimilarity", "LogCoshError", "MeanAbsoluteError", "MeanAbsolutePercentageError",
+    "MeanSquaredError", "MeanSquaredLogarithmicError", "PearsonCorrelation", "R2Score", "RootMeanSquaredError",
+    "BinaryCrossentropy", "CategoricalCrossentropy", "KLDivergence", "Poisson", "SparseCategoricalCrossentropy",
+    "CategoricalHinge", "Hinge", "SquaredHinge",
+    "Mean", "Sum",
+    "binary_accuracy", "binary_crossentropy", "binary_focal_crossentropy", "categorical_accuracy",
+    "categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge", "concordance_correlation",
+    "hinge", "huber", "kl_divergence", "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error",
+    "mean_squared_error", "mean_squared_logarithmic_error", "pearson_correlation", "poisson",
+    "sparse_categorical_accuracy", "sparse_categorical_crossentropy", "sparse_top_k_categorical_accuracy",
+    "squared_hinge", "top_k_categorical_accuracy",
+    "deserialize", "direction", "get", "is_known", "resolve", "serialize",
+]  # fmt: skip
 
 
 def get(identifier: object) -> Metric | None:
@@ -112,6 +164,16 @@ def serialize(metric: Metric) -> dict[str, Any]:
     return _registry.serialize(metric)
 
 
+def deserialize(config: object) -> Metric | None:
+    """The metric that `serialize` described: another name of `get`."""
+    return get(config)
+
+
+def is_known(metric: object) -> bool:
+    """Whether `serialize` describes it so that `get` finds it again: not so for classes and functions of one's own."""
+    return type(metric) in _CLASSES
+
+
 def direction(name: str) -> str | None:
     """ "up" if more of the metric called `name` is better, "down" if less is, None if that is not known."""
     if name == "loss":
@@ -119,28 +181,27 @@ def direction(name: str) -> str | None:
     return _registry.find(name)._direction if name in _registry else None
 
 
-_CLASSES: tuple[type[Metric], ...] = (
-    *(Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy),
-    *(MeanSquaredError, RootMeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError),
-    *(MeanSquaredLogarithmicError, LogCoshError, KLDivergence, Poisson),
-    *(Hinge, SquaredHinge, CategoricalHinge, CosineSimilarity),
-    *(BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy, Mean),
-)
 _registry: Registry[Metric] = Registry(
     "metric",
     Metric,
     _CLASSES,
     {
+        **{cls.default_name: cls for cls in _CLASSES},
         "mse": MeanSquaredError,
         "mae": MeanAbsoluteError,
         "mape": MeanAbsolutePercentageError,
         "msle": MeanSquaredLogarithmicError,
         "rmse": RootMeanSquaredError,
-        "logcosh": LogCoshError,
         "log_cosh": LogCoshError,
         "kld": KLDivergence,
-        "kl_divergence": KLDivergence,
+        "kullback_leibler_divergence": KLDivergence,
         "bce": BinaryCrossentropy,
+        "cosine": CosineSimilarity,
+        "cosine_proximity": CosineSimilarity,
         "acc": Accuracy,
     },
 )
+
+
+def __getattr__(name: str) -> Any:
+    raise _keras.absent("metrics", name, __all__)

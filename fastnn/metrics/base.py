@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnn._arrays import (
     Array,
@@ -20,6 +20,7 @@ from fastnn._arrays import (
 )
 from fastnn._registry import from_config
 from fastnn.backend import current
+from fastnn.metrics.variables import MetricVariable
 
 Self = TypeVar("Self", bound="Metric")
 
@@ -38,7 +39,7 @@ class MetricKernel(NamedTuple):
 
 
 class Metric:
-    """Base class; subclasses define `update_state`, `result` and `reset_state`.
+    """Base class; subclasses define `update_state` and `result`, and `reset_state` unless all they keep are variables.
 
     Parameters
     ----------
@@ -55,6 +56,34 @@ class Metric:
     def __init__(self, name: str | None = None, dtype: str | None = None) -> None:
         self.name = name or self.default_name
         self.dtype = dtype
+        self._variables: list[MetricVariable] = []
+
+    def add_variable(
+        self,
+        shape: tuple[int, ...] = (),
+        initializer: Any = "zeros",
+        dtype: DTypeLike | None = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> MetricVariable:
+        """A number or an array that `reset_state` sets back; see `fastnn.metrics.variables`.
+
+        Raises
+        ------
+        ValueError
+            For an initializer that is not known, and for options of Keras's (`aggregation` and the like).
+        """
+        if any(value is not None for value in options.values()):
+            raise ValueError(f"add_variable has no further options. Received: {options!r}")
+        self._variables.append(MetricVariable(tuple(shape), initializer, dtype, name))
+        return self._variables[-1]
+
+    add_weight = add_variable  # the older name
+
+    @property
+    def variables(self) -> list[MetricVariable]:
+        """What `add_variable` has made."""
+        return list(self._variables)
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Take a batch into account."""
@@ -65,8 +94,9 @@ class Metric:
         raise NotImplementedError(f"{type(self).__name__} does not define result")
 
     def reset_state(self) -> None:
-        """Forget all batches."""
-        raise NotImplementedError(f"{type(self).__name__} does not define reset_state")
+        """Forget all batches: set the variables back; a metric that keeps something else extends this."""
+        for variable in self._variables:
+            variable.reset()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """`update_state` with these arguments, then `result`."""
@@ -129,6 +159,35 @@ class Mean(Metric):
         self.total = self.count = 0.0
 
 
+class Sum(Metric):
+    """The (weighted) sum of values: sum(weight * value)."""
+
+    default_name = "sum"
+
+    def __init__(self, name: str | None = None, dtype: str | None = None) -> None:
+        super().__init__(name, dtype)
+        self.total = 0.0
+
+    def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        """Take values into account.
+
+        Parameters
+        ----------
+        values : array_like of real numbers
+        sample_weight : array_like, optional
+            One weight per value; trailing axes may be missing.
+        """
+        numbers = np.asarray(values, np.float64)
+        weights = 1.0 if sample_weight is None else spread_weights(sample_weight, numbers.shape)
+        self.total += float((numbers * weights).sum())
+
+    def result(self) -> float:
+        return self.total
+
+    def reset_state(self) -> None:
+        self.total = 0.0
+
+
 class MeanMetricWrapper(Mean):
     """The mean of a function of the targets and the predictions.
 
@@ -159,11 +218,8 @@ class MeanMetricWrapper(Mean):
         return f"{type(self).__name__}({self._fn!r}, name={self.name!r})"
 
 
-class KernelMetric(Mean):
-    """A mean over the rows of y_pred of what a kernel computes for them."""
-
-    def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel:
-        raise NotImplementedError(f"{type(self).__name__} does not define kernel")
+class SampleMetric(Mean):
+    """A mean over samples; a subclass says in `_values` what a sample counts."""
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
         """Take a batch into account.
@@ -180,7 +236,21 @@ class KernelMetric(Mean):
         ValueError
             If the shapes do not fit.
         """
-        super().update_state(self._values(np.asarray(y_true), as_floats(y_pred, self.dtype)), sample_weight)
+        super().update_state(self.values(y_true, y_pred), sample_weight)
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
+        """What every sample counts, shape (...)."""
+        return self._values(np.asarray(y_true), as_floats(y_pred, self.dtype))
+
+    def _values(self, true: Array, pred: Array) -> NDArray[Any]:
+        raise NotImplementedError(f"{type(self).__name__} does not define _values")
+
+
+class KernelMetric(SampleMetric):
+    """A mean over the rows of y_pred of what a kernel computes for them."""
+
+    def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel:
+        raise NotImplementedError(f"{type(self).__name__} does not define kernel")
 
     def _values(self, true: Array, pred: Array) -> NDArray[np.float64]:
         kernel = self.kernel(pred.shape, true.shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,12 +15,13 @@ from fastnn.metrics.base import KernelMetric, Mean, MetricKernel
 
 
 class _LossMetric(KernelMetric):
-    """The mean of the losses of all samples, by the kernel of a loss."""
+    """The mean of the losses of all samples, by the kernel of a loss, which a subclass names."""
 
     _direction = "down"
+    _loss_class: ClassVar[type[Loss]]
 
     def _loss(self) -> Loss:
-        raise NotImplementedError(f"{type(self).__name__} does not define _loss")
+        return self._loss_class(dtype=self.dtype)
 
     def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel:
         kernel = self._loss().kernel()
@@ -31,9 +32,7 @@ class MeanSquaredError(_LossMetric):
     """mean((y_true - y_pred)^2)."""
 
     default_name = "mean_squared_error"
-
-    def _loss(self) -> Loss:
-        return losses.MeanSquaredError()
+    _loss_class = losses.MeanSquaredError
 
 
 class RootMeanSquaredError(MeanSquaredError):
@@ -55,89 +54,69 @@ class MeanAbsoluteError(_LossMetric):
     """mean(|y_true - y_pred|)."""
 
     default_name = "mean_absolute_error"
-
-    def _loss(self) -> Loss:
-        return losses.MeanAbsoluteError()
+    _loss_class = losses.MeanAbsoluteError
 
 
 class MeanAbsolutePercentageError(_LossMetric):
     """mean(100 |y_true - y_pred| / max(|y_true|, epsilon))."""
 
     default_name = "mean_absolute_percentage_error"
-
-    def _loss(self) -> Loss:
-        return losses.MeanAbsolutePercentageError()
+    _loss_class = losses.MeanAbsolutePercentageError
 
 
 class MeanSquaredLogarithmicError(_LossMetric):
     """mean((log(1 + y_true) - log(1 + y_pred))^2)."""
 
     default_name = "mean_squared_logarithmic_error"
-
-    def _loss(self) -> Loss:
-        return losses.MeanSquaredLogarithmicError()
+    _loss_class = losses.MeanSquaredLogarithmicError
 
 
 class LogCoshError(_LossMetric):
     """mean(log(cosh(y_pred - y_true)))."""
 
     default_name = "logcosh"
-
-    def _loss(self) -> Loss:
-        return losses.LogCosh()
+    _loss_class = losses.LogCosh
 
 
 class KLDivergence(_LossMetric):
     """The mean over all samples of sum(y_true log(y_true / y_pred))."""
 
     default_name = "kl_divergence"
-
-    def _loss(self) -> Loss:
-        return losses.KLDivergence()
+    _loss_class = losses.KLDivergence
 
 
 class Poisson(_LossMetric):
     """mean(y_pred - y_true log(y_pred + epsilon))."""
 
     default_name = "poisson"
-
-    def _loss(self) -> Loss:
-        return losses.Poisson()
+    _loss_class = losses.Poisson
 
 
 class Hinge(_LossMetric):
     """mean(max(1 - y_true y_pred, 0)); targets that are all 0 or 1 become -1 and 1."""
 
     default_name = "hinge"
-
-    def _loss(self) -> Loss:
-        return losses.Hinge()
+    _loss_class: ClassVar[type[Loss]] = losses.Hinge
 
     def kernel(self, output_shape: Shape, target_shape: Shape) -> None:  # type: ignore[override]
         """None: the engine has the targets as they were given."""
 
     def _values(self, true: Array, pred: Array) -> NDArray[np.float64]:
-        loss = self._loss()
-        loss.dtype = self.dtype
-        return np.asarray(loss.call(true, pred), np.float64)
+        return np.asarray(self._loss().call(true, pred), np.float64)
 
 
 class SquaredHinge(Hinge):
     """mean(max(1 - y_true y_pred, 0)^2); targets as for `Hinge`."""
 
     default_name = "squared_hinge"
-
-    def _loss(self) -> Loss:
-        return losses.SquaredHinge()
+    _loss_class = losses.SquaredHinge
 
 
 class CategoricalHinge(_LossMetric):
     """The mean over all samples of max(0, 1 + max((1 - y_true) y_pred) - sum(y_true y_pred))."""
 
     default_name = "categorical_hinge"
-
-    def _loss(self) -> Loss:
-        return losses.CategoricalHinge()
+    _loss_class = losses.CategoricalHinge
 
 
 class CosineSimilarity(Mean):
@@ -186,7 +165,7 @@ class BinaryCrossentropy(_LossMetric):
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
 
     def _loss(self) -> Loss:
-        return losses.BinaryCrossentropy(self.from_logits, self.label_smoothing)
+        return losses.BinaryCrossentropy(self.from_logits, self.label_smoothing, dtype=self.dtype)
 
     def kernel(self, output_shape: Shape, target_shape: Shape) -> MetricKernel | None:  # type: ignore[override]
         # the engine has the targets as they were given
@@ -228,7 +207,7 @@ class CategoricalCrossentropy(BinaryCrossentropy):
         self._loss()  # complains about the arguments
 
     def _loss(self) -> Loss:
-        return losses.CategoricalCrossentropy(self.from_logits, self.label_smoothing, self.axis)
+        return losses.CategoricalCrossentropy(self.from_logits, self.label_smoothing, self.axis, dtype=self.dtype)
 
 
 class SparseCategoricalCrossentropy(Mean):

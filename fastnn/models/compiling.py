@@ -18,7 +18,6 @@ BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
 # arguments of Keras's compile that are not served, with the values that change nothing
 NEUTRAL_OPTIONS: dict[str, tuple[Any, ...]] = {
     "loss_weights": (None,),
-    "weighted_metrics": (None, []),
     "run_eagerly": (False, None),
     "steps_per_execution": (1, None),
     "jit_compile": ("auto", True, False, None),
@@ -35,17 +34,20 @@ class Goal:
         loss: the object.
         metrics: the objects, in the order of `compile`.
         inside: for each of them, whether the engine computes it.
+        weighted: for each of them, whether weights of samples count.
     """
 
     objective: Objective
     loss: losses.Loss
     metrics: tuple[Metric, ...]
     inside: tuple[bool, ...]
+    weighted: tuple[bool, ...]
 
     @property
-    def outside(self) -> list[Metric]:
-        """The metrics that look at the predictions in Python."""
-        return [metric for metric, inside in zip(self.metrics, self.inside) if not inside]
+    def outside(self) -> list[tuple[Metric, bool]]:
+        """The metrics that look at the predictions in Python, each with whether weights of samples count."""
+        every = zip(self.metrics, self.inside, self.weighted)
+        return [(metric, weighted) for metric, inside, weighted in every if not inside]
 
     @property
     def classifies(self) -> bool:
@@ -62,17 +64,22 @@ class Compiled:
         ValueError: a name is unknown (the message offers the nearest one), or an option is not served.
     """
 
-    def __init__(self, optimizer: Any, loss: Any, chosen_metrics: Any, options: dict[str, Any]) -> None:
-        refuse_options("compile", options, NEUTRAL_OPTIONS, ("optimizer", "loss", "metrics"))
-        if chosen_metrics is not None and not isinstance(chosen_metrics, (list, tuple)):
-            raise ValueError(f"compile: metrics must be a list. Received: {chosen_metrics!r}")
+    def __init__(
+        self, optimizer: Any, loss: Any, chosen_metrics: Any, weighted_metrics: Any, options: dict[str, Any]
+    ) -> None:
+        refuse_options("compile", options, NEUTRAL_OPTIONS, ("optimizer", "loss", "metrics", "weighted_metrics"))
+        for name, chosen in (("metrics", chosen_metrics), ("weighted_metrics", weighted_metrics)):
+            if chosen is not None and not isinstance(chosen, (list, tuple)):
+                raise ValueError(f"compile: {name} must be a list. Received: {chosen!r}")
         found = optimizers.get(optimizer)
         if found is None:
             raise ValueError("compile: expected an optimizer. Received: None")
         self.optimizer = found
         self.loss, self.metrics = loss, list(chosen_metrics or ())
+        self.weighted_metrics = list(weighted_metrics or ())
+        every = [*self.metrics, *self.weighted_metrics]
         # complain about unknown names now; what depends on shapes has to wait
-        for identifier, get in ((loss, losses.get), *((metric, metrics.get) for metric in self.metrics)):
+        for identifier, get in ((loss, losses.get), *((metric, metrics.get) for metric in every)):
             if not (isinstance(identifier, str) and identifier.lower() in BY_SHAPE):
                 get(identifier)
         self._goals: dict[Any, Goal] = {}
@@ -105,11 +112,20 @@ class Compiled:
         if not output:
             raise ValueError(f"{where}: expected outputs with an axis after the batch. Received: output shape {output}")
         kernel = loss.kernel(final.name if final is not None else None)
-        resolved = tuple(metrics.resolve(m, output_shape, target_shape) for m in self.metrics)
+        plain = [metrics.resolve(m, output_shape, target_shape) for m in self.metrics]
+        heavy = [metrics.resolve(m, output_shape, target_shape) for m in self.weighted_metrics]
+        for metric in heavy:
+            if any(metric.name == other.name for other in plain):
+                metric.name = f"weighted_{metric.name}"  # as in Keras
+        resolved = (*plain, *heavy)
+        counts_weights = (False,) * len(plain) + (weighted,) * len(heavy)
         names = ["loss", *(metric.name for metric in resolved)]
         if len(set(names)) < len(names):
             raise ValueError(f"{where}: expected metrics with names of their own. Received: {names[1:]}")
-        wanted = [metric.kernel(output_shape, target_shape) for metric in resolved]
+        wanted = [
+            None if heavy else metric.kernel(output_shape, target_shape)
+            for metric, heavy in zip(resolved, counts_weights)
+        ]
         for metric, inside in zip(resolved, wanted):
             if inside is not None and (inside.op == "label_hits") != (kernel.target == "labels"):
                 forms = ["rows like the output", "integer labels"]
@@ -147,7 +163,7 @@ class Compiled:
             predictions=None in wanted,
             targets=_targets_of_a_sample(kernel, seen[1:], targets),
         )
-        return Goal(objective, loss, resolved, tuple(inside is not None for inside in wanted))
+        return Goal(objective, loss, resolved, tuple(inside is not None for inside in wanted), counts_weights)
 
 
 def _targets_of_a_sample(kernel: losses.LossKernel, output: Shape, targets: Shape) -> int:

@@ -222,13 +222,30 @@ def split(x: Any, y: Any, weights: Any, share: float, where: str) -> tuple[Array
 
 
 def warn_unlike(y: Array, tail: Array) -> None:
-    """validation_split takes the last samples, unshuffled: warn when they have classes that the others do not have."""
-    missing = np.setdiff1d(_classes(tail), _classes(y))
+    """validation_split takes the last samples, unshuffled: warn when their classes are not those of the others.
+
+    That is when some never occur in the others, or when the shares of the classes differ by more than chance does: half
+    the sum of the differences is above 0.2 + sqrt(classes / samples) / 2, which shuffled data practically never are.
+    """
+    ours, theirs = _classes(y), _classes(tail)
+    advice = "validation_split takes the last samples, unshuffled, and"
+    missing = np.setdiff1d(theirs, ours)
     if missing.size:
         warn(
-            f"validation_split takes the last samples, unshuffled, and some of their classes never occur in the part "
-            f"that is trained on: shuffle the data first. Received: classes {missing[:5].tolist()} in the last "
-            f"{len(tail)} samples only"
+            f"{advice} some of their classes never occur in the part that is trained on: shuffle the data first. "
+            f"Received: classes {missing[:5].tolist()} in the last {len(tail)} samples only"
+        )
+        return
+    classes, place = np.unique(np.concatenate([ours.ravel(), theirs.ravel()]), return_inverse=True)
+    place = place.ravel()
+    shares = [np.bincount(part, minlength=len(classes)) / part.size for part in np.split(place, [ours.size])]
+    gap = np.abs(shares[0] - shares[1])
+    if gap.sum() / 2 > 0.2 + np.sqrt(len(classes) / theirs.size) / 2:
+        worst = int(gap.argmax())
+        warn(
+            f"{advice} their classes are not as frequent as in the part that is trained on: shuffle the data first, or "
+            f"pass validation_data if this is meant. Received: {shares[1][worst]:.0%} of class {classes[worst]} in the "
+            f"last {len(tail)} samples, {shares[0][worst]:.0%} before"
         )
 
 

@@ -68,7 +68,11 @@ def fit(
         verbose=verbose, epochs=epochs, steps=source.steps,
     )  # fmt: skip
     around = batch_hooks(hooks, "train") if callbacks is not None else None
+    model.position, model.resume_at = 0, None
     hooks.on_train_begin()
+    if model.resume_at is not None:
+        initial_epoch = model.resume_at[0]
+        source.resume(model.resume_at[1])
     logs: Logs = {}
     try:
         for epoch in range(initial_epoch, epochs):
@@ -119,23 +123,43 @@ class _Arrays:
         every = -(-self.data.n // batch)
         self.steps = every if steps is None else steps
         self.walk: Pass | None = None
+        self.skipped = 0
         if self.steps > every:
             warn(f"fit: an epoch ends with the data, after {every} batches. Received: steps_per_epoch={steps}")
 
+    def resume(self, batch: int) -> None:
+        """Go on where a training was interrupted: `batch` batches into an epoch, at `model.position` in an order."""
+        self.skipped = batch
+        if self.model.position:
+            self._begin(self.model.shuffles - 1)
+            assert self.walk is not None
+            self.walk.done = min(self.model.position, self.walk.batches)
+
     def begin(self) -> bool:
         """Begin a new pass unless `steps_per_epoch` has left a part of the last one."""
-        model = self.model
         if self.walk is None or self.walk.done == self.walk.batches:
-            order = shuffled(self.data.n, model.seed, model.next_shuffle()) if self.shuffle else None
-            self.walk = Pass(model.runner, self.data, self.goal, self.batch, seed=model.seed, order=order)
+            self._begin(self.model.next_shuffle() if self.shuffle else 0)
         return True
+
+    def _begin(self, number: int) -> None:
+        model = self.model
+        order = shuffled(self.data.n, model.seed, number) if self.shuffle else None
+        self.walk = Pass(model.runner, self.data, self.goal, self.batch, seed=model.seed, order=order)
 
     def epoch(self, around: Hooks | None, progbar: ProgbarLogger | None) -> Logs:
         assert self.walk is not None
         scores = Scores(self.goal)
-        count = min(self.steps, self.walk.batches - self.walk.done)
-        run_batches(self.walk, count, scores, around, progbar, stopped=lambda: self.model.stop_training)
+        count = min(self.steps - self.skipped, self.walk.batches - self.walk.done)
+        first, self.skipped = self.skipped, 0
+        run_batches(self.walk, count, scores, around, progbar, first=first, stopped=self._stopped, moved=self._moved)
         return scores.finish()
+
+    def _stopped(self) -> bool:
+        return self.model.stop_training
+
+    def _moved(self) -> None:
+        assert self.walk is not None
+        self.model.position = self.walk.done % self.walk.batches
 
 
 class _Batches:
@@ -153,6 +177,11 @@ class _Batches:
         self.running = batches(source, "fit")
         self.next: Batch | None = None
         self.epochs = 0
+
+    def resume(self, batch: int) -> None:
+        """Go on where a training was interrupted: the first batches of the iterable are left out."""
+        for _ in range(batch):
+            next(self.running, None)
 
     def begin(self) -> bool:
         """Fetch the first batch of an epoch; False if a generator has no more."""

@@ -45,16 +45,19 @@ def run_batches(
     *,
     first: int = 0,
     stopped: Callable[[], bool] = lambda: False,
+    moved: Callable[[], None] = lambda: None,
 ) -> int:
     """The next `count` mini-batches of a pass, until `stopped`; returns how many it were.
 
-    One at a time if there are hooks around them, else as many as time allows.  `first` is the number of the first one.
+    One at a time if there are hooks around them, else as many as time allows.  `first` is the number of the first one;
+    `moved` is called when some are done, before the hooks.
     """
     done = 0
     while done < count:
         if around is not None:
             around[0](first + done)
         done += walk.advance(1 if around is not None else count - done, scores)
+        moved()
         if around is not None:
             around[1](first + done - 1, scores.logs())  # tells the progress display, too
         elif progbar is not None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -26,12 +27,13 @@ from . import evaluating, fitting, saving, summarising
 from .compiling import Compiled, Goal
 from .data import Data, as_numbers, is_array_like, prepare, prepare_inputs, whole
 from .loops import DEFAULT_BATCH, returned
+from .older import OlderNames, older_options
 from .runner import Runner
 
 Array = npt.NDArray[Any]
 
 
-class Model:
+class Model(OlderNames):
     """Base class of models; see `Sequential`.
 
     Attributes:
@@ -49,6 +51,10 @@ class Model:
         self.metadata: dict[str, Any] = {}
         # how many orders `fit` has drawn: the next one is a function of the seed and this
         self.shuffles = 0
+        # how many batches of the last order are behind: `fit` stopped there, and a file of the model keeps it
+        self.position = 0
+        # (epoch, batch) where the training that begins is to begin; set by callbacks in `on_train_begin`
+        self.resume_at: tuple[int, int] | None = None
         self._seed: int | None = None
         self._compiled: Compiled | None = None
         self._goal: Goal | None = None  # that of the last data
@@ -222,20 +228,28 @@ class Model:
 
     # -------------------------------------------------------------------------------------------------------- compiling
 
-    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, **options: Any) -> None:
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        **options: Any,
+    ) -> None:
         """Choose what to train for, and how; the optimizer starts from the beginning.
 
         Parameters:
             optimizer: a name or an optimizer of fastnn.optimizers.
             loss: a name or a loss of fastnn.losses.
             metrics: a list of names, metrics of fastnn.metrics, or functions of (y_true, y_pred).
+            weighted_metrics: a list of more of them, for which sample_weight and class_weight count.
             options: Keras's further options, at values that change nothing here.
 
         Raises:
             TypeError: an argument that nobody knows.
             ValueError: a name is unknown (the message offers the nearest one), or an option is not served.
         """
-        self._compiled, self._goal = Compiled(optimizer, loss, metrics, options), None
+        self._compiled, self._goal = Compiled(optimizer, loss, metrics, weighted_metrics, options), None
         self._compiled.optimizer.restart()
         if self._runner is not None:
             self._runner.use(self._compiled.optimizer)
@@ -298,6 +312,7 @@ class Model:
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
+        **options: Any,
     ) -> History:
         """Train for a number of epochs.
 
@@ -319,6 +334,7 @@ class Model:
             validation_steps: batches of validation data, all by default.
             validation_batch_size: `batch_size` by default.
             validation_freq: evaluate after so many epochs; or a list of epochs, counted from 1.
+            options: of older versions of Keras: nb_epoch is epochs; workers and the like at their defaults.
 
         Returns:
             History: `history.history["loss"]` and so on, one value an epoch.
@@ -326,6 +342,8 @@ class Model:
         Raises:
             ValueError, TypeError: data do not fit the model or each other; the message ends with what was received.
         """
+        if options:
+            epochs = older_options(options, epochs, inspect.signature(Model.fit).parameters)
         return fitting.fit(
             self, x, y, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=callbacks,
             validation_split=validation_split, validation_data=validation_data, shuffle=shuffle,
@@ -439,6 +457,28 @@ class Model:
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the weights to a `.safetensors` file; errors as in `save`."""
         saving.save_weights(self, filepath, overwrite)
+
+    def load_state(self, filepath: str | os.PathLike[str]) -> None:
+        """Take over weights, optimizer state, seed and counters of a file that `save` wrote of a model like this one.
+
+        After it, training goes on with the same numbers as in the model that was saved.
+
+        Parameters:
+            filepath: a `.fastnn` file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: not such a file, damaged, or of a model with other weights or another optimizer.
+        """
+        saving.load_state(self, filepath)
+
+    def swap_averages(self) -> None:
+        """Exchange the parameters and the moving averages that the optimizer keeps of them; twice changes nothing.
+
+        Raises:
+            ValueError: the optimizer keeps none: it needs use_ema=True.
+        """
+        self.runner.swap_averages()
 
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Read weights that `save_weights` or `save` wrote.

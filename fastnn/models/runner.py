@@ -66,6 +66,8 @@ class Runner:
         self.optimizer = optimizer
         self.slots: dict[str, Array] = {}
         self.gradients: Array | None = None
+        # whether parameters and moving averages have changed places
+        self.swapped = False
         self.pool.clear(lambda key: key[1] != "infer")
 
     def slot_names(self) -> tuple[str, ...]:
@@ -128,9 +130,28 @@ class Runner:
         if optimizer is None or not optimizer.use_ema or not optimizer.steps:
             return
         with self.updating:
+            average, swapped = self.slot("moving_average"), self.swapped
+            for part in self.arena.trainable_ranges():
+                if swapped:  # the averages are where they belong already
+                    part.of(average)[:] = part.values
+                else:
+                    part.values[:] = part.of(average)
+            self.swapped = False
+
+    def swap_averages(self) -> None:
+        """See `Model.swap_averages`; before the first step there are no averages, and nothing happens."""
+        optimizer = self.optimizer
+        if optimizer is None or not optimizer.use_ema:
+            raise ValueError(f"swap_averages: expected an optimizer with use_ema=True. Received: {optimizer!r}")
+        if not optimizer.steps:
+            return
+        with self.updating:
             average = self.slot("moving_average")
             for part in self.arena.trainable_ranges():
+                kept = part.values.copy()
                 part.values[:] = part.of(average)
+                part.of(average)[:] = kept
+            self.swapped = not self.swapped
 
     def gather(self, parts: Sequence[Range], flat: Array | None) -> Array:
         """The trainable parameters (None) or their part of a gradient, in one vector of float64."""
@@ -233,7 +254,9 @@ class Pass:
         scores.samples += ran * length
         if self.predictions:
             batch = slice(first, first + length)
-            scores.look(self.data.y[batch if self.order is None else self.order[batch]], self.predictions[0][batch])
+            samples = batch if self.order is None else self.order[batch]
+            weights = self.data.inputs[-1][samples] if self.goal.objective.weighted else None
+            scores.look(self.data.y[samples], self.predictions[0][batch], weights)
         return ran
 
     def _test(self, length: int, first: int, count: int, scores: Scores) -> int:

@@ -93,6 +93,11 @@ def save(model: Model, filepath: Any, overwrite: bool = True) -> None:
         _write(model, stream)
 
 
+def save_model(model: Model, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Keras's function for `model.save(filepath, overwrite)`."""
+    model.save(filepath, overwrite)
+
+
 def save_weights(model: Model, filepath: Any, overwrite: bool = True) -> None:
     """See `Model.save_weights`."""
     path = _target(filepath, overwrite, WEIGHTS_SUFFIX, "save_weights")
@@ -165,6 +170,7 @@ def _description(model: Model) -> dict[str, Any]:
             "optimizer": optimizers.serialize(model._compiled.optimizer),
             "loss": _identifier(model.loss, losses),
             "metrics": list(_metric_identifiers(model._compiled.metrics)),
+            "weighted_metrics": list(_metric_identifiers(model._compiled.weighted_metrics)),
             "iterations": model._compiled.optimizer.steps,
         }
     return {
@@ -174,6 +180,7 @@ def _description(model: Model) -> dict[str, Any]:
         "compiled": compiled,
         "seed": model.seed,
         "shuffles": model.shuffles,
+        "position": model.position,
         "metadata": model.metadata,
     }
 
@@ -187,10 +194,13 @@ def _identifier(thing: Any, module: Any) -> Any:
 
 def _metric_identifiers(chosen: list[Any]) -> Iterator[Any]:
     for metric in chosen:
-        if callable(metric) and not isinstance(metric, (type, metrics.Metric)):
-            warn(f"save: a metric that is a function is not saved; compile again after loading. Received: {metric!r}")
-        else:
+        if isinstance(metric, (str, dict)) or metrics.is_known(metrics.get(metric)):
             yield _identifier(metric, metrics)
+        else:
+            warn(
+                f"save: a metric that is a function or a class of your own is not saved; compile again after loading. "
+                f"Received: {metric!r}"
+            )
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
@@ -259,6 +269,30 @@ def load_model(
         return _model(parts, compile)
 
 
+def load_state(model: Model, filepath: Any) -> None:
+    """See `Model.load_state`."""
+    path = _source(filepath, (SUFFIX,), "load_state")
+    _check_built(model, "load_state")
+    saved, optimizer = load_model(path), model.optimizer
+    if optimizer is None or saved.optimizer is None or type(optimizer) is not type(saved.optimizer):
+        raise ValueError(f"load_state: expected a model with {optimizer!r}. Received: one with {saved.optimizer!r}")
+    _check(
+        dict(enumerate(saved.get_weights())),
+        {i: (p.shape, p.dtype) for i, p in enumerate(model.weights)},
+    )
+    model.set_weights(saved.get_weights())
+    for name in saved.runner.slots:
+        for view, array in zip(model.runner.arena.views(model.runner.slot(name)), saved.optimizer_state[name]):
+            view[...] = array
+    size = sum(part.size for part in model.runner.arena.trainable_ranges())
+    optimizer.set_state_arrays(saved.optimizer.state_arrays(), size)
+    optimizer.steps = saved.optimizer.steps
+    if not callable(optimizer._learning_rate):
+        optimizer.learning_rate = saved.optimizer.learning_rate
+    model._seed, model.shuffles, model.position = saved._seed, saved.shuffles, saved.position
+    model.metadata = saved.metadata
+
+
 def from_bytes(data: bytes, custom_objects: Mapping[str, Any] | None = None) -> Model:
     """The model whose `to_bytes` this is; custom_objects: the user's classes in it that are not registered."""
     with CustomObjectScope(custom_objects), _reading("a model in memory"):
@@ -297,6 +331,7 @@ def _model(parts: dict[str, bytes], compile: bool) -> Model:
             parameter.assign(found[parameter.name])
     model._seed = _whole(described, "seed", 2**64)
     model.shuffles = _whole(described, "shuffles", 2**63)
+    model.position = _whole({"position": 0, **described}, "position", 2**63)
     model.metadata = dict(described["metadata"])
     if compile and described["compiled"] is not None:
         _restore(model, described["compiled"], parts.get(OPTIMIZER))
@@ -304,7 +339,8 @@ def _model(parts: dict[str, bytes], compile: bool) -> Model:
 
 
 def _restore(model: Model, compiled: dict[str, Any], slots: bytes | None) -> None:
-    model.compile(optimizers.get(compiled["optimizer"]), compiled["loss"], compiled["metrics"])
+    names = ("loss", "metrics", "weighted_metrics")
+    model.compile(optimizers.get(compiled["optimizer"]), **{name: compiled.get(name) for name in names})
     assert model.optimizer is not None
     if slots is not None:
         found = _from_safetensors(slots)
@@ -340,7 +376,7 @@ def _order(data: bytes) -> list[str]:
     return order
 
 
-def _check(found: dict[str, Array], expected: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> None:
+def _check(found: dict[Any, Array], expected: dict[Any, tuple[tuple[int, ...], np.dtype[Any]]]) -> None:
     """Hold the arrays of a file against what a model has, before any of them is used."""
     if set(found) != set(expected):
         raise ValueError(f"expected arrays named {sorted(expected)}. Received: {sorted(found)}")

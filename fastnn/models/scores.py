@@ -26,25 +26,36 @@ class Scores:
         for metric in goal.metrics:
             metric.reset_state()
 
-    def look(self, y: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> None:
+    def look(
+        self, y: npt.NDArray[Any], predictions: npt.NDArray[Any], weights: npt.NDArray[np.float64] | None = None
+    ) -> None:
         """Show a batch to the metrics that are computed in Python."""
-        for metric in self.goal.outside:
-            metric.update_state(y, predictions)
+        for metric, weighted in self.goal.outside:
+            if weighted:
+                metric.update_state(y, predictions, sample_weight=weights)
+            else:
+                metric.update_state(y, predictions)
 
-    def logs(self) -> dict[str, float]:
+    def logs(self) -> dict[str, Any]:
         """The means so far."""
         if not self.samples:
             return {}
         values = iter((self.totals / self.samples).tolist())
         logs = {"loss": next(values)}
         for metric, inside in zip(self.goal.metrics, self.goal.inside):
-            logs[metric.name] = next(values) if inside else float(metric.result())
+            logs[metric.name] = next(values) if inside else _plain(metric.result())
         return logs
 
-    def finish(self) -> dict[str, float]:
+    def finish(self) -> dict[str, Any]:
         """The means, now also in the state of the metric objects, which users may keep and ask."""
         totals = iter(self.totals[1:].tolist())
         for metric, inside in zip(self.goal.metrics, self.goal.inside):
             if inside:
                 metric.add(next(totals), float(self.samples))  # type: ignore[attr-defined]
         return self.logs()
+
+
+def _plain(value: Any) -> Any:
+    """A number as a float; what has several - one for each class or threshold - as an array."""
+    array = np.asarray(value)
+    return array if array.ndim else float(array)

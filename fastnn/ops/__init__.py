@@ -14,6 +14,9 @@ for any number of threads.  `registry` lists all of them with what tests, benchm
 
 from __future__ import annotations
 
+from typing import Any
+
+from fastnn import _keras
 from fastnn.ops import activations as _activations
 from fastnn.ops import gates as _gates
 from fastnn.ops import learned as _learned
@@ -130,3 +133,7 @@ __all__ = [
     "variance_scaling",
 ]
 __all__ += [*_generated]
+
+
+def __getattr__(name: str) -> Any:
+    raise _keras.absent("ops", name, __all__)

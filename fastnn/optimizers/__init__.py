@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastnn import _keras, schedules
 from fastnn._registry import Registry
 from fastnn.optimizers.adafactor import Adafactor
 from fastnn.optimizers.adam import Adam, Adamax, AdamW, Nadam, RAdam
@@ -34,7 +35,7 @@ from fastnn.optimizers.tensor import Lamb, Lars, Muon
 __all__ = [
     "ASGD", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lars",
     "LearningRate", "Lion", "Muon", "Nadam", "Optimizer", "RAdam", "RMSprop", "Rprop", "ScheduleFreeAdamW",
-    "deserialize", "get", "serialize",
+    "deserialize", "get", "schedules", "serialize",
 ]  # fmt: skip
 
 
@@ -72,3 +73,7 @@ _CLASSES: tuple[type[Optimizer], ...] = (
 )
 # PyTorch's spelling, where snake case does not meet it
 _registry: Registry[Optimizer] = Registry("optimizer", Optimizer, _CLASSES, {"NAdam": Nadam})
+
+
+def __getattr__(name: str) -> Any:
+    raise _keras.absent("optimizers", name, __all__)

@@ -17,7 +17,7 @@ from fastnn._errors import unknown
 from fastnn._registry import from_config
 from fastnn.ops import _optimizer_scalars as formulas
 from fastnn.optimizers.options import DEFAULTS, TrainingOptions
-from fastnn.schedules import LearningRateSchedule, deserialize, serialize
+from fastnn.schedules import InverseTimeDecay, LearningRateSchedule, deserialize, serialize
 
 LearningRate: TypeAlias = "float | LearningRateSchedule | Callable[[int], float]"
 Flavors: TypeAlias = "Mapping[str, Mapping[str, float]]"
@@ -31,10 +31,17 @@ _BLOCK = 1024
 # Options of Keras that do not work here yet, each with the values that leave it off.
 _ABSENT_OPTIONS: dict[str, tuple[object, ...]] = {
     "loss_scale_factor": (None,),
-    "decay": (0.0, None),
 }
 # Options that every class has, beside the arguments in its own signature.
-_COMMON_OPTIONS = ("lr", "flavor", "decoupled_weight_decay", "exclude_from_weight_decay", *DEFAULTS, *_ABSENT_OPTIONS)
+_COMMON_OPTIONS = (
+    "lr",
+    "decay",
+    "flavor",
+    "decoupled_weight_decay",
+    "exclude_from_weight_decay",
+    *DEFAULTS,
+    *_ABSENT_OPTIONS,
+)
 # Flavors that add a weight decay to the gradient unless told otherwise: the L2 penalty of the loss.
 _COUPLED = ("torch", "book")
 
@@ -52,6 +59,8 @@ class Optimizer(TrainingOptions):
         added to the gradient. See decoupled_weight_decay.
     name : str, optional
         Default: the name of the class in lower case.
+    decay : float, optional
+        Of Keras 2: the learning rate is divided by 1 + decay * step, as `InverseTimeDecay` does it.
     flavor : {"keras", "torch", "book", "paper"}
         Whose rule, and whose values for the hyper-parameters that are not given; every class knows those in which its
         rule is defined. Default "keras".
@@ -83,6 +92,7 @@ class Optimizer(TrainingOptions):
         name: str | None = None,
         *,
         lr: LearningRate | None = None,
+        decay: float | None = None,
         flavor: str = "keras",
         decoupled_weight_decay: bool | None = None,
         exclude_from_weight_decay: Iterable[str] = (),
@@ -99,6 +109,10 @@ class Optimizer(TrainingOptions):
         rate: Any = self._default("learning_rate") if given is None else given
         if isinstance(rate, Mapping):
             rate = deserialize(rate)
+        if decay:
+            if callable(rate):
+                raise ValueError(f"decay goes with a number as learning_rate. Received: {rate!r} and decay={decay!r}")
+            rate = InverseTimeDecay(rate, 1, _number("decay", decay))
         if not callable(rate) and not isinstance(rate, float):
             raise ValueError(
                 "learning_rate must be a float, such as 0.001, a schedule, or a function of the step that returns one. "
@@ -106,8 +120,8 @@ class Optimizer(TrainingOptions):
             )
         self.name = name or type(self).__name__.lower()
         self.steps = 0
-        decay = self._default("weight_decay") if weight_decay is None else weight_decay
-        self.weight_decay = None if decay is None else _number("weight_decay", decay)
+        given = self._default("weight_decay") if weight_decay is None else weight_decay
+        self.weight_decay = None if given is None else _number("weight_decay", given)
         if decoupled_weight_decay is None:
             decoupled_weight_decay = flavor not in _COUPLED
         self.decoupled_weight_decay = bool(decoupled_weight_decay)

@@ -1,30 +1,11 @@
-"""What keras.utils has that a training script needs: seeding, one-hot encoding, registering classes of one's own."""
+"""Labels to one-hot rows, and rows to unit length."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from fastnn._custom_objects import (
-    CustomObjectScope,
-    custom_object_scope,
-    get_custom_objects,
-    get_registered_name,
-    get_registered_object,
-    register_keras_serializable,
-)
-from fastnn.seeds import set_random_seed
-
-__all__ = [
-    "CustomObjectScope",
-    "custom_object_scope",
-    "get_custom_objects",
-    "get_registered_name",
-    "get_registered_object",
-    "register_keras_serializable",
-    "set_random_seed",
-    "to_categorical",
-]
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float64]:
@@ -64,6 +45,46 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.f
     rows = np.zeros((labels.size, classes))
     rows[np.arange(labels.size), labels.ravel().astype(np.intp)] = 1.0
     return rows.reshape(*labels.shape, classes)
+
+
+def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[Any]:
+    """Divide by the norm along an axis; where that is 0, nothing changes.
+
+    x / (sum(|x|^order))^(1 / order)
+
+    Parameters
+    ----------
+    x : array_like of real numbers
+    axis : int
+    order : float
+        Of the norm, at least 1; `numpy.inf` is the largest absolute value.
+
+    Returns
+    -------
+    ndarray, shape of x
+        float32 for float32, else float64.
+
+    Raises
+    ------
+    ValueError
+        If `order` is less than 1, or there is no such axis.
+
+    Notes
+    -----
+    Computed in units of the largest absolute value, so that no power overflows or vanishes.
+    """
+    array = np.asarray(x)
+    if array.dtype != np.float32:
+        array = array.astype(np.float64)
+    if not -max(array.ndim, 1) <= axis < max(array.ndim, 1):
+        raise ValueError(f"normalize: axis must be one of {array.ndim}. Received: axis={axis!r}")
+    if not order >= 1:
+        raise ValueError(f"normalize: order must be at least 1. Received: order={order!r}")
+    array = np.atleast_1d(array)
+    unit = np.max(np.abs(array), axis=axis, keepdims=True, initial=0)
+    scaled = array / np.where((unit > 0) & np.isfinite(unit), unit, 1)
+    norm = np.linalg.norm(scaled, ord=order, axis=axis, keepdims=True)
+    return np.asarray(scaled / np.where(norm > 0, norm, 1), array.dtype)
 
 
 def _some(values: NDArray[np.generic]) -> str:
