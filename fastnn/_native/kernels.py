@@ -28,6 +28,14 @@ from ._groups import (
     sparsemax,
     sparsemax_backward,
 )
+from ._norm import (
+    group_norm,
+    group_norm_backward,
+    local_response,
+    local_response_backward,
+    row_norm,
+    row_norm_backward,
+)
 from ._ops import (
     activation_backward,
     activation_derivative,
@@ -77,10 +85,14 @@ __all__ = [
     "gated_backward",
     "gated_forward",
     "gemm",
+    "group_norm",
+    "group_norm_backward",
     "im2col",
     "label_hits",
     "learned_backward",
     "learned_forward",
+    "local_response",
+    "local_response_backward",
     "log_softmax",
     "log_softmax_backward",
     "logsumexp",
@@ -96,6 +108,8 @@ __all__ = [
     "optimizer_update",
     "random_bits",
     "row_loss",
+    "row_norm",
+    "row_norm_backward",
     "rrelu",
     "softmax",
     "softmax_backward",
