@@ -100,7 +100,8 @@ def _forward(
     affine, order = tuple(array.shape[a] for a in axes), _order(axes, array.ndim)
     factors, shifts = (per_channel(op, n, v, (affine,)) for n, v in (("gamma", gamma), ("beta", beta)))
     dtype = dtype_of(array, factors, shifts)
-    rows, factors, shifts = _rows(array, order, len(axes), dtype), formed(factors, dtype), formed(shifts, dtype)
+    rows = _rows(array, order, len(axes), dtype)
+    factors, shifts = (None if a is None else well_formed(a, dtype).reshape(-1) for a in (factors, shifts))
     stats = np.zeros((2, len(rows)))
 
     def kernel(matrix: Array) -> None:
@@ -123,7 +124,8 @@ def _backward(op: str, dy: ArrayLike, cache: Any, out: Array | None) -> tuple[An
     dbeta = np.zeros(cache.affine, dtype) if cache.has_beta else None
 
     def kernel(matrix: Array) -> None:
-        current().row_norm_backward(cache.kind, given, x, factors, cache.stats, matrix, dgamma, dbeta, cache.eps)
+        sums = (None if a is None else a.reshape(-1) for a in (dgamma, dbeta))
+        current().row_norm_backward(cache.kind, given, x, factors, cache.stats, matrix, *sums, cache.eps)
 
     fill = _filled(cache.shape, cache.order, x, kernel)
     dx = into(op, out, cache.shape, dtype, fill, same=(dy,), apart=(cache.x, cache.gamma))

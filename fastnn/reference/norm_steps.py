@@ -36,6 +36,12 @@ def store(out: Any, values: Any) -> None:
 
 
 @operation
+def transpose(program: Any, step: Any, x: Any, y: Any) -> None:
+    images, _, rows, cols = step.ints
+    y[...] = x.reshape(images, rows, cols).swapaxes(1, 2).reshape(-1)
+
+
+@operation
 def norm_moments(program: Any, step: Any, x: Any, partial: Any) -> None:
     mean, variance = norm.moments(seen(x, step), step.ints[6])
     partial[: 2 * mean.size] = np.concatenate([mean.reshape(-1), variance.reshape(-1)])
