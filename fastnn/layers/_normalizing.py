@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fastnn import constraints, initializers, regularizers
@@ -247,7 +247,8 @@ def emit_rows(plan: Plan, x: int, kind: str, cols: int, affine: Affine, eps: flo
 
 def swaps(batch: int, shape: Shape, last: tuple[int, ...]) -> list[tuple[int, ...]]:
     """How the axes `last` of all samples get behind the others: transpositions (images, elements, rows, columns)."""
-    layout, found = list(range(len(shape))), []
+    layout = list(range(len(shape)))
+    found: list[tuple[int, ...]] = []
     for first, axis in enumerate(last):
         if first and last[first - 1] == axis - 1:
             continue  # moved together with its neighbour
@@ -271,7 +272,7 @@ def emit_along(
     there = swaps(plan.batch, shape, found)
     back = [(images, elements, cols, rows) for images, elements, rows, cols in reversed(there)]
 
-    def moved(source: int, steps: list[tuple[int, ...]]) -> int:
+    def moved(source: int, steps: Sequence[tuple[int, ...]]) -> int:
         for ints in steps:
             target = plan.buffer(size(shape))
             plan.step("transpose", (source, target), ints=ints)

@@ -31,10 +31,28 @@ from fastnn.ops.initializers import (
     variance_scaling,
 )
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
+from fastnn.ops.normalization import (
+    batchnorm,
+    batchnorm_backward,
+    groupnorm,
+    groupnorm_backward,
+    instancenorm,
+    instancenorm_backward,
+)
 from fastnn.ops.optimizers import look_ahead_, look_ahead_many
 from fastnn.ops.patches import col2im, im2col
 from fastnn.ops.pooling import avgpool2d, avgpool2d_backward, maxpool2d, maxpool2d_backward
 from fastnn.ops.random_relu import rrelu, rrelu_backward
+from fastnn.ops.row_normalization import (
+    layernorm,
+    layernorm_backward,
+    lrn,
+    lrn_backward,
+    rmsnorm,
+    rmsnorm_backward,
+    unit_normalize,
+    unit_normalize_backward,
+)
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 from fastnn.ops.simplex import (
     gumbel_softmax,
@@ -73,6 +91,8 @@ __all__ = [
     "asgd_many",
     "avgpool2d",
     "avgpool2d_backward",
+    "batchnorm",
+    "batchnorm_backward",
     "bent_identity",
     "bent_identity_backward",
     "bent_identity_grad",
@@ -174,6 +194,8 @@ __all__ = [
     "glorot_uniform",
     "glu",
     "glu_backward",
+    "groupnorm",
+    "groupnorm_backward",
     "gumbel_softmax",
     "gumbel_softmax_backward",
     "half_mse",
@@ -209,6 +231,8 @@ __all__ = [
     "identity_backward",
     "identity_grad",
     "im2col",
+    "instancenorm",
+    "instancenorm_backward",
     "isrlu",
     "isrlu_backward",
     "isrlu_grad",
@@ -222,6 +246,8 @@ __all__ = [
     "lamb_direction_",
     "lamb_direction_many",
     "lars_",
+    "layernorm",
+    "layernorm_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "leaky_relu_grad",
@@ -247,6 +273,8 @@ __all__ = [
     "logsumexp",
     "look_ahead_",
     "look_ahead_many",
+    "lrn",
+    "lrn_backward",
     "mae",
     "mae_backward",
     "mae_with_grad",
@@ -313,6 +341,8 @@ __all__ = [
     "relu6_grad",
     "relu_backward",
     "relu_grad",
+    "rmsnorm",
+    "rmsnorm_backward",
     "rmsprop_",
     "rmsprop_centered_",
     "rmsprop_centered_many",
@@ -410,6 +440,8 @@ __all__ = [
     "tversky",
     "tversky_backward",
     "tversky_with_grad",
+    "unit_normalize",
+    "unit_normalize_backward",
     "variance_scaling",
     "weighted_binary_cross_entropy",
     "weighted_binary_cross_entropy_backward",

@@ -111,7 +111,9 @@ def _forward(
 
     def fill(y: Array) -> None:
         assert view is not None
-        current().group_norm(source, factors, shifts, *moving, y, stats, tuple(view), fixed, unbiased, eps, momentum)
+        current().group_norm(
+            source, factors, shifts, moving[0], moving[1], y, stats, tuple(view), fixed, unbiased, eps, momentum
+        )
 
     y = into(op, out, array.shape, dtype, fill, apart=(x, *apart))
     if running is not None and not fixed:

@@ -124,8 +124,8 @@ def _backward(op: str, dy: ArrayLike, cache: Any, out: Array | None) -> tuple[An
     dbeta = np.zeros(cache.affine, dtype) if cache.has_beta else None
 
     def kernel(matrix: Array) -> None:
-        sums = (None if a is None else a.reshape(-1) for a in (dgamma, dbeta))
-        current().row_norm_backward(cache.kind, given, x, factors, cache.stats, matrix, *sums, cache.eps)
+        of_gamma, of_beta = (None if a is None else a.reshape(-1) for a in (dgamma, dbeta))
+        current().row_norm_backward(cache.kind, given, x, factors, cache.stats, matrix, of_gamma, of_beta, cache.eps)
 
     fill = _filled(cache.shape, cache.order, x, kernel)
     dx = into(op, out, cache.shape, dtype, fill, same=(dy,), apart=(cache.x, cache.gamma))

@@ -29,4 +29,5 @@ def masked_channels(program: Any, step: Any, x: Any, mask: Any, y: Any) -> None:
 
 @operation
 def gaussian_noise(program: Any, step: Any, y: Any) -> None:
-    y[...] = noise.gaussian_noise(y.size, *step.reals, program.seed, step.ints[1], program.step)
+    mean, deviation = step.reals
+    y[...] = noise.gaussian_noise(y.size, mean, deviation, program.seed, step.ints[1], program.step)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fastnn.reference import normalization as norm
 from fastnn.reference.arrays import Array
+from fastnn.reference.normalization import Doubles
 
 
 def _store(out: NDArray[Any] | None, values: Any) -> None:
@@ -35,7 +36,7 @@ def group_norm(
     mean: Array | None,
     variance: Array | None,
     y: Array,
-    stats: Array,
+    stats: Doubles,
     geometry: tuple[int, ...],
     fixed: bool,
     unbiased: bool,
@@ -65,7 +66,7 @@ def group_norm_backward(
     dy: Array,
     x: Array,
     gamma: Array | None,
-    stats: Array,
+    stats: Doubles,
     dx: Array | None,
     dgamma: Array | None,
     dbeta: Array | None,
@@ -80,7 +81,9 @@ def group_norm_backward(
         _store(out, values if out is None else values.reshape(out.shape))
 
 
-def row_norm(kind: str, x: Array, gamma: Array | None, beta: Array | None, y: Array, stats: Array, eps: float) -> None:
+def row_norm(
+    kind: str, x: Array, gamma: Array | None, beta: Array | None, y: Array, stats: Doubles, eps: float
+) -> None:
     """Rows of ``x``, shape (rows, columns), normalised; ``stats`` (2, rows): their means and inverse deviations."""
     mean, inverse = norm.row_statistics(kind, x, eps)
     _store(stats, np.stack([mean, inverse]))
@@ -92,7 +95,7 @@ def row_norm_backward(
     dy: Array,
     x: Array,
     gamma: Array | None,
-    stats: Array,
+    stats: Doubles,
     dx: Array | None,
     dgamma: Array | None,
     dbeta: Array | None,

@@ -157,4 +157,5 @@ def local_response(program: Any, step: Any, x: Any, y: Any) -> None:
 @operation
 def local_response_backward(program: Any, step: Any, dy: Any, x: Any, dx: Any) -> None:
     rows, cols, size = step.ints
-    kernels.local_response_backward(*(a.reshape(rows, cols) for a in (dy, x, dx)), size, *step.reals)
+    dy, x, dx = (a.reshape(rows, cols) for a in (dy, x, dx))
+    kernels.local_response_backward(dy, x, dx, size, *step.reals)
