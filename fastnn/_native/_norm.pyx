@@ -121,7 +121,7 @@ def group_norm_backward(cnp.ndarray dy, cnp.ndarray x, gamma, cnp.ndarray stats,
                         bint fixed):
     cdef norm_task t
     cdef int threads = threads_for(cnp.PyArray_SIZE(x))
-    cdef ssize_t blocks, i, n, channels, cells
+    cdef ssize_t blocks, n, channels, cells
     cdef const void *factors = data_of(gamma)
     cdef void *dgammas = data_of(dgamma)
     cdef void *dbetas = data_of(dbeta)
@@ -192,7 +192,8 @@ def row_norm_backward(kind, cnp.ndarray dy, cnp.ndarray x, gamma, cnp.ndarray st
     cdef bint wanted = dgammas != NULL or dbetas != NULL
     describe_rows(&t, x, ROW_TILE)
     partial = np.empty(2 * t.tiles * t.cols) if wanted else None
-    t.kind, t.gamma, t.dy, t.y, t.numbers[0] = KINDS[kind], data_of(gamma), <char *>data_of(dy), <char *>data_of(dx), eps
+    t.kind, t.gamma, t.numbers[0] = KINDS[kind], data_of(gamma), eps
+    t.dy, t.y = <char *>data_of(dy), <char *>data_of(dx)
     t.mean, t.partial = <double *>data_of(stats), <double *>data_of(partial)
     t.inverse = t.mean + t.rows
     with nogil:

@@ -105,6 +105,8 @@ class BatchNormalization(ScaledLayer):
         view = channel_view(plan, self.input_shape, axis, whole_batch=True)
         moving = plan.parameter(self.moving_mean), plan.parameter(self.moving_variance)
         if plan.training and self.trainable:
+            if x in getattr(plan, "masks", ()):  # Keras leaves masked time steps out of the statistics
+                raise ValueError(f"{self.name}: masked time steps are not served in training. Received: a masked input")
             return emit_measured(plan, x, view, self.affine, self.epsilon, moving, self.momentum)
         return emit_given(plan, x, view, self.affine, self.epsilon, *moving)
 
