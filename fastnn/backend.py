@@ -157,6 +157,59 @@ class Backend(Protocol):
     # y (n, columns, rows) from x (n, rows, columns)
     def transpose(self, x: Array, y: Array) -> None: ...
 
+    # x seen as (images, outer, channels, inner) of the geometry (fastnn.ops._norm_geometry), y = gamma (x - mean) /
+    # sqrt(variance + eps) + beta; stats (2, images * groups): means and inverse deviations.  Fixed: mean and variance
+    # are given; else they are moving statistics, or None.
+    def group_norm(
+        self,
+        x: Array,
+        gamma: Array | None,
+        beta: Array | None,
+        mean: Array | None,
+        variance: Array | None,
+        y: Array,
+        stats: Rows,
+        geometry: tuple[int, ...],
+        fixed: bool,
+        unbiased: bool,
+        eps: float,
+        momentum: float,
+    ) -> None: ...
+    def group_norm_backward(
+        self,
+        dy: Array,
+        x: Array,
+        gamma: Array | None,
+        stats: Rows,
+        dx: Array | None,
+        dgamma: Array | None,
+        dbeta: Array | None,
+        geometry: tuple[int, ...],
+        fixed: bool,
+    ) -> None: ...
+
+    # kind: "layer", "rms", "unit" or "scaled"; x (rows, cols), stats (2, rows)
+    def row_norm(
+        self, kind: str, x: Array, gamma: Array | None, beta: Array | None, y: Array, stats: Rows, eps: float
+    ) -> None: ...
+    def row_norm_backward(
+        self,
+        kind: str,
+        dy: Array,
+        x: Array,
+        gamma: Array | None,
+        stats: Rows,
+        dx: Array | None,
+        dgamma: Array | None,
+        dbeta: Array | None,
+        eps: float,
+    ) -> None: ...
+    # alpha is divided by size already
+    def local_response(self, x: Array, y: Array, size: int, alpha: float, beta: float, k: float) -> None: ...
+    def local_response_backward(
+        self, dy: Array, x: Array, dx: Array, size: int, alpha: float, beta: float, k: float
+    ) -> None: ...
+
     # row_loss = row_weight * loss of the row; grad = row_weight * grad_scale * its derivative
     def elementwise_loss(
         self,

@@ -27,6 +27,12 @@
 
 #include "dropout.h"
 
+#include "norm.h"
+
+#include "norm_rows.h"
+
+#include "noise.h"
+
 #include "gemm.h"
 
 #include "rrelu.h"

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "norm_plan.h"
 #include "window.h"
 
 enum { FASTNN_F32, FASTNN_F64, FASTNN_DTYPES };
@@ -136,6 +137,8 @@ typedef struct {
     fastnn_row_loss row_loss[FASTNN_ROW_LOSSES];
     fastnn_optimizer optimizer[FASTNN_OPTIMIZERS];
     const fastnn_learned *learned;
+    const fastnn_norm_kernels *norm;
+    const fastnn_noise_kernels *noise;
 
     /* affine epilogue and its backward; act is a row of activation[].
      * y (rows, cols, ld) holds x @ W on entry; z gets the pre-activation unless NULL (ld as y). */

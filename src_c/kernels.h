@@ -24,12 +24,12 @@
     .softmax_backward = DTYPE(softmax_backward), .log_softmax_backward = DTYPE(log_softmax_backward),                  \
     .elementwise_loss = DTYPE(elementwise_loss), .label_hits = DTYPE(label_hits), .argmax_hits = DTYPE(argmax_hits),   \
     .threshold_hits = DTYPE(threshold_hits), .dropout = DTYPE(dropout), .masked_scale = DTYPE(masked_scale),           \
-    .learned = DTYPE(learned_table), .learned_forward = DTYPE(learned_forward),                                        \
-    .learned_backward = DTYPE(learned_backward), .expand = DTYPE(expand), .fold = DTYPE(fold),                         \
-    .softmin = DTYPE(softmin), .softmin_backward = DTYPE(softmin_backward), .sparsemax = DTYPE(sparsemax),             \
-    .sparsemax_backward = DTYPE(sparsemax_backward), .gated_forward = DTYPE(gated_forward),                            \
-    .gated_backward = DTYPE(gated_backward), .maxout = DTYPE(maxout), .maxout_backward = DTYPE(maxout_backward),       \
-    .rrelu = DTYPE(rrelu), .multiply = DTYPE(multiply),                                                                \
+    .norm = &DTYPE(norm_table), .noise = &DTYPE(noise_table), .learned = DTYPE(learned_table),                         \
+    .learned_forward = DTYPE(learned_forward), .learned_backward = DTYPE(learned_backward), .expand = DTYPE(expand),   \
+    .fold = DTYPE(fold), .softmin = DTYPE(softmin), .softmin_backward = DTYPE(softmin_backward),                       \
+    .sparsemax = DTYPE(sparsemax), .sparsemax_backward = DTYPE(sparsemax_backward),                                    \
+    .gated_forward = DTYPE(gated_forward), .gated_backward = DTYPE(gated_backward), .maxout = DTYPE(maxout),           \
+    .maxout_backward = DTYPE(maxout_backward), .rrelu = DTYPE(rrelu), .multiply = DTYPE(multiply),                     \
     .gather = {DTYPE(gather_f32), DTYPE(gather_f64), DTYPE(gather_u8), DTYPE(gather_i32), DTYPE(gather_i64)},          \
     .first_nonfinite = DTYPE(first_nonfinite), .sum_of_squares = DTYPE(sum_of_squares), .combine = DTYPE(combine),     \
     .clip_values = DTYPE(clip_values), .penalty = DTYPE(penalty), .small_gemm = DTYPE(small_gemm),                     \

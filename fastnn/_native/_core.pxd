@@ -1,6 +1,8 @@
 """What the compiled modules share: the kernel table of this machine, the door to threads, and the door to BLAS."""
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from fastnn._native._norm_plan cimport fastnn_noise_kernels, fastnn_norm_kernels
+
 cdef extern from "fastnn_kernels.h" nogil:
     enum:
         FASTNN_F32
@@ -145,6 +147,8 @@ cdef extern from "fastnn_kernels.h" nogil:
         fastnn_row_loss *row_loss
         fastnn_optimizer *optimizer
         const fastnn_learned *learned
+        const fastnn_norm_kernels *norm
+        const fastnn_noise_kernels *noise
         void (*bias_forward)(int, size_t, size_t, size_t, const void *, void *, void *, const double *) noexcept nogil
         void (*bias_backward)(int, size_t, size_t, size_t, const void *, const void *, void *, void *,
                               const double *) noexcept nogil

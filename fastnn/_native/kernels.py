@@ -1,5 +1,6 @@
 """The compiled backend: the kernel protocol of fastnn.backend."""
 
+from . import _noise  # noqa: F401 - defines its steps
 from ._conv import (
     average_pool,
     average_pool_backward,
@@ -27,6 +28,14 @@ from ._groups import (
     softmin_backward,
     sparsemax,
     sparsemax_backward,
+)
+from ._norm import (
+    group_norm,
+    group_norm_backward,
+    local_response,
+    local_response_backward,
+    row_norm,
+    row_norm_backward,
 )
 from ._ops import (
     activation_backward,
@@ -79,10 +88,14 @@ __all__ = [
     "gated_backward",
     "gated_forward",
     "gemm",
+    "group_norm",
+    "group_norm_backward",
     "im2col",
     "label_hits",
     "learned_backward",
     "learned_forward",
+    "local_response",
+    "local_response_backward",
     "log_softmax",
     "log_softmax_backward",
     "logsumexp",
@@ -98,6 +111,8 @@ __all__ = [
     "optimizer_update",
     "random_bits",
     "row_loss",
+    "row_norm",
+    "row_norm_backward",
     "rrelu",
     "softmax",
     "softmax_backward",

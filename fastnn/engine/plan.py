@@ -50,6 +50,25 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     strided_copy     (x, y)                         ints: walk              y = x, see below
     strided_add      (x, y)                         ints: walk              reals: factor      y += factor x
     fill             (y)                            ints: n                 reals: value
+    norm_moments     (x, partial)                   ints: tiles             means and squared deviations of the tiles
+    norm_statistics  (partial|-1, gamma|-1, beta|-1, mean|-1, variance|-1, stats|-1, coefficients)
+                                                    ints: tiles, rule       reals: eps, momentum    what is applied;
+                                                    mean and variance take the sums in, or are used if there are none
+    norm_apply       (x, coefficients, y)           ints: tiles             y = (x - [0]) [1] + [2], for each channel
+    norm_sums        (dy, x, coefficients, partial) ints: tiles             sums of dy and dy (x - [0])
+    norm_gradients   (partial, gamma|-1, stats, dgamma|-1, dbeta|-1, slopes)    ints: tiles
+    norm_backward    (dy, x, slopes, dx)            ints: tiles             dx = [1] dy + [2] (x - [0]) + [3]
+    norm_rows        (x, gamma|-1, beta|-1, y, stats)   ints: rows, cols, kind     reals: eps
+    norm_rows_backward (dy, x, gamma|-1, stats, dx|-1, partial|-1)          reals: eps
+                                        ints: tiles, elements of a tile, kind, rows, cols, rows of a tile
+    norm_rows_gradients (partial, dgamma|-1, dbeta|-1)  ints: tiles, cols
+    local_response   (x, y)                         ints: rows, cols, size  reals: alpha / size, beta, k
+    local_response_backward (dy, x, dx)             ints: rows, cols, size  reals: alpha / size, beta, k
+    transpose        (x, y)                         ints: images, elements of one, rows, cols
+    alpha_dropout    (x, y, mask)                   ints: n, stream         reals: rate, scale, shift, fill
+    dropout_mask     (mask)                         ints: n, stream         reals: rate
+    masked_channels  (x, mask, y)                   ints: images, elements of one, channels         reals: scale
+    gaussian_noise   (y)                            ints: n, stream         reals: mean, deviation
     score            (row_values, counted|-1)       ints: rows, slot, divisor, ignore   reals: factor
                                                                                     totals[slot] += factor * sum
     update           (scale|-1, ratio|-1)           ints: column, first segment, end   row        one optimizer step
@@ -78,6 +97,8 @@ across) kernel, stride, padding at the near end, dilation; groups (for pooling: 
 `walk`: rows, elements of a row; the places of the first elements of x and y; the step from row to row in x and in y;
 then for each axis within a row its size, its step in x and its step in y, in elements.  A step of 0 repeats an element
 of x, or sums into one of y.  Rows do not meet in y.
+`tiles` are 9 numbers: tiles, elements of one, and the geometry (fastnn.ops._norm_geometry); `rule` says what becomes of
+a variance: 1 / sqrt(variance + eps), 1 / max(sqrt(variance), eps), or the way back.  `partial`, `stats`: float64.
 
 `members` (count, share), int32, has the columns that share each value; absent, `share` columns in a row do.
 

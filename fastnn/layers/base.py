@@ -152,6 +152,7 @@ class Layer:
         self.input_shape: Shape | None = None
         self.output_shape: Shape | None = None
         self.parameters: list[Parameter] = []
+        self.untrained: list[Parameter] = []  # those that no optimizer changes, whatever `trainable` says
 
     @classmethod
     def _arguments(cls) -> list[str]:
@@ -251,6 +252,8 @@ class Layer:
             _regularizer(regularizer), constraints.get(constraint),
         )  # fmt: skip
         self.parameters.append(parameter)
+        if not trainable:
+            self.untrained.append(parameter)
         return parameter
 
     def _weight_names(self) -> set[str]:
@@ -267,7 +270,7 @@ class Layer:
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
         for parameter in self.parameters:
-            parameter.trainable = self._trainable
+            parameter.trainable = self._trainable and parameter not in self.untrained
 
     @property
     def weights(self) -> list[Parameter]:

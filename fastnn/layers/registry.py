@@ -23,6 +23,15 @@ from .convolutional import Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseCon
 from .core import Activation, Dense, Dropout, InputLayer
 from .encoding import CategoryEncoding
 from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
+from .normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    InstanceNormalization,
+    LayerNormalization,
+    LocalResponseNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
 from .padding import Cropping1D, Cropping2D, Cropping3D, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 from .pooling import (
     AveragePooling1D,
@@ -37,6 +46,16 @@ from .pooling import (
     MaxPooling1D,
     MaxPooling2D,
     MaxPooling3D,
+)
+from .preprocessing import Normalization, Rescaling
+from .regularization import (
+    ActivityRegularization,
+    AlphaDropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
 )
 from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from .separable import SeparableConv1D, SeparableConv2D
@@ -57,6 +76,10 @@ CLASSES += (GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D)
 CLASSES += (GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D)
 CLASSES += (AdaptiveAveragePooling1D, AdaptiveAveragePooling2D, AdaptiveAveragePooling3D)
 CLASSES += (AdaptiveMaxPooling1D, AdaptiveMaxPooling2D, AdaptiveMaxPooling3D)
+CLASSES += (BatchNormalization, LayerNormalization, GroupNormalization, InstanceNormalization, RMSNormalization)
+CLASSES += (UnitNormalization, LocalResponseNormalization, Normalization, Rescaling)
+CLASSES += (SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, AlphaDropout, GaussianDropout, GaussianNoise)
+CLASSES += (ActivityRegularization,)
 LAYERS: dict[str, type[Layer]] = {cls.__name__: cls for cls in CLASSES}
 
 

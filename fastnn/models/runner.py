@@ -96,6 +96,11 @@ class Runner:
         ends = np.cumsum([0, *(self.optimizer.compact_size(parameter) for parameter in self.arena.parameters)])
         return [slot[start:end] for start, end in itertools.pairwise(ends)]
 
+    @property
+    def learning(self) -> list[bool]:
+        """Which layers are trained: some behave differently when they are not, even without a parameter to learn."""
+        return [layer.trainable for layer in self.stack]
+
     # --------------------------------------------------------------------------------------------------------- programs
 
     def for_inference(self, batch: int) -> Executor:
@@ -198,7 +203,7 @@ class Runner:
     def gradient(self, data: Data, goal: Goal, seed: int = 0, step: int = 0) -> tuple[float, list[Array]]:
         """The loss of all samples as one mini-batch in training mode, and its gradient by the trainable parameters."""
         trainable = [p.trainable for p in self.arena.parameters]
-        key = current(), "gradient", goal, data.n, *trainable
+        key = current(), "gradient", goal, data.n, *trainable, *self.learning
         executor = self.pool.take(key, self.for_training, goal, data.n, False)
         predictions = np.empty((data.n, *self.output_shape), self.dtype)
         try:
@@ -277,7 +282,7 @@ class Pass:
         runner, optimizer = self.runner, self.runner.optimizer
         assert optimizer is not None
         how = [(p.trainable, optimizer.decays(p)) for p in runner.arena.parameters]
-        key = current(), self.goal, length, optimizer.row, optimizer.plan_key(), *how
+        key = current(), self.goal, length, optimizer.row, optimizer.plan_key(), *how, *runner.learning
         executor = runner.pool.take(key, runner.for_training, self.goal, length, True)
         try:
             executor.program.bind(self.data.inputs, self.predictions)
@@ -300,7 +305,7 @@ class Pass:
         runner, optimizer = self.runner, self.runner.optimizer
         assert optimizer is not None
         trainable = [p.trainable for p in runner.arena.parameters]
-        key = current(), "minimise", self.goal, length, *trainable
+        key = current(), "minimise", self.goal, length, *trainable, *runner.learning
         executor = runner.pool.take(key, runner.for_training, self.goal, length, False)
         program = executor.program
         try:

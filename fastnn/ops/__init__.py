@@ -50,9 +50,27 @@ from fastnn.ops.initializers import (
     variance_scaling,
 )
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
+from fastnn.ops.normalization import (
+    batchnorm,
+    batchnorm_backward,
+    groupnorm,
+    groupnorm_backward,
+    instancenorm,
+    instancenorm_backward,
+)
 from fastnn.ops.patches import col2im, im2col
 from fastnn.ops.pooling import avgpool2d, avgpool2d_backward, maxpool2d, maxpool2d_backward
 from fastnn.ops.random_relu import rrelu, rrelu_backward
+from fastnn.ops.row_normalization import (
+    layernorm,
+    layernorm_backward,
+    lrn,
+    lrn_backward,
+    rmsnorm,
+    rmsnorm_backward,
+    unit_normalize,
+    unit_normalize_backward,
+)
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 from fastnn.ops.simplex import (
     gumbel_softmax,
@@ -74,6 +92,8 @@ __all__ = [
     "affine_backward",
     "avgpool2d",
     "avgpool2d_backward",
+    "batchnorm",
+    "batchnorm_backward",
     "bias_add",
     "clip_by_global_norm_",
     "clip_by_norm_",
@@ -96,18 +116,26 @@ __all__ = [
     "dropout_backward",
     "glorot_normal",
     "glorot_uniform",
+    "groupnorm",
+    "groupnorm_backward",
     "gumbel_softmax",
     "gumbel_softmax_backward",
     "he_normal",
     "he_uniform",
     "im2col",
+    "instancenorm",
+    "instancenorm_backward",
     "lamb_",
     "lars_",
+    "layernorm",
+    "layernorm_backward",
     "lecun_normal",
     "lecun_uniform",
     "log_softmax",
     "log_softmax_backward",
     "logsumexp",
+    "lrn",
+    "lrn_backward",
     "matmul",
     "maxout",
     "maxout_backward",
@@ -117,6 +145,8 @@ __all__ = [
     "orthogonal",
     "random_bits",
     "registry",
+    "rmsnorm",
+    "rmsnorm_backward",
     "rrelu",
     "rrelu_backward",
     "softmax",
@@ -130,6 +160,8 @@ __all__ = [
     "sparsemax_backward",
     "sumsq",
     "truncated_normal",
+    "unit_normalize",
+    "unit_normalize_backward",
     "variance_scaling",
 ]
 __all__ += [*_generated]

@@ -31,10 +31,28 @@ from fastnn.ops.initializers import (
     variance_scaling,
 )
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
+from fastnn.ops.normalization import (
+    batchnorm,
+    batchnorm_backward,
+    groupnorm,
+    groupnorm_backward,
+    instancenorm,
+    instancenorm_backward,
+)
 from fastnn.ops.optimizers import look_ahead_, look_ahead_many
 from fastnn.ops.patches import col2im, im2col
 from fastnn.ops.pooling import avgpool2d, avgpool2d_backward, maxpool2d, maxpool2d_backward
 from fastnn.ops.random_relu import rrelu, rrelu_backward
+from fastnn.ops.row_normalization import (
+    layernorm,
+    layernorm_backward,
+    lrn,
+    lrn_backward,
+    rmsnorm,
+    rmsnorm_backward,
+    unit_normalize,
+    unit_normalize_backward,
+)
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 from fastnn.ops.simplex import (
     gumbel_softmax,
@@ -73,12 +91,8 @@ __all__ = [
     "asgd_many",
     "avgpool2d",
     "avgpool2d_backward",
-    "balanced_binary_cross_entropy",
-    "balanced_binary_cross_entropy_backward",
-    "balanced_binary_cross_entropy_with_grad",
-    "balanced_binary_cross_entropy_with_logits",
-    "balanced_binary_cross_entropy_with_logits_backward",
-    "balanced_binary_cross_entropy_with_logits_with_grad",
+    "batchnorm",
+    "batchnorm_backward",
     "bent_identity",
     "bent_identity_backward",
     "bent_identity_grad",
@@ -112,9 +126,6 @@ __all__ = [
     "celu",
     "celu_backward",
     "celu_grad",
-    "circle",
-    "circle_backward",
-    "circle_with_grad",
     "clip_by_global_norm_",
     "clip_by_norm_",
     "clip_by_value_",
@@ -183,6 +194,8 @@ __all__ = [
     "glorot_uniform",
     "glu",
     "glu_backward",
+    "groupnorm",
+    "groupnorm_backward",
     "gumbel_softmax",
     "gumbel_softmax_backward",
     "half_mse",
@@ -218,6 +231,8 @@ __all__ = [
     "identity_backward",
     "identity_grad",
     "im2col",
+    "instancenorm",
+    "instancenorm_backward",
     "isrlu",
     "isrlu_backward",
     "isrlu_grad",
@@ -231,6 +246,8 @@ __all__ = [
     "lamb_direction_",
     "lamb_direction_many",
     "lars_",
+    "layernorm",
+    "layernorm_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "leaky_relu_grad",
@@ -256,6 +273,8 @@ __all__ = [
     "logsumexp",
     "look_ahead_",
     "look_ahead_many",
+    "lrn",
+    "lrn_backward",
     "mae",
     "mae_backward",
     "mae_with_grad",
@@ -284,12 +303,6 @@ __all__ = [
     "multi_margin",
     "multi_margin_backward",
     "multi_margin_with_grad",
-    "multilabel_margin",
-    "multilabel_margin_backward",
-    "multilabel_margin_with_grad",
-    "multilabel_soft_margin",
-    "multilabel_soft_margin_backward",
-    "multilabel_soft_margin_with_grad",
     "muon_",
     "nadam_",
     "nadam_many",
@@ -328,6 +341,8 @@ __all__ = [
     "relu6_grad",
     "relu_backward",
     "relu_grad",
+    "rmsnorm",
+    "rmsnorm_backward",
     "rmsprop_",
     "rmsprop_centered_",
     "rmsprop_centered_many",
@@ -425,6 +440,8 @@ __all__ = [
     "tversky",
     "tversky_backward",
     "tversky_with_grad",
+    "unit_normalize",
+    "unit_normalize_backward",
     "variance_scaling",
     "weighted_binary_cross_entropy",
     "weighted_binary_cross_entropy_backward",
@@ -1561,137 +1578,6 @@ def multi_margin_with_grad(
 ) -> Any:
     """How far the right class falls short of a margin above each of the others."""
 
-def multilabel_margin(
-    p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", denom: float | None = None, mask: ArrayLike | None = None
-) -> Any:
-    """How far the classes that are right fall short of a margin of 1 above those that are not."""
-
-def multilabel_margin_backward(
-    p: ArrayLike,
-    t: ArrayLike,
-    *,
-    scale: float | None = None,
-    mask: ArrayLike | None = None,
-    out: NDArray[Any] | None = None,
-) -> Any:
-    """Derivative of `multilabel_margin` with respect to the scores."""
-
-def multilabel_margin_with_grad(
-    p: ArrayLike,
-    t: ArrayLike,
-    *,
-    reduction: str = "mean",
-    denom: float | None = None,
-    mask: ArrayLike | None = None,
-    out: NDArray[Any] | None = None,
-) -> Any:
-    """How far the classes that are right fall short of a margin of 1 above those that are not."""
-
-def multilabel_soft_margin(
-    logits: ArrayLike,
-    t: ArrayLike,
-    *,
-    reduction: str = "mean",
-    denom: float | None = None,
-    mask: ArrayLike | None = None,
-    class_weight: ArrayLike | None = None,
-) -> Any:
-    """Binary cross-entropy of every class, the classes weighted."""
-
-def multilabel_soft_margin_backward(
-    logits: ArrayLike,
-    t: ArrayLike,
-    *,
-    scale: float | None = None,
-    mask: ArrayLike | None = None,
-    class_weight: ArrayLike | None = None,
-    out: NDArray[Any] | None = None,
-) -> Any:
-    """Derivative of `multilabel_soft_margin` with respect to the logits."""
-
-def multilabel_soft_margin_with_grad(
-    logits: ArrayLike,
-    t: ArrayLike,
-    *,
-    reduction: str = "mean",
-    denom: float | None = None,
-    mask: ArrayLike | None = None,
-    class_weight: ArrayLike | None = None,
-    out: NDArray[Any] | None = None,
-) -> Any:
-    """Binary cross-entropy of every class, the classes weighted."""
-
-def balanced_binary_cross_entropy(
-    probs: ArrayLike,
-    t: ArrayLike,
-    eps: float = 1e-07,
-    *,
-    reduction: str = "mean",
-    denom: float | None = None,
-    mask: ArrayLike | None = None,
-    pos_weight: ArrayLike | None = None,
-) -> Any:
-    """Binary cross-entropy of several outputs, each with a weight of its own for the targets of 1."""
-
-def balanced_binary_cross_entropy_backward(
-    probs: ArrayLike,
-    t: ArrayLike,
-    eps: float = 1e-07,
-    *,
-    scale: float | None = None,
-    mask: ArrayLike | None = None,
-    pos_weight: ArrayLike | None = None,
-    out: NDArray[Any] | None = None,
-) -> Any:
-    """Derivative of `balanced_binary_cross_entropy` with respect to the probabilities."""
-
-def balanced_binary_cross_entropy_with_grad(
-    probs: ArrayLike,
-    t: ArrayLike,
-    eps: float = 1e-07,
-    *,
-    reduction: str = "mean",
-    denom: float | None = None,
-    mask: ArrayLike | None = None,
-    pos_weight: ArrayLike | None = None,
-    out: NDArray[Any] | None = None,
-) -> Any:
-    """Binary cross-entropy of several outputs, each with a weight of its own for the targets of 1."""
-
-def balanced_binary_cross_entropy_with_logits(
-    logits: ArrayLike,
-    t: ArrayLike,
-    *,
-    reduction: str = "mean",
-    denom: float | None = None,
-    mask: ArrayLike | None = None,
-    pos_weight: ArrayLike | None = None,
-) -> Any:
-    """Binary cross-entropy of several outputs from logits, each with a weight of its own for the targets of 1."""
-
-def balanced_binary_cross_entropy_with_logits_backward(
-    logits: ArrayLike,
-    t: ArrayLike,
-    *,
-    scale: float | None = None,
-    mask: ArrayLike | None = None,
-    pos_weight: ArrayLike | None = None,
-    out: NDArray[Any] | None = None,
-) -> Any:
-    """Derivative of `balanced_binary_cross_entropy_with_logits` with respect to the logits."""
-
-def balanced_binary_cross_entropy_with_logits_with_grad(
-    logits: ArrayLike,
-    t: ArrayLike,
-    *,
-    reduction: str = "mean",
-    denom: float | None = None,
-    mask: ArrayLike | None = None,
-    pos_weight: ArrayLike | None = None,
-    out: NDArray[Any] | None = None,
-) -> Any:
-    """Binary cross-entropy of several outputs from logits, each with a weight of its own for the targets of 1."""
-
 def cosine_similarity(
     p: ArrayLike,
     t: ArrayLike,
@@ -1806,26 +1692,12 @@ def gaussian_nll(
     """Negative logarithm of the normal density of the targets, from predicted means and variances."""
 
 def gaussian_nll_backward(
-    mean: ArrayLike,
-    var: ArrayLike,
-    t: ArrayLike,
-    eps: float = 1e-06,
-    full: float = 0.0,
-    *,
-    scale: float | None = None,
-    out: NDArray[Any] | None = None,
+    mean: ArrayLike, var: ArrayLike, t: ArrayLike, eps: float = 1e-06, full: float = 0.0, *, scale: float | None = None
 ) -> Any:
     """Derivatives of `gaussian_nll` with respect to the means and the variances."""
 
 def gaussian_nll_with_grad(
-    mean: ArrayLike,
-    var: ArrayLike,
-    t: ArrayLike,
-    eps: float = 1e-06,
-    full: float = 0.0,
-    *,
-    reduction: str = "mean",
-    out: NDArray[Any] | None = None,
+    mean: ArrayLike, var: ArrayLike, t: ArrayLike, eps: float = 1e-06, full: float = 0.0, *, reduction: str = "mean"
 ) -> Any:
     """Negative logarithm of the normal density of the targets, from predicted means and variances."""
 
@@ -1833,24 +1705,12 @@ def margin_ranking(x1: ArrayLike, x2: ArrayLike, t: ArrayLike, margin: float = 0
     """How far the larger of two scores falls short of a margin above the other."""
 
 def margin_ranking_backward(
-    x1: ArrayLike,
-    x2: ArrayLike,
-    t: ArrayLike,
-    margin: float = 0.0,
-    *,
-    scale: float | None = None,
-    out: NDArray[Any] | None = None,
+    x1: ArrayLike, x2: ArrayLike, t: ArrayLike, margin: float = 0.0, *, scale: float | None = None
 ) -> Any:
     """Derivatives of `margin_ranking` with respect to both scores."""
 
 def margin_ranking_with_grad(
-    x1: ArrayLike,
-    x2: ArrayLike,
-    t: ArrayLike,
-    margin: float = 0.0,
-    *,
-    reduction: str = "mean",
-    out: NDArray[Any] | None = None,
+    x1: ArrayLike, x2: ArrayLike, t: ArrayLike, margin: float = 0.0, *, reduction: str = "mean"
 ) -> Any:
     """How far the larger of two scores falls short of a margin above the other."""
 
@@ -1874,7 +1734,6 @@ def cosine_embedding_backward(
     *,
     scale: float | None = None,
     mask: ArrayLike | None = None,
-    out: NDArray[Any] | None = None,
 ) -> Any:
     """Derivatives of `cosine_embedding` with respect to both rows."""
 
@@ -1887,7 +1746,6 @@ def cosine_embedding_with_grad(
     reduction: str = "mean",
     denom: float | None = None,
     mask: ArrayLike | None = None,
-    out: NDArray[Any] | None = None,
 ) -> Any:
     """Pulls rows that belong together towards one direction, and the others apart."""
 
@@ -1917,7 +1775,6 @@ def triplet_margin_backward(
     *,
     scale: float | None = None,
     mask: ArrayLike | None = None,
-    out: NDArray[Any] | None = None,
 ) -> Any:
     """Derivatives of `triplet_margin` with respect to the three rows."""
 
@@ -1933,52 +1790,8 @@ def triplet_margin_with_grad(
     reduction: str = "mean",
     denom: float | None = None,
     mask: ArrayLike | None = None,
-    out: NDArray[Any] | None = None,
 ) -> Any:
     """Pulls an anchor towards a row of its kind, until a row of another kind is further away by a margin."""
-
-def circle(
-    embeddings: ArrayLike,
-    t: ArrayLike,
-    gamma: float = 80.0,
-    margin: float = 0.4,
-    remove_diagonal: float = 1.0,
-    rescale: float = 0.0,
-    *,
-    reduction: str = "mean",
-    denom: float | None = None,
-    mask: ArrayLike | None = None,
-) -> Any:
-    """Pulls rows of one label together and pushes those of different labels apart, those that are far off the most."""
-
-def circle_backward(
-    embeddings: ArrayLike,
-    t: ArrayLike,
-    gamma: float = 80.0,
-    margin: float = 0.4,
-    remove_diagonal: float = 1.0,
-    rescale: float = 0.0,
-    *,
-    scale: float | None = None,
-    mask: ArrayLike | None = None,
-    out: NDArray[Any] | None = None,
-) -> Any:
-    """Derivative of the weighted sum of `circle` with respect to the embeddings."""
-
-def circle_with_grad(
-    embeddings: ArrayLike,
-    t: ArrayLike,
-    gamma: float = 80.0,
-    margin: float = 0.4,
-    remove_diagonal: float = 1.0,
-    rescale: float = 0.0,
-    *,
-    reduction: str = "mean",
-    denom: float | None = None,
-    mask: ArrayLike | None = None,
-    out: NDArray[Any] | None = None,
-) -> Any:
-    """Pulls rows of one label together and pushes those of different labels apart, those that are far off the most."""
 
 def sgd_(p: NDArray[Any], g: Any, lr: float = 0.01, weight_decay: float = 0.0, decoupled: bool = False) -> None:
     """Stochastic gradient descent."""

@@ -30,6 +30,7 @@ KINDS = (
     "dense",
     "convolution",
     "pooling",
+    "normalization",
     "loss",
     "random",
     "optimizer",

@@ -18,9 +18,11 @@ module                 contents
 ``windows``            a window that slides over images
 ``convolution``        convolution, its gradients (one is the transposed convolution), im2col
 ``pooling``            max and average pooling
+``normalization``      batch, layer, group, root mean square, unit and local response normalisation
 ``optimizers``         one step of sgd, momentum, adam ...
 ``clipping``           gradients limited by value and by norm
 ``random``             Philox random bits, dropout
+``noise``              alpha dropout, dropped channels, Gaussian noise
 ``random_relu``        ReLU with random slopes
 ``kernels``            all of it behind the interface of the compiled kernels (the "reference" backend)
 =====================  ==============================================================================

@@ -25,6 +25,7 @@ from fastnn.reference import (
     convolution,
     group_kernels,
     losses,
+    norm_kernels,
     optimizers,
     pooling,
     random,
@@ -128,11 +129,17 @@ def log_softmax_backward(dy: Array, y: Array, dx: Array) -> None:
 
 gated_backward = group_kernels.gated_backward
 gated_forward = group_kernels.gated_forward
+group_norm = norm_kernels.group_norm
+group_norm_backward = norm_kernels.group_norm_backward
 learned_backward = group_kernels.learned_backward
 learned_forward = group_kernels.learned_forward
+local_response = norm_kernels.local_response
+local_response_backward = norm_kernels.local_response_backward
 maxout = group_kernels.maxout
 maxout_backward = group_kernels.maxout_backward
 multiply = group_kernels.multiply
+row_norm = norm_kernels.row_norm
+row_norm_backward = norm_kernels.row_norm_backward
 rrelu = group_kernels.rrelu
 softmin = group_kernels.softmin
 softmin_backward = group_kernels.softmin_backward

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import kernels, shapes, tensors  # noqa: F401 - shapes and tensors register their steps
+from . import kernels, noise_steps, norm_steps, shapes, tensors  # noqa: F401 - they register their steps
 from .steps import STEPS, operation
 
 ABSENT = -1

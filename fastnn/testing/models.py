@@ -63,6 +63,8 @@ def gradcheck_model(
         raise TypeError(f"gradcheck_model needs a model of dtype float64. Received: {runner.dtype}")
     parameters = model.trainable_weights
     before = [parameter.numpy() for parameter in parameters]
+    # passes in training mode move the statistics of normalisation
+    kept = [(parameter, parameter.numpy()) for parameter in model.weights]
 
     def gradient(*values: NDArray[Any]) -> tuple[float, list[NDArray[Any]]]:
         for parameter, value in zip(parameters, values):
@@ -80,5 +82,5 @@ def gradcheck_model(
         names = [parameter.name for parameter in parameters]
         return gradcheck(loss_of, before, backward, dy=1.0, names=names, step=step, rtol=rtol, atol=atol)
     finally:
-        for parameter, value in zip(parameters, before):
+        for parameter, value in kept:
             parameter.assign(value)

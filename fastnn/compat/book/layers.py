@@ -169,9 +169,6 @@ class BatchNormalization:
     inference, running means take the place of the batch's: ``running = momentum * running + (1 - momentum) * batch``,
     zeros at first.
 
-    The arithmetic is NumPy's but for the sums over the samples; the backward pass is written with five passes over the
-    batch where the book has eleven.
-
     Parameters
     ----------
     gamma, beta : arrays, shape (features,)
@@ -211,9 +208,7 @@ class BatchNormalization:
         self.running_mean: Any = running_mean
         self.running_var: Any = running_var
         self.batch_size: int | None = None
-        self.xc: Any = None
-        self.xn: Any = None
-        self.std: Any = None
+        self._cache: Any = None
         self.dgamma: Array | None = None
         self.dbeta: Array | None = None
 
@@ -224,34 +219,33 @@ class BatchNormalization:
             dtype = rows.dtype if rows.dtype.kind == "f" else np.dtype(float)
             self.running_mean = np.zeros(rows.shape[1], dtype)
             self.running_var = np.zeros(rows.shape[1], dtype)
+        mean, variance = self.running_mean, self.running_var
+        if train_flg:  # the book replaces the running statistics, it does not write into them
+            self.batch_size = len(rows)
+            mean, variance = self.running_mean, self.running_var = np.array(mean), np.array(variance)
+        out, cache = ops.batchnorm(
+            rows, self.gamma, self.beta, mean, variance, training=train_flg, momentum=self.momentum, eps=self.EPS
+        )
         if train_flg:
-            out = self._normalise(rows)
-        else:
-            scale = self.gamma / np.sqrt(self.running_var + self.EPS)
-            out = (rows - self.running_mean) * scale + self.beta
+            self._cache = cache
         return out.reshape(x.shape)
 
-    def _normalise(self, x: Array) -> Array:
-        """Training: with the statistics of the batch, which enter the running ones."""
-        self.batch_size = len(x)
-        mean = ops.column_sums(x) / len(x)
-        self.xc = x - mean
-        variance = np.einsum("ij,ij->j", self.xc, self.xc) / len(x)
-        self.std = np.sqrt(variance + self.EPS)
-        self.xn = self.xc / self.std
-        self.running_mean = self.momentum * self.running_mean + (1 - self.momentum) * mean
-        self.running_var = self.momentum * self.running_var + (1 - self.momentum) * variance
-        out: Array = self.gamma * self.xn
-        out += self.beta
-        return out
+    @property
+    def std(self) -> Array | None:
+        return None if self._cache is None else 1 / self._cache.stats[1]
+
+    @property
+    def xc(self) -> Array | None:
+        return None if self._cache is None else self._cache.x - self._cache.stats[0]
+
+    @property
+    def xn(self) -> Array | None:
+        return None if self._cache is None else self.xc * self._cache.stats[1]
 
     def backward(self, dout: Array) -> Array:
-        """``gamma / std * (dout - mean(dout) - xn * mean(dout * xn))``"""
+        """``gamma / std * (dout - mean(dout) - xn * mean(dout * xn))``, of the last batch in training."""
+        if self._cache is None:
+            raise RuntimeError("BatchNormalization: forward in training must come before backward. Received: no batch")
         rows = dout if dout.ndim == 2 else dout.reshape(len(dout), -1)
-        self.dbeta = ops.column_sums(rows)
-        self.dgamma = np.einsum("ij,ij->j", self.xn, rows)
-        dx = self.xn * (self.dgamma / -len(rows))
-        dx += rows
-        dx -= self.dbeta / len(rows)
-        dx *= self.gamma / self.std
+        dx, self.dgamma, self.dbeta = ops.batchnorm_backward(rows, self._cache)
         return dx.reshape(self.input_shape)
