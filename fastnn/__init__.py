@@ -50,7 +50,8 @@ if TYPE_CHECKING:
 # everything else is imported when first asked for: a program that only wants fastnn.ops does not pay for the models
 _MODULES = (
     "activations", "callbacks", "config", "constraints", "data", "datasets", "initializers", "layers", "losses",
-    "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving", "schedules", "testing", "utils",
+    "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving", "schedules", "testing",
+    "utils",
 )  # fmt: skip
 _NAMES = {
     "Initializer": "initializers",
@@ -71,7 +72,8 @@ __all__ = [
     "Initializer", "Input", "Layer", "Loss", "Metric", "Model", "Optimizer", "Regularizer", "Sequential", "load_model",
     "version",
     "activations", "callbacks", "config", "constraints", "data", "datasets", "initializers", "layers", "losses",
-    "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving", "schedules", "testing", "utils",
+    "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving", "schedules", "testing",
+    "utils",
 ]  # fmt: skip
 
 

@@ -46,6 +46,7 @@ from .pooling import (
     MaxPooling3D,
 )
 from .preprocessing import Normalization, Rescaling
+from .registry import deserialize, serialize
 from .regularization import (
     ActivityRegularization,
     AlphaDropout,
@@ -55,7 +56,6 @@ from .regularization import (
     SpatialDropout2D,
     SpatialDropout3D,
 )
-from .registry import deserialize, serialize
 from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from .separable import SeparableConv1D, SeparableConv2D
 from .transposed import Conv1DTranspose, Conv2DTranspose
