@@ -334,7 +334,7 @@ def test_a_layer_is_built_for_one_shape():
         Flatten(),
         Dropout(0.25, seed=9),
         Dropout(0.25),
-        Input((3, 4), dtype="float64"),
+        Input((3, 4), dtype="float64").call.layer,
     ],
     ids=lambda layer: type(layer).__name__,
 )

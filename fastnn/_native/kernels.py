@@ -1,5 +1,6 @@
 """The compiled backend: the kernel protocol of fastnn.backend."""
 
+from . import _merging  # noqa: F401 - registers its steps
 from ._conv import (
     average_pool,
     average_pool_backward,

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from fastnn import losses, metrics, optimizers
+from fastnn.engine.graph import Graph
 from fastnn.engine.step import Objective
-from fastnn.layers.base import Layer, Shape, refuse_options
+from fastnn.layers.base import Shape, refuse_options
 from fastnn.metrics import Metric
+
+from .structures import Structure
 
 # names that mean a class only once the shapes of output and targets are known
 BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
 # arguments of Keras's compile that are not served, with the values that change nothing
 NEUTRAL_OPTIONS: dict[str, tuple[Any, ...]] = {
-    "loss_weights": (None,),
     "weighted_metrics": (None, []),
     "run_eagerly": (False, None),
     "steps_per_execution": (1, None),
@@ -28,15 +31,17 @@ NEUTRAL_OPTIONS: dict[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Goal:
-    """Loss and metrics for targets of one shape.
+    """Loss and metrics of one output, for targets of one shape.
 
     Attributes:
+        name: of the output.
         objective: the engine's view.
         loss: the object.
         metrics: the objects, in the order of `compile`.
         inside: for each of them, whether the engine computes it.
     """
 
+    name: str
     objective: Objective
     loss: losses.Loss
     metrics: tuple[Metric, ...]
@@ -54,6 +59,46 @@ class Goal:
         return kernel.target == "labels" or any(word in kernel.row for word in ("cross_entropy", "focal", "hinge"))
 
 
+@dataclass(frozen=True, eq=False)
+class Goals:
+    """Loss and metrics of all outputs that have some.
+
+    Attributes:
+        parts: in the order of the outputs.
+        outputs: how many outputs the model has; several give their names to what is logged.
+    """
+
+    parts: tuple[Goal, ...]
+    outputs: int = 1
+
+    @property
+    def objectives(self) -> list[Objective]:
+        """The engine's view."""
+        return [goal.objective for goal in self.parts]
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """All metrics, output by output."""
+        return [metric for goal in self.parts for metric in goal.metrics]
+
+    @property
+    def losses(self) -> list[str]:
+        """Names of the losses of outputs, beside the loss that is their sum; none if there is only one."""
+        return [f"{goal.name}_loss" for goal in self.parts] if len(self.parts) > 1 else []
+
+    @property
+    def names(self) -> list[str]:
+        """Names of everything that is logged, in its order."""
+        prefixes = [f"{goal.name}_" if self.outputs > 1 else "" for goal in self.parts]
+        metrics = [prefix + metric.name for prefix, goal in zip(prefixes, self.parts) for metric in goal.metrics]
+        return ["loss", *self.losses, *metrics]
+
+    @property
+    def outside(self) -> bool:
+        """Whether there are metrics that look at the predictions in Python."""
+        return any(goal.outside for goal in self.parts)
+
+
 class Compiled:
     """The arguments of `compile`.
 
@@ -62,40 +107,79 @@ class Compiled:
         ValueError: a name is unknown (the message offers the nearest one), or an option is not served.
     """
 
-    def __init__(self, optimizer: Any, loss: Any, chosen_metrics: Any, options: dict[str, Any]) -> None:
-        refuse_options("compile", options, NEUTRAL_OPTIONS, ("optimizer", "loss", "metrics"))
-        if chosen_metrics is not None and not isinstance(chosen_metrics, (list, tuple)):
-            raise ValueError(f"compile: metrics must be a list. Received: {chosen_metrics!r}")
+    def __init__(
+        self, optimizer: Any, loss: Any, chosen_metrics: Any, options: dict[str, Any], loss_weights: Any = None
+    ) -> None:
+        refuse_options("compile", options, NEUTRAL_OPTIONS, ("optimizer", "loss", "metrics", "loss_weights"))
+        if chosen_metrics is not None and not isinstance(chosen_metrics, (list, tuple, dict)):
+            raise ValueError(f"compile: metrics must be a list or a dictionary. Received: {chosen_metrics!r}")
         found = optimizers.get(optimizer)
         if found is None:
             raise ValueError("compile: expected an optimizer. Received: None")
+        if loss is not None and not leaves(loss):
+            raise ValueError(f"compile: expected a loss for at least one output. Received: {loss!r}")
         self.optimizer = found
-        self.loss, self.metrics = loss, list(chosen_metrics or ())
+        self.loss, self.loss_weights = loss, loss_weights
+        self.metrics: Any = chosen_metrics if isinstance(chosen_metrics, dict) else list(chosen_metrics or ())
         # complain about unknown names now; what depends on shapes has to wait
-        for identifier, get in ((loss, losses.get), *((metric, metrics.get) for metric in self.metrics)):
-            if not (isinstance(identifier, str) and identifier.lower() in BY_SHAPE):
-                get(identifier)
-        self._goals: dict[Any, Goal] = {}
+        for given, get in ((loss, losses.get), (self.metrics, metrics.get)):
+            for identifier in leaves(given):
+                if not (isinstance(identifier, str) and identifier.lower() in BY_SHAPE):
+                    get(identifier)
+        self._goals: dict[Any, Goals] = {}
 
-    def goal(self, layers: Sequence[Layer], y: np.ndarray, weighted: bool, where: str) -> Goal:
-        """What to train for, resolved for the output of the layers and targets like y.
+    def assign(self, outputs: Structure) -> tuple[list[Any], list[list[Any]], list[float]]:
+        """The loss, the metrics and the loss weight of each output.
+
+        Raises:
+            ValueError: not one for each output, an unknown name of an output, or metrics without a loss.
+        """
+        chosen = per_output(self.loss, outputs, "losses")
+        shares = per_output(1.0 if self.loss_weights is None else self.loss_weights, outputs, "loss_weights")
+        for share in shares:
+            if share is not None and (isinstance(share, bool) or not isinstance(share, (int, float, np.number))):
+                raise ValueError(f"compile: loss_weights must be numbers. Received: {self.loss_weights!r}")
+        flat: list[Any]
+        if len(outputs) == 1 and not isinstance(self.metrics, dict):
+            flat = [leaves(self.metrics)]
+        else:
+            flat = per_output(self.metrics or [[] for _ in outputs.names], outputs, "metrics")
+        judged = [leaves(entry) for entry in flat]
+        for name, loss, metrics_ in zip(outputs.names, chosen, judged):
+            if len(outputs) > 1 and loss is None and metrics_ and self.loss is not None:
+                raise ValueError(f"compile: metrics of an output need a loss for it. Received: no loss for {name!r}")
+        return chosen, judged, [1.0 if share is None else float(share) for share in shares]
+
+    def goals(self, graph: Graph, outputs: Structure, y: Sequence[Any], weighted: Sequence[bool], where: str) -> Goals:
+        """What to train for, resolved for the outputs of a graph and targets like y.
 
         Raises:
             ValueError: there is no loss, or loss, metrics and targets do not fit each other.
         """
-        output, final = layers[-1].output_shape, getattr(layers[-1], "activation", None)
-        if layers[-1].activity_regularizer is not None:
-            final = None  # it looks at the activated output, so the loss cannot take the activation over
-        key = (y.shape[1:], output, final, weighted)
-        goal = self._goals.get(key)
-        if goal is None:
-            assert output is not None
-            goal = self._goals[key] = self._resolve(output, final, y.shape, weighted, where)
-        return goal
+        finals = [_activation(graph.final(i)) for i in range(len(outputs))]
+        shapes = [None if part is None else part.shape[1:] for part in y]
+        key = (tuple(shapes), graph.output_shapes, tuple(finals), tuple(weighted))
+        if key not in self._goals:
+            chosen, judged, shares = self.assign(outputs)
+            parts = []
+            for i, (name, loss, metrics_) in enumerate(zip(outputs.names, chosen, judged)):
+                if loss is None and len(outputs) > 1:
+                    continue
+                if y[i] is None:
+                    raise ValueError(f"{where}: expected y. Received: None" + (f" for {name!r}" if len(y) > 1 else ""))
+                goal = self._resolve(graph.output_shapes[i], finals[i], y[i].shape, weighted[i], where, loss, metrics_)
+                objective = replace(goal.objective, output=i, share=shares[i])
+                parts.append(replace(goal, name=name, objective=objective))
+            if not parts:
+                raise ValueError(f"{where}: expected a model that was compiled with a loss. Received: loss=None")
+            self._goals[key] = Goals(tuple(parts), len(outputs))
+        return self._goals[key]
 
-    def _resolve(self, output: Shape, final: Any, targets: Shape, weighted: bool, where: str) -> Goal:
+    def _resolve(
+        self, output: Shape, final: Any, targets: Shape, weighted: bool, where: str, chosen: Any, judged: list[Any]
+    ) -> Goal:
         output_shape, target_shape = (None, *output), (None, *targets[1:])
-        loss = losses.resolve(self.loss, output_shape, target_shape)
+        loss = losses.resolve(chosen, output_shape, target_shape)
         if loss is None:
             raise ValueError(f"{where}: expected a model that was compiled with a loss. Received: loss=None")
         if loss.reduction in (None, "none"):
@@ -105,7 +189,7 @@ class Compiled:
         if not output:
             raise ValueError(f"{where}: expected outputs with an axis after the batch. Received: output shape {output}")
         kernel = loss.kernel(final.name if final is not None else None)
-        resolved = tuple(metrics.resolve(m, output_shape, target_shape) for m in self.metrics)
+        resolved = tuple(metrics.resolve(m, output_shape, target_shape) for m in judged)
         names = ["loss", *(metric.name for metric in resolved)]
         if len(set(names)) < len(names):
             raise ValueError(f"{where}: expected metrics with names of their own. Received: {names[1:]}")
@@ -144,7 +228,36 @@ class Compiled:
             predictions=None in wanted,
             targets=_targets_of_a_sample(kernel, output, targets),
         )
-        return Goal(objective, loss, resolved, tuple(inside is not None for inside in wanted))
+        return Goal("", objective, loss, resolved, tuple(inside is not None for inside in wanted))
+
+
+def leaves(given: Any) -> list[Any]:
+    """What stands in a list or dictionary, however deep; one thing by itself, None for nothing."""
+    if isinstance(given, dict) and "class_name" not in given:
+        given = list(given.values())
+    if isinstance(given, (list, tuple)):
+        return [leaf for entry in given for leaf in leaves(entry)]
+    return [] if given is None else [given]
+
+
+def per_output(given: Any, outputs: Structure, what: str) -> list[Any]:
+    """The entry of each output in what `compile` was given: one for all of them, a list or a dictionary."""
+    if isinstance(given, dict) and "class_name" not in given:
+        return outputs.by_name(given, "compile", what, partly=True)
+    if not isinstance(given, (list, tuple)):
+        return [given] * len(outputs)
+    if len(given) != len(outputs):
+        raise ValueError(
+            f"compile: expected {what} for the outputs {outputs.names}, a list or a dictionary. Received: {given!r}"
+        )
+    return list(given)
+
+
+def _activation(layer: Any) -> Any:
+    """The activation of an output's layer that a loss may take over."""
+    if layer is None or layer.activity_regularizer is not None:  # which looks at the activated output
+        return None
+    return layer.activation if "bare" in inspect.signature(layer.emit).parameters else None
 
 
 def _targets_of_a_sample(kernel: losses.LossKernel, output: Shape, targets: Shape) -> int:

@@ -2,49 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .compiling import Goal
+from .compiling import Goals
 
 
 class Scores:
     """Loss and metrics over the mini-batches seen so far: means over samples, as Keras reports them.
 
     Attributes:
-        goal: whose loss and metrics.
-        totals: sums of the loss and of each metric that the engine computes, over samples.
+        goals: whose loss and metrics.
+        totals: sums of the loss, of the losses of outputs and of each metric that the engine computes, over samples.
         samples: how many.
     """
 
-    def __init__(self, goal: Goal) -> None:
-        self.goal = goal
-        self.totals: npt.NDArray[np.float64] = np.zeros(1 + len(goal.objective.metrics))
+    def __init__(self, goals: Goals) -> None:
+        self.goals = goals
+        inside = sum(len(goal.objective.metrics) for goal in goals.parts)
+        self.totals: npt.NDArray[np.float64] = np.zeros(1 + len(goals.losses) + inside)
         self.samples = 0
-        for metric in goal.metrics:
+        for metric in goals.metrics:
             metric.reset_state()
 
-    def look(self, y: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> None:
-        """Show a batch to the metrics that are computed in Python."""
-        for metric in self.goal.outside:
-            metric.update_state(y, predictions)
+    def look(self, y: Sequence[npt.NDArray[Any]], predictions: Sequence[npt.NDArray[Any]]) -> None:
+        """Show a batch to the metrics that are computed in Python: the targets of every goal, and the predictions."""
+        given = iter(predictions)
+        for goal, targets in zip(self.goals.parts, y):
+            if goal.objective.predictions:
+                predicted = next(given)
+                for metric in goal.outside:
+                    metric.update_state(targets, predicted)
 
     def logs(self) -> dict[str, float]:
         """The means so far."""
         if not self.samples:
             return {}
         values = iter((self.totals / self.samples).tolist())
-        logs = {"loss": next(values)}
-        for metric, inside in zip(self.goal.metrics, self.goal.inside):
-            logs[metric.name] = next(values) if inside else float(metric.result())
-        return logs
+        found = [next(values) for _ in ("loss", *self.goals.losses)]
+        for goal in self.goals.parts:
+            for metric, inside in zip(goal.metrics, goal.inside):
+                found.append(next(values) if inside else float(metric.result()))
+        return dict(zip(self.goals.names, found))
 
     def finish(self) -> dict[str, float]:
         """The means, now also in the state of the metric objects, which users may keep and ask."""
-        totals = iter(self.totals[1:].tolist())
-        for metric, inside in zip(self.goal.metrics, self.goal.inside):
-            if inside:
-                metric.add(next(totals), float(self.samples))  # type: ignore[attr-defined]
+        totals = iter(self.totals[1 + len(self.goals.losses) :].tolist())
+        for goal in self.goals.parts:
+            for metric, inside in zip(goal.metrics, goal.inside):
+                if inside:
+                    metric.add(next(totals), float(self.samples))  # type: ignore[attr-defined]
         return self.logs()
