@@ -1,6 +1,7 @@
 """The compiled backend: the kernel protocol of fastnn.backend."""
 
-from . import _merging  # noqa: F401 - registers its steps
+import fastnn._native._merging  # noqa: F401 - registers its steps
+
 from ._conv import (
     average_pool,
     average_pool_backward,
