@@ -366,10 +366,10 @@ def test_dictionaries_of_inputs_and_outputs(backend):
     a, b = source(4, name="a"), source(2, name="b")
     h = dense(3, "tanh")(layers.concatenate([a, b]))
     model = drawn(Model({"a": a, "b": b}, {"up": dense(1)(h), "down": dense(2)(h)}))
-    assert model.output_names == ["up", "down"] and model.input_names == ["a", "b"]
+    assert model.output_names == ["down", "up"] and model.input_names == ["a", "b"]
     model.compile("sgd", {"down": "mse", "up": "mae"}, metrics={"up": "mse"})
     history = model.fit({"b": SIZE, "a": X}, {"down": PLACE, "up": WEIGHT}, verbose=0).history
-    assert list(history) == ["loss", "up_loss", "down_loss", "up_mse"]
+    assert list(history) == ["loss", "down_loss", "up_loss", "up_mse"]
     found = model.predict({"a": X, "b": SIZE}, verbose=0)
     assert {name: part.shape for name, part in found.items()} == {"up": (30, 1), "down": (30, 2)}
     assert model.input_shape == {"a": (4,), "b": (2,)} and model.output_shape == {"up": (1,), "down": (2,)}
@@ -601,8 +601,8 @@ def test_subclasses_are_built_by_their_data(backend):
     assert not model.built and [layer.name for layer in model.layers] == [model.one.name, model.two.name]
     model.compile("adam", "mse")
     history = model.fit([X, SIZE], {"sum": PLACE, "product": PLACE}, verbose=0).history
-    assert list(history) == ["loss", "sum_loss", "product_loss"]
-    assert len(model.weights) == 4 and list(model.predict([X, SIZE], verbose=0)) == ["sum", "product"]
+    assert list(history) == ["loss", "product_loss", "sum_loss"]
+    assert len(model.weights) == 4 and list(model.predict([X, SIZE], verbose=0)) == ["product", "sum"]
     with pytest.raises(ValueError, match=r"expected 2 inputs"):
         model.predict(X, verbose=0)
 

@@ -160,6 +160,8 @@ def rebuild(config: dict[str, Any], deserialize: Any) -> tuple[list[Tensor], lis
         made.append((layer.output,))
     for entry in config["calls"]:
         given = [tensor(reference) for reference in entry["inputs"]]
+        if not given or not (entry.get("joined") or len(given) == 1):
+            raise ValueError(f"expected tensors for each call. Received: {entry!r}")
         layer = _entry(layers, entry["layer"], "layer")
         output = layer(given if entry.get("joined") else given[0], training=False if entry.get("inference") else None)
         made.append(_flat(output))

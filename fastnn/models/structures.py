@@ -18,7 +18,7 @@ class Structure:
     """How users arrange the inputs or the outputs of a model.
 
     Parameters:
-        like: one thing, a list or a dictionary of things.
+        like: one thing, a list or a dictionary of things, whose order is that of the names.
         names: of the things, where it is no dictionary.
 
     Attributes:
@@ -28,7 +28,7 @@ class Structure:
     """
 
     def __init__(self, like: Any, names: Sequence[str] = ()) -> None:
-        self.keys = list(like) if isinstance(like, Mapping) else None
+        self.keys = sorted(like) if isinstance(like, Mapping) else None
         self.single = self.keys is None and not isinstance(like, (list, tuple))
         self.names = list(self.keys if self.keys is not None else names)
         for i, name in enumerate(self.names):  # a layer may stand for several outputs

@@ -59,7 +59,8 @@ class Topology(Layer):
         """Make this the model that leads from those tensors to these."""
         flat = []
         for what, given in (("inputs", inputs), ("outputs", outputs)):
-            found = list(given.values()) if isinstance(given, dict) else given
+            # in the order of the names, as in Keras: so the order of the layers, and of their weights, is the same
+            found = [given[name] for name in sorted(given)] if isinstance(given, dict) else given
             found = found if isinstance(found, (list, tuple)) else [found]
             for tensor in found:
                 if not isinstance(tensor, tensors.Tensor):
@@ -246,7 +247,7 @@ class Topology(Layer):
             given = self._structures[0].flatten(x, self.name, "inputs")
         elif isinstance(x, dict):
             self.build({name: tensor.sample_shape for name, tensor in x.items()})
-            given = list(x.values())
+            given = self._structures[0].flatten(x, self.name, "inputs")
         out = tensors.call(self, given, training)
         return self._structures[1].pack(out) if isinstance(out, list) else out
 
@@ -428,11 +429,17 @@ class Topology(Layer):
         """The model that `get_config` described."""
         inputs, outputs = rebuild(config, layer_registry.deserialize)
         arranged: list[Any] = []
-        for flat, names, single in zip((inputs, outputs), ("input_names", "output_names"), config["single"]):
-            if config.get(names) is not None:
-                arranged.append(dict(zip(config[names], flat)))
-            else:
+        singles: tuple[bool, bool] = tuple(config["single"])
+        if len(singles) != 2:
+            raise ValueError(f"expected to know of inputs and outputs whether there is one. Received: {singles}")
+        for flat, key, single in zip((inputs, outputs), ("input_names", "output_names"), singles):
+            names = config.get(key)
+            if names is None:
                 arranged.append(flat[0] if single else flat)
+            elif len(names) == len(flat) and all(isinstance(name, str) for name in names):
+                arranged.append(dict(zip(names, flat)))
+            else:
+                raise ValueError(f"expected {len(flat)} {key}. Received: {names!r}")
         return cls(arranged[0], arranged[1], name=config.get("name"))
 
     def to_json(self, **options: Any) -> str:
