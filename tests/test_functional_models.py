@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -651,3 +653,10 @@ def test_activations_as_layers_may_be_fused_with_the_loss_too(backend):
     model = drawn(Model(x, Activation("softmax", dtype="float64")(dense(3)(x))))
     model.compile("sgd", "sparse_categorical_crossentropy")
     assert gradcheck_model(model, X[:5], Y[:5]) <= 1
+
+
+def test_the_examples_of_the_documentation():
+    text = (Path(__file__).parent.parent / "docs" / "functional-models.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 3
+    exec("".join(blocks), {"__name__": "functional_models"})
