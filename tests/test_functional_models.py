@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -660,3 +662,26 @@ def test_the_examples_of_the_documentation():
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(blocks) == 3
     exec("".join(blocks), {"__name__": "functional_models"})
+
+
+def test_a_picture_of_a_model(tmp_path):
+    """Well-formed, a box for every call, a line for every tensor that a call takes; boxes of a row do not overlap."""
+    for make in (nested, shared, two_by_two, lambda: Sequential([source(4), dense(2, name="a<b")])):
+        model = make()
+        text = fastnn.models.plot_model(model, tmp_path / "m.svg", show_shapes=True, show_trainable=True)
+        root = ElementTree.fromstring(text)
+        assert (tmp_path / "m.svg").read_text() == text
+        network = model._known_network()
+        mark = "{http://www.w3.org/2000/svg}"
+        boxes = [box for box in root.findall(f"{mark}rect") if box.get("x")]
+        assert len(boxes) == len(network.inputs) + len(network.calls)
+        assert len(root.findall(f"{mark}path")) == sum(len(call.inputs) for call in network.calls)
+        rows = {}
+        for box in boxes:
+            rows.setdefault(box.get("y"), []).append((float(box.get("x")), float(box.get("width"))))
+        for row in rows.values():
+            row.sort()
+            assert all(x + width < after for (x, width), (after, _) in itertools.pairwise(row))
+            assert row[0][0] > 0 and sum(row[-1]) < float(root.get("width"))
+    with pytest.raises(ValueError, match=r"must end in '.svg'"):
+        fastnn.models.plot_model(model, tmp_path / "m.png")

@@ -1,9 +1,10 @@
-"""Models with Keras's names: Model, Sequential, copies of them, and reading a saved model."""
+"""Models with Keras's names: Model, Sequential, copies and pictures of them, and reading a saved model."""
 
 from fastnn.layers import registry
 
 from .cloning import clone_model, model_from_json
 from .model import Model
+from .plotting import plot_model
 from .saving import load_model
 from .sequential import Sequential
 
@@ -11,4 +12,4 @@ from .sequential import Sequential
 MODELS: dict[str, type[Model]] = {"Sequential": Sequential, "Functional": Model}
 registry.LAYERS.update(MODELS)
 
-__all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json"]
+__all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "plot_model"]
