@@ -628,12 +628,13 @@ def test_arguments_that_do_not_fit_the_outputs():
     ]:
         with pytest.raises(ValueError, match=message):
             model.compile("sgd", **wrong)
+    assert not model.compiled
     model.compile("sgd", LOSSES)
     for x, y, message in [
         (X, TARGETS, r"fit: expected 2 inputs, a list or a dictionary of \['image', 'size'\]"),
         ([X], TARGETS, r"expected 2 inputs.*Received: 1"),
         ({"image": X}, TARGETS, r"expected inputs named \['image', 'size'\]. Received: \['image'\]"),
-        ({"image": X, "sise": SIZE}, TARGETS, r"Did you mean 'size'"),
+        ({"image": X, "sizes": SIZE}, TARGETS, r"Did you mean 'size'"),
         ([X, SIZE[:7]], TARGETS, r"as many samples for every input"),
         ([SIZE, X], TARGETS, r"expected x\['image'\] of shape \(samples, 4\)"),
         (INPUTS, Y, r"expected 3 targets"),

@@ -18,6 +18,8 @@ from fastnn.ops.gates import GATES
 from . import tensors
 from .base import Layer, Shape, check_shape, described, regularizer, size
 
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
+
 
 class InputLayer(Layer):
     """Says what shape a sample has; computes nothing.  `Input` makes it, with a tensor to call layers with."""
@@ -47,7 +49,8 @@ def Input(  # noqa: N802
     Parameters:
         shape: of one sample, without the batch axis, as in `Input((784,))`.
         name: of the input, by which `fit` finds its array in a dictionary.
-        dtype: "float32" or "float64"; by default fastnn.config.floatx().
+        dtype: "float32" or "float64"; by default fastnn.config.floatx(), which an integer dtype means, too: data of
+            any dtype are read as the model computes.
         batch_shape: instead of shape, with the batch axis, whose length does not matter.
 
     Raises:
@@ -60,6 +63,8 @@ def Input(  # noqa: N802
     if batch_shape is not None:
         shape = tuple(batch_shape)[1:]  # type: ignore[assignment]
     assert shape is not None
+    if dtype is not None and dtype in INTEGERS:
+        dtype = None
     return InputLayer(shape, name=name, dtype=dtype).output
 
 

@@ -165,9 +165,10 @@ class Model(Topology):
             TypeError: an argument that nobody knows.
             ValueError: a name is unknown (the message offers the nearest one), or an option is not served.
         """
-        self._compiled, self._goals = Compiled(optimizer, loss, metrics, options, loss_weights), None
+        compiled = Compiled(optimizer, loss, metrics, options, loss_weights)
         if self.built:
-            self._compiled.assign(self._structures[1])
+            compiled.assign(self._structures[1])
+        self._compiled, self._goals = compiled, None
         self._compiled.optimizer.restart()
         if self._runner is not None:
             self._runner.use(self._compiled.optimizer)
