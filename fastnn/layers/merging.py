@@ -6,7 +6,7 @@ broadcast, the axes behind the batch aligned at the end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -50,9 +50,7 @@ def scaled(plan: Plan, x: int, factor: float) -> int:
 class Merge(Layer):
     """What these layers share: several tensors in, one out."""
 
-    supports_masking = True
-    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = Layer.neutral_options
-    least = 1
+    least: ClassVar[int] = 1
 
     def check(self, input_shape: Any) -> Shapes:
         """The shapes of the tensors.
