@@ -49,6 +49,8 @@
 
 #include "adafactor.h"
 
+#include "merging.h"
+
 static const fastnn_activation FN(activations)[FASTNN_ACTIVATIONS] = {
 #define ACT(name, keeps, list, ...)                                                                                    \
     {#name, #keeps, #list, FN(name##_forward), FN(name##_backward), FN(name##_derivative)},

@@ -229,6 +229,11 @@ typedef struct {
     void (*strided_copy)(int rank, const ptrdiff_t *axes, const void *x, void *y);
     void (*strided_add)(int rank, const ptrdiff_t *axes, double factor, const void *x, void *y);
     void (*fill)(size_t n, double value, void *y);
+
+    /* Merging: y = p a + q b; the larger (sign 1) or smaller (-1) of two, and where its gradient goes */
+    void (*blend)(size_t n, double p, const void *a, double q, const void *b, void *y);
+    void (*choose)(size_t n, double sign, const void *a, const void *b, void *y);
+    void (*choose_backward)(size_t n, double sign, const void *dy, const void *a, const void *b, void *da, void *db);
 } fastnn_dtype_kernels;
 
 typedef struct {

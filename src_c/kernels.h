@@ -38,7 +38,8 @@
     .max_pool_split_backward = DTYPE(max_pool_split_backward), .average_pool = DTYPE(average_pool),                    \
     .average_pool_backward = DTYPE(average_pool_backward), .im2col = DTYPE(im2col), .col2im = DTYPE(col2im),           \
     .transpose = DTYPE(transpose), .strided_copy = DTYPE(strided_copy), .strided_add = DTYPE(strided_add),             \
-    .fill = DTYPE(fill), .adafactor = DTYPE(adafactor)
+    .fill = DTYPE(fill), .adafactor = DTYPE(adafactor), .blend = DTYPE(blend), .choose = DTYPE(choose),                \
+    .choose_backward = DTYPE(choose_backward)
 
 const fastnn_kernels FASTNN_ISA_TABLE = {
     .isa = FASTNN_ISA_NAME,

@@ -157,7 +157,9 @@ def test_what_is_no_batch(method):
         run(None, verbose=0)
     with pytest.raises(ValueError, match=r"Received: 4 items"):
         run(iter([(1, 2, 3, 4)]), verbose=0)
-    with pytest.raises(TypeError, match=r"Received: x of type dict"):
+    with pytest.raises(TypeError, match=r"Received: x of type object"):
+        run(iter([object()]), verbose=0)
+    with pytest.raises(ValueError, match=r"inputs 'x'.*Received: 'x'"):
         run(iter([{"x": 1}]), verbose=0)
     if method != "predict":
         with pytest.raises(ValueError, match=r"expected y. Received: None"):

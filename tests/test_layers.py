@@ -263,6 +263,13 @@ def test_dtypes_that_are_not_served(dtype):
         Dense(1, dtype=dtype)
 
 
+def test_an_input_of_integers_is_read_as_the_model_computes():
+    for dtype in ("int32", "uint8", "int64", "bool"):
+        assert Input((3,), dtype=dtype).dtype == "float32"
+    with pytest.raises(ValueError, match=r"dtype must be 'float32' or 'float64'. Received: 'float16'"):
+        Input((3,), dtype="float16")
+
+
 def test_default_dtype_is_floatx():
     fastnn.config.set_floatx("float64")
     try:
@@ -334,7 +341,7 @@ def test_a_layer_is_built_for_one_shape():
         Flatten(),
         Dropout(0.25, seed=9),
         Dropout(0.25),
-        Input((3, 4), dtype="float64"),
+        Input((3, 4), dtype="float64").call.layer,
     ],
     ids=lambda layer: type(layer).__name__,
 )

@@ -207,6 +207,9 @@ cdef extern from "fastnn_kernels.h" nogil:
         void (*combine)(size_t, double, const void *, double, void *) noexcept nogil
         void (*clip_values)(size_t, double, void *) noexcept nogil
         double (*penalty)(size_t, double, double, const void *, void *) noexcept nogil
+        void (*blend)(size_t, double, const void *, double, const void *, void *) noexcept nogil
+        void (*choose)(size_t, double, const void *, const void *, void *) noexcept nogil
+        void (*choose_backward)(size_t, double, const void *, const void *, const void *, void *, void *) noexcept nogil
 
     ctypedef struct fastnn_kernels:
         const char *isa

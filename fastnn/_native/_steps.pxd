@@ -8,7 +8,7 @@ cdef enum:
     MAX_BUFFERS = 8
     MAX_INTS = 32
     MAX_REALS = 8
-    MAX_INPUTS = 8
+    MAX_INPUTS = 64
     SMALLEST_BLOCK = 8192    # elements of an element-wise step that are worth a thread; fastnn.engine.plan.BLOCK
     SEGMENT_BLOCK = 16384    # elements of an optimizer step; fastnn.engine.plan.SEGMENT_BLOCK
 

@@ -217,7 +217,7 @@ cdef ssize_t fill_loss(run_t *r, step_t *s, ssize_t block, fastnn_loss_args *a) 
     a.rows, a.cols, a.ld, a.pred = span(s, block), s.ints[1], s.ints[1], ptr(r, s, 0) + at
     a.grad_scale = s.reals[0]
     if s.ints[2]:
-        a.grad_scale = divide_by(<int>s.ints[2], ptr(r, s, 2 if s.ints[2] == 1 else 1), s.ints[0], <int32_t>s.ints[3])
+        a.grad_scale *= divide_by(<int>s.ints[2], ptr(r, s, 2 if s.ints[2] == 1 else 1), s.ints[0], <int32_t>s.ints[3])
     if weight != NULL:
         a.row_weight = weight + first
     a.grad = NULL if grad == NULL else grad + at
@@ -323,7 +323,7 @@ cdef void do_score(run_t *r, step_t *s, ssize_t block) noexcept nogil:
     cdef double factor = s.reals[0], total = 0
     cdef ssize_t i
     if s.ints[2]:
-        factor = r.batch * divide_by(<int>s.ints[2], ptr(r, s, 1), s.ints[0], <int32_t>s.ints[3])
+        factor *= divide_by(<int>s.ints[2], ptr(r, s, 1), s.ints[0], <int32_t>s.ints[3])
     for i in range(s.ints[0]):
         total += values[i]
     r.totals[s.ints[1]] += factor * total

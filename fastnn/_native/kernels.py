@@ -1,6 +1,6 @@
 """The compiled backend: the kernel protocol of fastnn.backend."""
 
-from . import _noise  # noqa: F401 - defines its steps
+from . import _merging, _noise  # noqa: F401 - they define steps
 from ._conv import (
     average_pool,
     average_pool_backward,

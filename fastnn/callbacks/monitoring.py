@@ -63,6 +63,9 @@ class MonitorCallback(Callback):
 
     def _direction(self) -> str | None:
         name = self.monitor.removeprefix("val_")
+        outputs = getattr(self.model, "output_names", ())
+        if len(outputs) > 1:  # whose names stand before those of their losses and metrics
+            name = next((name[len(output) + 1 :] for output in outputs if name.startswith(f"{output}_")), name)
         for metric in getattr(self.model, "metrics", ()):
             known = getattr(metric, "_direction", None)
             if getattr(metric, "name", None) == name and known is not None:

@@ -38,7 +38,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.threads:
         threads.set_num_threads(arguments.threads)
     model = load_model(arguments.model, compile=False)
-    assert model.input_shape is not None  # what is read from a file is built
+    if not (isinstance(model.input_shape, tuple) and isinstance(model.output_shape, tuple)):
+        raise ValueError(
+            f"predict: expected a model with one input and one output. Received: {model.input_names} and "
+            f"{model.output_names}"
+        )
     scaling = Preprocessing.of(model) or _bare(model)
     x, y = read(Path(arguments.file), model.input_shape, scaling)
     outputs = model.predict(scaling.inputs(x), batch_size=BATCH, verbose=0)
@@ -68,7 +72,7 @@ def _check_output(path: str) -> Path:
 
 def _bare(model: Any) -> Preprocessing:
     """For a model without a description: classes by number if it ends in a softmax, else numbers."""
-    final = getattr(model.layers[-1], "activation", None)
+    final = getattr(model.graph.final(0), "activation", None)
     if final is not None and final.name == "softmax":
         return Preprocessing(classes=[str(i) for i in range(math.prod(model.output_shape))])
     return Preprocessing()

@@ -21,16 +21,19 @@ from .plan import ABSENT, BLOCK, Plan
 LOSS = 0  # the score of the loss
 
 
-def on_output(plan: Plan, layer: Any, y: int, backward: Callable[..., int]) -> Callable[..., int]:
-    """The penalty of a layer's output, where it has one; returns what adds the backward steps."""
+def on_output(plan: Plan, layer: Any, y: Any, backward: Callable[..., Any]) -> Callable[..., Any]:
+    """The penalty of a layer's output or outputs, where it has one; returns what adds the backward steps."""
     regularizer = getattr(layer, "activity_regularizer", None)
     if regularizer is None:
         return backward
-    shape = (plan.batch, *layer.output_shape)
-    _add(plan, regularizer, shape, y, ABSENT, 1.0 / plan.batch, value=True)
+    shapes = layer.output_shape if isinstance(y, tuple) else (layer.output_shape,)
+    outputs = [(value, (plan.batch, *shape)) for value, shape in zip(y if isinstance(y, tuple) else (y,), shapes)]
+    for value, shape in outputs:
+        _add(plan, regularizer, shape, value, ABSENT, 1.0 / plan.batch, value=True)
 
-    def with_penalty(dy: int, need_dx: bool) -> int:
-        _add(plan, regularizer, shape, y, dy, 1.0 / plan.batch, value=False)
+    def with_penalty(dy: Any, need_dx: Any) -> Any:
+        for (value, shape), gradient in zip(outputs, dy if isinstance(dy, tuple) else (dy,)):
+            _add(plan, regularizer, shape, value, gradient, 1.0 / plan.batch, value=False)
         return backward(dy, need_dx)
 
     return with_penalty

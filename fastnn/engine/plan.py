@@ -25,6 +25,15 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     maxout_backward  (dy, x, dx)                    ints: rows, units, pieces
     rrelu            (x, y, slopes)                 ints: n, stream                 reals: lower, upper
     multiply         (a, b, y)                      ints: n
+    blend            (a, b, y)                      ints: n                         reals: p, q           y = p a + q b
+    choose           (a, b, y)                      ints: n                         reals: 1 the larger, -1 the smaller
+    choose_backward  (dy, a, b, da, db)             ints: n                         reals: as above; ties are shared
+    copy_columns     (x, y)                         ints: rows, cols; columns of x, the first of them; the same of y
+    take             (x, index, y)                  ints: samples, size of y, of x        y[:, i] = x[:, index[i]]
+    untake           (dy, members, dx)              ints: samples, size of dx, share      sums of dy[:, members[i]]
+    unit_rows        (x, y, inverse)                ints: rows, cols    reals: eps    y = x inverse, 1 / max(|row|, eps)
+    unit_rows_backward (dy, y, inverse, dx)         ints: rows, cols    reals: eps
+    products         (a, b, c)                      ints: count, m n k, ta, tb, m, n, k   `count` products, as in gemm
     dropout          (x, y, mask)                   ints: n, stream                 reals: rate
     masked_scale     (dy, mask, dx)                 ints: n                         reals: scale
     elementwise_loss (pred, target, weight|-1, grad|-1, row_loss)        ints: rows, cols, divisor   row,
@@ -114,7 +123,8 @@ or labels in `counted`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -189,6 +199,9 @@ class Plan:
         self.scores = 0
         self._gradients = gradients or {}
         self._parameters: dict[int, int] = {}
+        # where the gradients go, by id of the parameter: of all uses together, and of the use that is being emitted
+        self._totals: dict[int, int] = {}
+        self._parts: dict[int, int] | None = None
 
     # ---------------------------------------------------------------------------------------------------------- buffers
 
@@ -240,9 +253,34 @@ class Plan:
         return id(parameter) in self._gradients
 
     def gradient(self, parameter: Parameter) -> int:
-        """The buffer of a parameter's gradient; ABSENT where none is wanted."""
-        array = self._gradients.get(id(parameter))
-        return ABSENT if array is None else self._add(Buffer("gradient", array.size, array.dtype, array))
+        """The buffer for a parameter's gradient, to be written within `use`, else added to; ABSENT: none is wanted."""
+        key = id(parameter)
+        array = self._gradients.get(key)
+        if array is None:
+            return ABSENT
+        first = key not in self._totals
+        if first:
+            self._totals[key] = self._add(Buffer("gradient", array.size, array.dtype, array))
+        if self._parts is None:
+            return self._totals[key]
+        if key not in self._parts:
+            self._parts[key] = self._totals[key] if first else self.fixed(array.size, array.dtype)
+        return self._parts[key]
+
+    @contextmanager
+    def use(self) -> Iterator[None]:
+        """Around the backward steps of one use of some weights: the first use writes the gradient, others are added."""
+        outer, self._parts = self._parts, {}
+        yield
+        for key, part in self._parts.items():
+            if part != self._totals[key]:
+                size = self.buffers[part].size
+                self.step("combine", (part, self._totals[key], ABSENT), ints=(size, -1, -1, 0), reals=(1.0, 1.0))
+        self._parts = outer
+
+    def gradient_is_known(self, parameter: Parameter) -> bool:
+        """Whether a step that has been added writes the parameter's gradient."""
+        return id(parameter) in self._totals
 
     def stream(self) -> int:
         """A number of its own for every step that draws random bits."""
@@ -274,7 +312,7 @@ class Plan:
         ignore: int = 0,
         slot: int | None = None,
     ) -> int:
-        """totals[slot] += factor * sum(row_values), or batch size * sum / divisor; returns the slot, new if None."""
+        """totals[slot] += factor * sum(row_values) / divisor; returns the slot, new if None."""
         if slot is None:
             slot, self.scores = self.scores, self.scores + 1
         self.step("score", (row_values, counted), ints=(rows, slot, divisor, ignore), reals=(factor,))

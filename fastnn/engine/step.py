@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,30 +15,18 @@ import numpy.typing as npt
 from fastnn import _native
 
 from . import penalties
-from .arena import Parameter
+from .graph import Backward, Flow, Graph
+from .penalties import LOSS
 from .plan import ABSENT, LABELS, PLANNED, WEIGHTS, Plan
 
+__all__ = ["Backward", "Objective", "inference_plan", "objective_plan"]
+
 Array = npt.NDArray[Any]
-# (buffer of dy, whether dx is wanted) -> buffer of dx; adds the backward steps
-Backward = Callable[[int, bool], int]
-
-
-class Emitter(Protocol):
-    """The part of a layer that plans need: emit(plan, buffer of x) -> buffer of y, what adds the backward steps.
-
-    Layers with an activation take `bare=True` as well: leave it out, the loss wants what comes before it.
-    """
-
-    @property
-    def weights(self) -> list[Parameter]: ...
-
-    @property
-    def emit(self) -> Callable[..., tuple[int, Backward]]: ...
 
 
 @dataclass
 class Objective:
-    """What a model is trained for and judged by, resolved for its output.
+    """What one output of a model is trained for and judged by, resolved for its shape.
 
     Attributes:
         loss: the kernel of the loss (fastnn.losses.LossKernel).
@@ -51,6 +39,8 @@ class Objective:
         smoothed: whether the loss looks at targets of its own, other than the metrics'.
         targets: numbers that the loss compares a sample with.
         predictions: whether the predictions of each batch are wanted as an output.
+        output: which output of the graph it is.
+        share: what the loss is multiplied by before the losses of all outputs are added.
     """
 
     loss: Any
@@ -63,11 +53,13 @@ class Objective:
     smoothed: bool = False
     predictions: bool = False
     targets: int = 0
+    output: int = 0
+    share: float = 1.0
 
     @property
     def size(self) -> int:
         """Numbers of one sample."""
-        return int(np.prod(self.output_shape, dtype=np.int64))
+        return _size(self.output_shape)
 
     @property
     def cols(self) -> int:
@@ -104,23 +96,22 @@ class Objective:
         return PLANNED
 
 
-def inference_plan(stack: Sequence[Emitter], inputs: int, outputs: int, dtype: npt.DTypeLike, batch: int) -> Plan:
-    """x -> predictions, written into the caller's array."""
+def inference_plan(graph: Graph, dtype: npt.DTypeLike, batch: int) -> Plan:
+    """Inputs -> predictions of all outputs, written into the caller's arrays."""
     plan = Plan(dtype, batch)
-    x = y = plan.input(inputs)
-    for layer in stack:
-        y, _ = layer.emit(plan, y)
-    if y == x:  # nothing but reshaping: still the caller gets an array of their own
-        y = plan.buffer(outputs)
-        plan.step("activation", (x, y), row="identity", ints=(batch * outputs,))
-    plan.output(y, outputs)
+    flow = Flow(plan, graph, _inputs(plan, graph))
+    for y, shape in zip(flow.outputs, graph.output_shapes):
+        size = _size(shape)
+        if plan.buffers[y].kind != "work":  # nothing but reshaping, or an output twice: still an array of its own
+            y, x = plan.buffer(size), y
+            plan.step("activation", (x, y), row="identity", ints=(batch * size,))
+        plan.output(y, size)
     return plan
 
 
 def objective_plan(
-    stack: Sequence[Emitter],
-    inputs: int,
-    objective: Objective,
+    graph: Graph,
+    objectives: Sequence[Objective],
     dtype: npt.DTypeLike,
     batch: int,
     *,
@@ -128,42 +119,49 @@ def objective_plan(
     gradients: dict[int, Array] | None = None,
     update: Callable[[Plan], None] | None = None,
 ) -> Plan:
-    """x, targets[, weights] -> scores; in training also the gradients, and what `update` adds: the optimizer's steps.
+    """Inputs, targets[, weights] -> scores; in training also the gradients, and the steps that `update` adds.
 
-    Inputs of the plan, in order: x, targets of the loss, targets of the metrics (if `smoothed`), weights (if
-    `weighted`).  Scores: the loss, then the metrics.
+    Inputs of the plan, in order: those of the graph; then for every objective: targets of the loss, targets of the
+    metrics (if `smoothed`), weights (if `weighted`).  Scores: the loss; the loss of each objective, if there are
+    several; the metrics of each.  Outputs: the predictions of each objective that wants them.
     """
     plan = Plan(dtype, batch, training, gradients)
-    x = plan.input(inputs)
-    backwards = []
-    for layer in stack:
-        bare = {"bare": True} if objective.loss.fused and layer is stack[-1] else {}
-        x, backward = layer.emit(plan, x, **bare)
-        backwards.append(penalties.on_output(plan, layer, x, backward))
+    inputs = _inputs(plan, graph)
+    flow = Flow(plan, graph, inputs, {graph.outputs[o.output] for o in objectives if o.loss.fused})
+    arrived, judgements = [], []
+    for o in objectives:
+        target = _target_input(plan, o)
+        judged = _target_input(plan, o) if o.smoothed else target
+        weight = plan.input(o.losses, np.float64) if o.weighted else ABSENT
+        grad = plan.buffer(o.size) if training else ABSENT
+        x = flow.outputs[o.output]
+        predictions = _loss(plan, o, x, target, weight, grad, alone=len(objectives) == 1)
+        arrived.append((graph.outputs[o.output], grad))
+        judgements.append((o, predictions, judged))
+    for o, predictions, judged in judgements:
+        for metric in o.metrics:
+            _metric(plan, o, metric, predictions, judged)
+        if o.predictions:
+            _copy_out(plan, predictions, o)
 
-    target = _target_input(plan, objective)
-    judged = _target_input(plan, objective) if objective.smoothed else target
-    weight = plan.input(objective.losses, np.float64) if objective.weighted else ABSENT
-    grad = plan.buffer(objective.size) if training else ABSENT
-    predictions = _loss(plan, objective, x, target, weight, grad)
-    for metric in objective.metrics:
-        _metric(plan, objective, metric, predictions, judged)
-    if objective.predictions:
-        _copy_out(plan, predictions, objective)
-
+    weights = graph.weights
     if training:
-        _backward(plan, stack, backwards, grad)
-    penalties.on_weights(plan, [weight for layer in stack for weight in layer.weights])
+        flow.backward(arrived)
+        for parameter in weights:  # those that no loss depends on
+            if plan.wants_gradient(parameter) and not plan.gradient_is_known(parameter):
+                plan.step("clip_values", (plan.gradient(parameter),), ints=(parameter.size,), reals=(0.0,))
+    penalties.on_weights(plan, weights)
     if update is not None:
         update(plan)
     return plan
 
 
-def _backward(plan: Plan, stack: Sequence[Emitter], backwards: Sequence[Backward], grad: int) -> None:
-    """The backward steps, down to the lowest layer that has something to learn."""
-    learning = [i for i, layer in enumerate(stack) if any(map(plan.wants_gradient, layer.weights))]
-    for i in range(len(stack) - 1, min(learning, default=len(stack)) - 1, -1):
-        grad = backwards[i](grad, i > learning[0])
+def _size(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape, dtype=np.int64))
+
+
+def _inputs(plan: Plan, graph: Graph) -> list[int]:
+    return [plan.input(_size(shape)) for shape in graph.input_shapes]
 
 
 def _target_input(plan: Plan, objective: Objective) -> int:
@@ -178,14 +176,14 @@ def _wants_probabilities(objective: Objective) -> bool:
     return objective.predictions or any(m.op not in ordered for m in objective.metrics)
 
 
-def _loss(plan: Plan, o: Objective, x: int, target: int, weight: int, grad: int) -> int:
-    """Adds the loss and its score; returns the buffer that the metrics look at."""
+def _loss(plan: Plan, o: Objective, x: int, target: int, weight: int, grad: int, alone: bool) -> int:
+    """Adds the loss and its scores; returns the buffer that the metrics look at."""
     rows = plan.batch * o.losses if o.loss.axes else 1
     cols = plan.batch * o.size // rows
     mean = o.reduction != "sum"
     row_loss = plan.buffer(o.losses, np.float64)
     ints = (rows, cols, o.divisor)
-    scale = 1.0 / rows if mean else 1.0
+    scale = o.share / rows if mean and o.divisor == PLANNED else o.share
     predictions, probs = x, ABSENT
     if o.loss.fused and _wants_probabilities(o):
         predictions = plan.buffer(o.size)
@@ -223,7 +221,10 @@ def _loss(plan: Plan, o: Objective, x: int, target: int, weight: int, grad: int)
     if grad != outside[1]:
         _turn(plan, o, grad, outside[1], back=True)
     counted = {PLANNED: ABSENT, WEIGHTS: weight, LABELS: target}[o.divisor]
-    plan.score(row_loss, rows, plan.batch / rows if mean else float(plan.batch), o.divisor, counted, ignore)
+    factor = plan.batch / rows if mean and o.divisor == PLANNED else float(plan.batch)
+    plan.score(row_loss, rows, o.share * factor, o.divisor, counted, ignore, slot=LOSS if plan.scores else None)
+    if not alone:
+        plan.score(row_loss, rows, factor, o.divisor, counted, ignore)
     return predictions
 
 

@@ -19,7 +19,7 @@ from fastnn.engine.arena import Parameter
 from fastnn.engine.plan import Plan
 from fastnn.engine.step import Backward
 
-from . import custom
+from . import custom, tensors
 
 Shape = tuple[int, ...]
 
@@ -159,6 +159,21 @@ class Layer:
         """Names of the arguments of the class and its bases."""
         signatures = [inspect.signature(base) for base in cls.__mro__ if issubclass(base, Layer)]
         return sorted({p.name for s in signatures for p in s.parameters.values() if p.kind is not p.VAR_KEYWORD})
+
+    def __call__(self, x: Any, *more: Any, training: Any = None) -> Any:
+        """Call the layer with a symbolic tensor (`Input`), or several; returns one, or a list of them.
+
+        A layer that is called several times uses the same weights every time.
+
+        Parameters:
+            x, more: a tensor; a list of tensors, or several arguments, for a layer that takes several.
+            training: None for the mode in which the model runs; False for inference in any mode.
+
+        Raises:
+            TypeError: something else than symbolic tensors.
+            ValueError: the layer does not take them.
+        """
+        return tensors.call(self, (x, *more) if more else x, training)
 
     # ----------------------------------------------------------------------------------------------- to be overridden
 

@@ -15,16 +15,20 @@ from fastnn.engine.step import Backward
 from fastnn.ops.activations import ROWS
 from fastnn.ops.gates import GATES
 
+from . import tensors
 from .base import Layer, Shape, check_shape, described, regularizer, size
+
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
 
 
 class InputLayer(Layer):
-    """Says what shape a sample has; computes nothing."""
+    """Says what shape a sample has; computes nothing.  `Input` makes it, with a tensor to call layers with."""
 
     def __init__(self, shape: Sequence[int], *, name: str | None = None, dtype: str | None = None) -> None:
         self.shape = check_shape(shape, "Input: shape")
         super().__init__(name=name, dtype=dtype)
         self.build_once(self.shape)
+        self.output = tensors.source(self, self.shape)
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
         return x, lambda dy, need_dx: dy
@@ -33,9 +37,35 @@ class InputLayer(Layer):
         return {"shape": list(self.shape), "name": self.name, "dtype": self.dtype}
 
 
-def Input(shape: Sequence[int], *, name: str | None = None, dtype: str | None = None) -> InputLayer:  # noqa: N802
-    """The input of a model: the shape of one sample, without the batch axis, as in `Input((784,))`."""
-    return InputLayer(shape, name=name, dtype=dtype)
+def Input(  # noqa: N802
+    shape: Sequence[int] | None = None,
+    *,
+    name: str | None = None,
+    dtype: str | None = None,
+    batch_shape: Sequence[int | None] | None = None,
+) -> tensors.Tensor:
+    """The input of a model: a symbolic tensor to call layers with, or the first entry of a Sequential.
+
+    Parameters:
+        shape: of one sample, without the batch axis, as in `Input((784,))`.
+        name: of the input, by which `fit` finds its array in a dictionary.
+        dtype: "float32" or "float64"; by default fastnn.config.floatx(), which an integer dtype means, too: data of
+            any dtype are read as the model computes.
+        batch_shape: instead of shape, with the batch axis, whose length does not matter.
+
+    Raises:
+        ValueError: not a shape, both of them or neither.
+    """
+    if (shape is None) == (batch_shape is None):
+        raise ValueError(
+            f"Input: expected shape or batch_shape. Received: shape={shape!r}, batch_shape={batch_shape!r}"
+        )
+    if batch_shape is not None:
+        shape = tuple(batch_shape)[1:]  # type: ignore[assignment]
+    assert shape is not None
+    if dtype is not None and dtype in INTEGERS:
+        dtype = None
+    return InputLayer(shape, name=name, dtype=dtype).output
 
 
 def emit_gate(plan: Plan, name: str, x: int, shape: Shape) -> tuple[int, Backward]:

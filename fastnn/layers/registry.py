@@ -23,6 +23,7 @@ from .convolutional import Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseCon
 from .core import Activation, Dense, Dropout, InputLayer
 from .encoding import CategoryEncoding
 from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
+from .merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from .normalization import (
     BatchNormalization,
     GroupNormalization,
@@ -80,6 +81,7 @@ CLASSES += (BatchNormalization, LayerNormalization, GroupNormalization, Instance
 CLASSES += (UnitNormalization, LocalResponseNormalization, Normalization, Rescaling)
 CLASSES += (SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, AlphaDropout, GaussianDropout, GaussianNoise)
 CLASSES += (ActivityRegularization,)
+CLASSES += (Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot)
 LAYERS: dict[str, type[Layer]] = {cls.__name__: cls for cls in CLASSES}
 
 
@@ -89,8 +91,9 @@ def serialize(layer: Layer) -> dict[str, Any]:
     Raises:
         ValueError: the class is the user's, not registered (fastnn.saving), and has the name of one in the list.
     """
-    kind = type(layer)
-    name = kind.__name__ if LAYERS.get(kind.__name__) is kind else _custom_objects.get_registered_name(kind)
+    kind = getattr(layer, "saved_as", type(layer))
+    known = next((name for name, listed in LAYERS.items() if listed is kind), None)
+    name = _custom_objects.get_registered_name(kind) if known is None else known
     if name in LAYERS and LAYERS[name] is not kind:
         raise ValueError(
             f"a layer of your own needs another name than {name!r}, or fastnn.saving.register_keras_serializable, "
@@ -101,7 +104,7 @@ def serialize(layer: Layer) -> dict[str, Any]:
 
 def own_classes(layers: Iterable[Layer]) -> dict[str, type[Layer]]:
     """The classes of these layers that are the user's, by the names that descriptions give them."""
-    kinds = {type(layer) for layer in layers} - set(CLASSES)
+    kinds = {getattr(layer, "saved_as", type(layer)) for layer in layers} - set(LAYERS.values())
     return {_custom_objects.get_registered_name(kind): kind for kind in kinds}
 
 

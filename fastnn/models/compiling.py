@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from fastnn import losses, metrics, optimizers
+from fastnn.engine.graph import Graph
 from fastnn.engine.step import Objective
-from fastnn.layers.base import Layer, Shape, refuse_options
+from fastnn.layers.base import Shape, refuse_options
 from fastnn.metrics import Metric
+
+from .structures import Structure
 
 # names that mean a class only once the shapes of output and targets are known
 BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
 # arguments of Keras's compile that are not served, with the values that change nothing
 NEUTRAL_OPTIONS: dict[str, tuple[Any, ...]] = {
-    "loss_weights": (None,),
     "run_eagerly": (False, None),
     "steps_per_execution": (1, None),
     "jit_compile": ("auto", True, False, None),
@@ -27,9 +30,10 @@ NEUTRAL_OPTIONS: dict[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Goal:
-    """Loss and metrics for targets of one shape.
+    """Loss and metrics of one output, for targets of one shape.
 
     Attributes:
+        name: of the output.
         objective: the engine's view.
         loss: the object.
         metrics: the objects, in the order of `compile`.
@@ -37,6 +41,7 @@ class Goal:
         weighted: for each of them, whether weights of samples count.
     """
 
+    name: str
     objective: Objective
     loss: losses.Loss
     metrics: tuple[Metric, ...]
@@ -56,6 +61,46 @@ class Goal:
         return kernel.target == "labels" or any(word in kernel.row for word in ("cross_entropy", "focal", "hinge"))
 
 
+@dataclass(frozen=True, eq=False)
+class Goals:
+    """Loss and metrics of all outputs that have some.
+
+    Attributes:
+        parts: in the order of the outputs.
+        outputs: how many outputs the model has; several give their names to what is logged.
+    """
+
+    parts: tuple[Goal, ...]
+    outputs: int = 1
+
+    @property
+    def objectives(self) -> list[Objective]:
+        """The engine's view."""
+        return [goal.objective for goal in self.parts]
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """All metrics, output by output."""
+        return [metric for goal in self.parts for metric in goal.metrics]
+
+    @property
+    def losses(self) -> list[str]:
+        """Names of the losses of outputs, beside the loss that is their sum; none if there is only one."""
+        return [f"{goal.name}_loss" for goal in self.parts] if len(self.parts) > 1 else []
+
+    @property
+    def names(self) -> list[str]:
+        """Names of everything that is logged, in its order."""
+        prefixes = [f"{goal.name}_" if self.outputs > 1 else "" for goal in self.parts]
+        metrics = [prefix + metric.name for prefix, goal in zip(prefixes, self.parts) for metric in goal.metrics]
+        return ["loss", *self.losses, *metrics]
+
+    @property
+    def outside(self) -> bool:
+        """Whether there are metrics that look at the predictions in Python."""
+        return any(goal.outside for goal in self.parts)
+
+
 class Compiled:
     """The arguments of `compile`.
 
@@ -65,44 +110,82 @@ class Compiled:
     """
 
     def __init__(
-        self, optimizer: Any, loss: Any, chosen_metrics: Any, weighted_metrics: Any, options: dict[str, Any]
+        self,
+        optimizer: Any,
+        loss: Any,
+        chosen_metrics: Any,
+        weighted_metrics: Any,
+        loss_weights: Any,
+        options: dict[str, Any],
     ) -> None:
-        refuse_options("compile", options, NEUTRAL_OPTIONS, ("optimizer", "loss", "metrics", "weighted_metrics"))
+        known = ("optimizer", "loss", "metrics", "loss_weights", "weighted_metrics")
+        refuse_options("compile", options, NEUTRAL_OPTIONS, known)
         for name, chosen in (("metrics", chosen_metrics), ("weighted_metrics", weighted_metrics)):
-            if chosen is not None and not isinstance(chosen, (list, tuple)):
-                raise ValueError(f"compile: {name} must be a list. Received: {chosen!r}")
+            if chosen is not None and not isinstance(chosen, (list, tuple, dict)):
+                raise ValueError(f"compile: {name} must be a list or a dictionary. Received: {chosen!r}")
         found = optimizers.get(optimizer)
         if found is None:
             raise ValueError("compile: expected an optimizer. Received: None")
+        if loss is not None and not leaves(loss):
+            raise ValueError(f"compile: expected a loss for at least one output. Received: {loss!r}")
         self.optimizer = found
-        self.loss, self.metrics = loss, list(chosen_metrics or ())
-        self.weighted_metrics = list(weighted_metrics or ())
-        every = [*self.metrics, *self.weighted_metrics]
+        self.loss, self.loss_weights = loss, loss_weights
+        self.metrics, self.weighted_metrics = _kept(chosen_metrics), _kept(weighted_metrics)
         # complain about unknown names now; what depends on shapes has to wait
-        for identifier, get in ((loss, losses.get), *((metric, metrics.get) for metric in every)):
-            if not (isinstance(identifier, str) and identifier.lower() in BY_SHAPE):
-                get(identifier)
-        self._goals: dict[Any, Goal] = {}
+        for given, get in ((loss, losses.get), (self.metrics, metrics.get), (self.weighted_metrics, metrics.get)):
+            for identifier in leaves(given):
+                if not (isinstance(identifier, str) and identifier.lower() in BY_SHAPE):
+                    get(identifier)
+        self._goals: dict[Any, Goals] = {}
 
-    def goal(self, layers: Sequence[Layer], y: np.ndarray, weighted: bool, where: str) -> Goal:
-        """What to train for, resolved for the output of the layers and targets like y.
+    def assign(self, outputs: Structure) -> tuple[list[Any], list[tuple[list[Any], list[Any]]], list[float]]:
+        """The loss, the metrics, without and with weights, and the loss weight of each output.
+
+        Raises:
+            ValueError: not one for each output, an unknown name of an output, or metrics without a loss.
+        """
+        chosen = per_output(self.loss, outputs, "losses")
+        shares = per_output(1.0 if self.loss_weights is None else self.loss_weights, outputs, "loss_weights")
+        for share in shares:
+            if share is not None and (isinstance(share, bool) or not isinstance(share, (int, float, np.number))):
+                raise ValueError(f"compile: loss_weights must be numbers. Received: {self.loss_weights!r}")
+        plain = _judges(self.metrics, outputs, "metrics")
+        judged = list(zip(plain, _judges(self.weighted_metrics, outputs, "weighted_metrics")))
+        for name, loss, metrics_ in zip(outputs.names, chosen, judged):
+            if len(outputs) > 1 and loss is None and any(metrics_) and self.loss is not None:
+                raise ValueError(f"compile: metrics of an output need a loss for it. Received: no loss for {name!r}")
+        return chosen, judged, [1.0 if share is None else float(share) for share in shares]
+
+    def goals(self, graph: Graph, outputs: Structure, y: Sequence[Any], weighted: Sequence[bool], where: str) -> Goals:
+        """What to train for, resolved for the outputs of a graph and targets like y.
 
         Raises:
             ValueError: there is no loss, or loss, metrics and targets do not fit each other.
         """
-        output, final = layers[-1].output_shape, getattr(layers[-1], "activation", None)
-        if layers[-1].activity_regularizer is not None:
-            final = None  # it looks at the activated output, so the loss cannot take the activation over
-        key = (y.shape[1:], output, final, weighted)
-        goal = self._goals.get(key)
-        if goal is None:
-            assert output is not None
-            goal = self._goals[key] = self._resolve(output, final, y.shape, weighted, where)
-        return goal
+        finals = [_activation(graph.final(i)) for i in range(len(outputs))]
+        shapes = [None if part is None else part.shape[1:] for part in y]
+        key = (tuple(shapes), graph.output_shapes, tuple(finals), tuple(weighted))
+        if key not in self._goals:
+            chosen, judged, shares = self.assign(outputs)
+            parts = []
+            for i, (name, loss, metrics_) in enumerate(zip(outputs.names, chosen, judged)):
+                if loss is None and len(outputs) > 1:
+                    continue
+                if y[i] is None:
+                    raise ValueError(f"{where}: expected y. Received: None" + (f" for {name!r}" if len(y) > 1 else ""))
+                goal = self._resolve(graph.output_shapes[i], finals[i], y[i].shape, weighted[i], where, loss, metrics_)
+                objective = replace(goal.objective, output=i, share=shares[i])
+                parts.append(replace(goal, name=name, objective=objective))
+            if not parts:
+                raise ValueError(f"{where}: expected a model that was compiled with a loss. Received: loss=None")
+            self._goals[key] = Goals(tuple(parts), len(outputs))
+        return self._goals[key]
 
-    def _resolve(self, output: Shape, final: Any, targets: Shape, weighted: bool, where: str) -> Goal:
+    def _resolve(
+        self, output: Shape, final: Any, targets: Shape, weighted: bool, where: str, chosen: Any, judged: Any
+    ) -> Goal:
         output_shape, target_shape = (None, *output), (None, *targets[1:])
-        loss = losses.resolve(self.loss, output_shape, target_shape)
+        loss = losses.resolve(chosen, output_shape, target_shape)
         if loss is None:
             raise ValueError(f"{where}: expected a model that was compiled with a loss. Received: loss=None")
         if loss.reduction in (None, "none"):
@@ -112,8 +195,8 @@ class Compiled:
         if not output:
             raise ValueError(f"{where}: expected outputs with an axis after the batch. Received: output shape {output}")
         kernel = loss.kernel(final.name if final is not None else None)
-        plain = [metrics.resolve(m, output_shape, target_shape) for m in self.metrics]
-        heavy = [metrics.resolve(m, output_shape, target_shape) for m in self.weighted_metrics]
+        plain = [metrics.resolve(m, output_shape, target_shape) for m in judged[0]]
+        heavy = [metrics.resolve(m, output_shape, target_shape) for m in judged[1]]
         for metric in heavy:
             if any(metric.name == other.name for other in plain):
                 metric.name = f"weighted_{metric.name}"  # as in Keras
@@ -163,7 +246,49 @@ class Compiled:
             predictions=None in wanted,
             targets=_targets_of_a_sample(kernel, seen[1:], targets),
         )
-        return Goal(objective, loss, resolved, tuple(inside is not None for inside in wanted), counts_weights)
+        insides = tuple(inside is not None for inside in wanted)
+        return Goal("", objective, loss, resolved, insides, counts_weights)
+
+
+def _kept(chosen: Any) -> Any:
+    """The metrics that `compile` was given, in a list or dictionary of our own."""
+    return dict(chosen) if isinstance(chosen, dict) else list(chosen or ())
+
+
+def leaves(given: Any) -> list[Any]:
+    """What stands in a list or dictionary, however deep; one thing by itself, None for nothing."""
+    if isinstance(given, dict) and "class_name" not in given:
+        given = list(given.values())
+    if isinstance(given, (list, tuple)):
+        return [leaf for entry in given for leaf in leaves(entry)]
+    return [] if given is None else [given]
+
+
+def per_output(given: Any, outputs: Structure, what: str) -> list[Any]:
+    """The entry of each output in what `compile` was given: one for all of them, a list or a dictionary."""
+    if isinstance(given, dict) and "class_name" not in given:
+        return outputs.by_name(given, "compile", what, partly=True)
+    if not isinstance(given, (list, tuple)):
+        return [given] * len(outputs)
+    if len(given) != len(outputs):
+        raise ValueError(
+            f"compile: expected {what} for the outputs {outputs.names}, a list or a dictionary. Received: {given!r}"
+        )
+    return list(given)
+
+
+def _judges(chosen: Any, outputs: Structure, what: str) -> list[list[Any]]:
+    """The metrics of each output."""
+    if len(outputs) == 1 and not isinstance(chosen, dict):
+        return [leaves(chosen)]
+    return [leaves(entry) for entry in per_output(chosen or [[] for _ in outputs.names], outputs, what)]
+
+
+def _activation(layer: Any) -> Any:
+    """The activation of an output's layer that a loss may take over."""
+    if layer is None or layer.activity_regularizer is not None:  # which looks at the activated output
+        return None
+    return layer.activation if "bare" in inspect.signature(layer.emit).parameters else None
 
 
 def _targets_of_a_sample(kernel: losses.LossKernel, output: Shape, targets: Shape) -> int:

@@ -13,25 +13,33 @@ import numpy.typing as npt
 from fastnn.callbacks import CallbackList, ProgbarLogger
 
 from .batches import Batch, batches, known_length
-from .compiling import Goal
+from .compiling import Goals
 from .data import Data, is_array_like, one_of, sample_weights, whole_or_none
 from .loops import DEFAULT_BATCH, VERBOSE, Logs, batch_hooks, run_batches
 from .runner import Pass
 from .scores import Scores
+from .structures import Parts
 
 if TYPE_CHECKING:
     from .model import Model
 
 
-def prepare(model: Model, batch: Batch, class_weight: Any, where: str) -> tuple[Data, Goal]:
-    """Checked data, and the goal that fits them."""
-    weights = sample_weights(batch.weights, class_weight, batch.y, where)
-    return model.prepare(batch.x, batch.y, weights, where)
+def arrays(model: Model, batch: Batch, class_weight: Any, where: str) -> tuple[Parts, Parts, Parts]:
+    """Samples, targets and weights for every input and output."""
+    if model._compiled is None:
+        raise ValueError(f"{where}: expected a compiled model; call compile first. Received: not compiled")
+    x, y = model.prepare_inputs(batch.x, where), model.prepare_targets(batch.y, where)
+    return x, y, sample_weights(model._structures[1], batch.weights, class_weight, y, where)
+
+
+def prepare(model: Model, batch: Batch, class_weight: Any, where: str) -> tuple[Data, Goals]:
+    """Checked data, and the goals that fit them."""
+    return model.prepare(*arrays(model, batch, class_weight, where), where)
 
 
 def score(
     model: Model,
-    items: Iterable[tuple[Data, Goal]],
+    items: Iterable[tuple[Data, Goals]],
     batch_size: int | None,
     steps: int | None,
     hooks: CallbackList,
@@ -43,9 +51,9 @@ def score(
     around = batch_hooks(hooks, "test")
     scores: Scores | None = None
     done = 0
-    for data, goal in items:
-        scores = scores or Scores(goal)
-        walk = Pass(model.runner, data, goal, batch_size or data.n, seed=None)
+    for data, goals in items:
+        scores = scores or Scores(goals)
+        walk = Pass(model.runner, data, goals, batch_size or data.n, seed=None)
         count = walk.batches if steps is None else min(walk.batches, steps - done)
         done += run_batches(walk, count, scores, around, progbar, first=done)
         if done == steps:
@@ -64,12 +72,12 @@ def evaluate(
     where = "evaluate"
     one_of(verbose, VERBOSE, "verbose")
     size, steps = whole_or_none(batch_size, "batch_size", where), whole_or_none(steps, "steps", where)
-    items: Iterable[tuple[Data, Goal]]
+    items: Iterable[tuple[Data, Goals]]
     length: int | None
     if is_array_like(x):
         size = size or DEFAULT_BATCH
-        data, goal = prepare(model, Batch(x, y, sample_weight), None, where)
-        items, length = [(data, goal)], -(-data.n // size)
+        data, goals = prepare(model, Batch(x, y, sample_weight), None, where)
+        items, length = [(data, goals)], -(-data.n // size)
     else:
         if y is not None or sample_weight is not None:
             raise ValueError(f"{where}: batches bring their own targets and weights. Received: y or sample_weight")
@@ -87,25 +95,26 @@ def evaluate(
 
 def on_batch(model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any, *, train: bool) -> Logs:
     """One step on exactly these samples, or one evaluation."""
-    data, goal = prepare(
+    data, goals = prepare(
         model, Batch(x, y, sample_weight), class_weight, "train_on_batch" if train else "test_on_batch"
     )
-    scores = Scores(goal)
-    Pass(model.runner, data, goal, data.n, seed=model.seed if train else None).advance(1, scores)
+    scores = Scores(goals)
+    Pass(model.runner, data, goals, data.n, seed=model.seed if train else None).advance(1, scores)
     return scores.finish()
 
 
-def predict(model: Model, x: Any, batch_size: Any, verbose: Any, steps: Any, callbacks: Any) -> npt.NDArray[Any]:
+def predict(model: Model, x: Any, batch_size: Any, verbose: Any, steps: Any, callbacks: Any) -> Any:
     """See `Model.predict`."""
     one_of(verbose, VERBOSE, "verbose")
     size = whole_or_none(batch_size, "batch_size", "predict")
     steps = whole_or_none(steps, "steps", "predict")
-    source: Iterable[npt.NDArray[Any]]
+    source: Iterable[Parts]
     length: int | None
     if is_array_like(x):
         size = size or DEFAULT_BATCH
-        samples = model.prepare_inputs(x, "predict")[: None if steps is None else steps * size]
-        source, length = [samples], -(-len(samples) // size)
+        end = None if steps is None else steps * size
+        samples = Parts(part[:end] for part in model.prepare_inputs(x, "predict"))
+        source, length = [samples], -(-len(samples[0]) // size)
     else:
         size, length = None, steps or known_length(x)
         source = (model.prepare_inputs(batch.x, "predict") for batch in batches(x, "predict"))
@@ -118,24 +127,24 @@ def predict(model: Model, x: Any, batch_size: Any, verbose: Any, steps: Any, cal
         progbar.on_predict_begin()
     around = batch_hooks(hooks, "predict")
     if around is not None and size is not None:
-        source = (samples[at : at + size] for at in range(0, len(samples), size))
-    outputs: list[npt.NDArray[Any]] = []
+        source = (Parts(part[at : at + size] for part in samples) for at in range(0, len(samples[0]), size))
+    outputs: list[list[npt.NDArray[Any]]] = []
     hooks.on_predict_begin()
     try:
         for done, chunk in enumerate(source if size else islice(source, steps)):
             if around is not None:
                 around[0](done)
             pulse = None if progbar is None else partial(_update, progbar, done)
-            outputs.append(model.runner.predict(chunk, size or len(chunk), pulse))
+            outputs.append(model.runner.predict(chunk, size or len(chunk[0]), pulse))
             if around is not None:
-                around[1](done, {"outputs": outputs[-1]})
+                around[1](done, {"outputs": model._structures[1].pack(outputs[-1])})
     finally:
         if progbar is not None:
             progbar.close()
     hooks.on_predict_end()
     if not outputs:
         raise ValueError("predict: expected at least one batch. Received: an empty iterable")
-    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+    return model._structures[1].pack([part[0] if len(part) == 1 else np.concatenate(part) for part in zip(*outputs)])
 
 
 def _update(progbar: ProgbarLogger, before: int, done: int) -> None:

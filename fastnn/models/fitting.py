@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from fastnn.callbacks import CallbackList, History, ProgbarLogger
 
 from .batches import Batch, batches, known_length
-from .compiling import Goal
+from .compiling import Goals
 from .data import Data, is_array_like, one_of, sample_weights, split, warn, warn_unlike, whole, whole_or_none
-from .evaluating import prepare, score
+from .evaluating import arrays, prepare, score
 from .loops import DEFAULT_BATCH, VERBOSE, Hooks, Logs, batch_hooks, run_batches
 from .runner import Pass, shuffled
 from .scores import Scores
@@ -47,15 +47,18 @@ def fit(
     steps = whole_or_none(steps_per_epoch, "steps_per_epoch", "fit")
     source: _Arrays | _Batches
     if is_array_like(x):
+        x, y, weights = arrays(model, Batch(x, y, sample_weight), None, "fit")
         tail = None
         if validation_split and validation_data is None:
-            x, y, sample_weight, tail = split(x, y, sample_weight, validation_split, "fit")
-        weights = sample_weights(sample_weight, class_weight, y, "fit")
+            (x, y, weights), tail = split(x, y, weights, validation_split, "fit")
+        if class_weight is not None:  # which is of training only
+            weights = sample_weights(model._structures[1], sample_weight, class_weight, y, "fit")
         source = _Arrays(model, x, y, weights, batch_size, shuffle, steps)
         if tail is not None:
             validation_data = tail
-            if source.goal.classifies:
-                warn_unlike(y, tail[1])
+            for goal in source.goals.parts:
+                if goal.classifies:
+                    warn_unlike(y[goal.objective.output], tail[1][goal.objective.output])
     else:
         _refuse_beside_batches(x, y=y, sample_weight=sample_weight, validation_split=validation_split or None)
         source = _Batches(model, x, class_weight, steps)
@@ -111,7 +114,7 @@ class _Arrays:
         self, model: Model, x: Any, y: Any, weights: Any, batch: int | None, shuffle: Any, steps: int | None
     ) -> None:
         self.model, self.shuffle = model, bool(shuffle)
-        self.data, self.goal = model.prepare(x, y, weights, "fit")
+        self.data, self.goals = model.prepare(x, y, weights, "fit")
         optimizer = model.optimizer
         whole = optimizer is not None and optimizer.whole_batch
         self.batch = batch = batch or (self.data.n if whole else DEFAULT_BATCH)
@@ -144,11 +147,11 @@ class _Arrays:
     def _begin(self, number: int) -> None:
         model = self.model
         order = shuffled(self.data.n, model.seed, number) if self.shuffle else None
-        self.walk = Pass(model.runner, self.data, self.goal, self.batch, seed=model.seed, order=order)
+        self.walk = Pass(model.runner, self.data, self.goals, self.batch, seed=model.seed, order=order)
 
     def epoch(self, around: Hooks | None, progbar: ProgbarLogger | None) -> Logs:
         assert self.walk is not None
-        scores = Scores(self.goal)
+        scores = Scores(self.goals)
         count = min(self.steps - self.skipped, self.walk.batches - self.walk.done)
         first, self.skipped = self.skipped, 0
         run_batches(self.walk, count, scores, around, progbar, first=first, stopped=self._stopped, moved=self._moved)
@@ -202,9 +205,9 @@ class _Batches:
         scores: Scores | None = None
         done = 0
         while batch is not None:
-            data, goal = prepare(model, batch, self.class_weight, "fit")
-            scores = scores or Scores(goal)
-            walk = Pass(model.runner, data, goal, data.n, seed=model.seed)
+            data, goals = prepare(model, batch, self.class_weight, "fit")
+            scores = scores or Scores(goals)
+            walk = Pass(model.runner, data, goals, data.n, seed=model.seed)
             done += run_batches(walk, 1, scores, around, progbar, first=done)
             if model.stop_training or done == self.steps:
                 break
@@ -241,7 +244,7 @@ class _Validation:
 
     def run(self, hooks: CallbackList) -> Logs:
         where = "fit: validation_data"
-        items: Iterable[tuple[Data, Goal]]
+        items: Iterable[tuple[Data, Goals]]
         if self.prepared is not None:
             items = [self.prepared]
         else:

@@ -1,14 +1,11 @@
-"""The model API: compile, fit, evaluate, predict, and the weights.
-
-`Model` holds what every kind of model shares; `Sequential` adds how its layers are strung together.
-"""
+"""The model API: compile, fit, evaluate, predict, save; what a model is made of stands in topology.py."""
 
 from __future__ import annotations
 
 import inspect
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,36 +13,67 @@ import numpy.typing as npt
 
 from fastnn import metrics as metrics_module
 from fastnn import seeds
-from fastnn._errors import unknown
 from fastnn.callbacks import History
-from fastnn.engine.arena import Parameter
-from fastnn.layers.base import Layer, Shape, set_all, take_name, unique_name
+from fastnn.layers import tensors
 from fastnn.layers.registry import own_classes
 from fastnn.optimizers import Optimizer
 
-from . import evaluating, fitting, saving, summarising
-from .compiling import Compiled, Goal
-from .data import Data, as_numbers, is_array_like, prepare, prepare_inputs, whole
+from . import evaluating, fitting, saving
+from .compiling import Compiled, Goals
+from .data import (
+    Data,
+    first_look,
+    inputs_for,
+    is_array_like,
+    prepare,
+    shapes_of,
+    targets_for,
+    weights_for,
+    whole,
+)  # fmt: skip
 from .loops import DEFAULT_BATCH, returned
 from .older import OlderNames, older_options
 from .runner import Runner
+from .structures import Parts
+from .topology import Topology
 
 Array = npt.NDArray[Any]
 
 
-class Model(OlderNames):
-    """Base class of models; see `Sequential`.
+class Model(Topology, OlderNames):
+    """A network of layers: from symbolic inputs to symbolic outputs, or what the `call` of a subclass traces.
+
+    Parameters:
+        inputs: tensors that `Input` gave, or that layers gave: one, a list or a dictionary.
+        outputs: tensors that depend on them, arranged likewise.
+        name: unique name.
+        trainable: whether the optimizer may change the layers.
 
     Attributes:
         name: unique among models that were not given one.
         stop_training: set it to true to end `fit` after the step that runs.
         history: of the last `fit`.
         metadata: for the user: whatever JSON can hold; saved and restored with the model.
+
+    Raises:
+        TypeError: not symbolic tensors.
+        ValueError: outputs depend on an Input that is not among the inputs, or two layers have one name.
+
+    Examples:
+        >>> image = Input((64,), name="image")
+        >>> x = Dense(32, activation="relu")(image)
+        >>> model = Model(image, [Dense(10, activation="softmax", name="digit")(x), Dense(1, name="size")(x)])
+        >>> model.compile("adam", {"digit": "sparse_categorical_crossentropy", "size": "mse"}, loss_weights=[1, 0.1])
     """
 
-    def __init__(self, name: str | None = None) -> None:
-        kind = type(self).__name__
-        self.name = unique_name(kind) if name is None else take_name(kind, name)
+    def __init__(
+        self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True
+    ) -> None:
+        self._seed: int | None = None
+        self._compiled: Compiled | None = None
+        self._goals: Goals | None = None  # those of the last data
+        self._runner: Runner | None = None
+        self._lock = threading.RLock()
         self.stop_training = False
         self.history: History | None = None
         self.metadata: dict[str, Any] = {}
@@ -55,48 +83,15 @@ class Model(OlderNames):
         self.position = 0
         # (epoch, batch) where the training that begins is to begin; set by callbacks in `on_train_begin`
         self.resume_at: tuple[int, int] | None = None
-        self._seed: int | None = None
-        self._compiled: Compiled | None = None
-        self._goal: Goal | None = None  # that of the last data
-        self._runner: Runner | None = None
-        self._lock = threading.RLock()
+        super().__init__(inputs, outputs, name, trainable)
 
-    # ------------------------------------------------------------------------------------- what a kind of model defines
+    def _changed(self) -> None:
+        super()._changed()
+        if self._runner is not None and self.optimizer is not None:
+            self.optimizer.iterations = 0
+        self._runner = None
 
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers in order."""
-        raise NotImplementedError
-
-    @property
-    def input_shape(self) -> Shape | None:
-        """Of one sample; None as long as it is not known."""
-        raise NotImplementedError
-
-    @property
-    def output_shape(self) -> Shape | None:
-        """Of one sample; None as long as it is not known."""
-        raise NotImplementedError
-
-    def build(self, input_shape: Any = None) -> None:
-        """Give all layers their shapes."""
-        raise NotImplementedError
-
-    def get_config(self) -> dict[str, Any]:
-        """What `from_config` builds an equal model from, without the weights."""
-        raise NotImplementedError
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Model:
-        """The model that `get_config` described."""
-        raise NotImplementedError
-
-    # --------------------------------------------------------------------------------------------------------- building
-
-    @property
-    def built(self) -> bool:
-        """Whether the shapes are known."""
-        return self.input_shape is not None
+    # -------------------------------------------------------------------------------------------------------- execution
 
     @property
     def seed(self) -> int:
@@ -122,109 +117,38 @@ class Model(OlderNames):
     def _make_runner(self) -> Runner:
         with self._lock:
             if self._runner is None:
-                layers, inputs, outputs = self.layers, self.input_shape, self.output_shape
+                layers, graph = self.layers, self.graph
                 if not layers:
                     raise ValueError(f"{self.name}: expected at least one layer. Received: none")
-                if inputs is None or outputs is None:
-                    raise ValueError(
-                        f"{self.name}: expected a built model; add an Input, or call build or fit first. "
-                        f"Received: no input shape"
-                    )
                 # layers without parameters go along with the others
                 dtypes = sorted({p.dtype.name for p in self.weights}) or [layers[0].dtype]
                 if len(dtypes) != 1:
                     raise ValueError(f"{self.name}: expected parameters of one dtype. Received: {dtypes}")
-                self._runner = Runner(layers, np.dtype(dtypes[0]), inputs, outputs, self.optimizer)
+                self._runner = Runner(graph, self.weights, np.dtype(dtypes[0]), self.optimizer)
             return self._runner
 
-    def prepare_inputs(self, x: Any, where: str) -> Array:
-        """Samples as plans read them; a model without a shape takes that of the samples."""
+    def prepare_inputs(self, x: Any, where: str) -> Parts:
+        """Samples as plans read them, an array for each input; a model without shapes takes those of the samples."""
         if not self.built:
-            x = as_numbers(x, where, "x")
+            x = first_look(x, where, self.takes_one)
             with self._lock:
                 if not self.built:
-                    self.build(x.shape[1:] or (1,))
-        assert self.input_shape is not None
-        return prepare_inputs(x, self.input_shape, self.runner.dtype, where)
+                    self.build(shapes_of(x))
+        return inputs_for(self._structures[0], self.graph.input_shapes, x, self.runner.dtype, where)
 
-    def prepare(self, x: Any, y: Any, weights: Array | None, where: str) -> tuple[Data, Goal]:
-        """Checked data for training and evaluation, and the goal that fits them."""
+    def prepare_targets(self, y: Any, where: str) -> Parts:
+        """Targets as users gave them, for each output; None where there are none."""
+        return targets_for(self._structures[1], y, where)
+
+    def prepare(self, x: Any, y: Any, weights: Any, where: str) -> tuple[Data, Goals]:
+        """Checked data for training and evaluation, and the goals that fit them."""
         if self._compiled is None:
             raise ValueError(f"{where}: expected a compiled model; call compile first. Received: not compiled")
-        samples, targets = self.prepare_inputs(x, where), as_numbers(y, where, "y")
-        goal = self._goal = self._compiled.goal(self.layers, targets, weights is not None, where)
-        return prepare(samples, targets, weights, goal=goal, dtype=self.runner.dtype, where=where), goal
-
-    # ---------------------------------------------------------------------------------------------------------- weights
-
-    @property
-    def weights(self) -> list[Parameter]:
-        """All parameters, layer by layer."""
-        return [p for layer in self.layers for p in layer.weights]
-
-    @property
-    def trainable_weights(self) -> list[Parameter]:
-        """Those that the optimizer may change."""
-        return [p for p in self.weights if p.trainable]
-
-    @property
-    def non_trainable_weights(self) -> list[Parameter]:
-        """The others."""
-        return [p for p in self.weights if not p.trainable]
-
-    @property
-    def trainable(self) -> bool:
-        """Whether the optimizer may change something; setting it sets it for every layer."""
-        return any(layer.trainable for layer in self.layers)
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for layer in self.layers:
-            layer.trainable = value
-
-    def get_weights(self) -> list[Array]:
-        """Copies of all parameters, layer by layer."""
-        return [p.numpy() for p in self.weights]
-
-    def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
-        """Overwrite all parameters.
-
-        Raises:
-            TypeError, ValueError: the number of arrays or a shape differs, or something is not a number; nothing is
-                changed then.
-        """
-        set_all(self.weights, weights, self.name)
-
-    def count_params(self) -> int:
-        """Number of parameters of all layers."""
-        return sum(layer.count_params() for layer in self.layers)
-
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """A layer by name or by index.
-
-        Raises:
-            ValueError: no such layer, or neither or both of the arguments are given.
-        """
-        if (name is None) == (index is None):
-            raise ValueError(f"get_layer: expected a name or an index. Received: name={name!r}, index={index!r}")
-        layers = self.layers
-        if index is not None:
-            if not -len(layers) <= index < len(layers):
-                raise ValueError(f"get_layer: expected an index below {len(layers)}. Received: {index}")
-            return layers[index]
-        for layer in layers:
-            if layer.name == name:
-                return layer
-        raise unknown("layer of the model", name, [layer.name for layer in layers])
-
-    def summary(self, print_fn: Callable[[str], Any] | None = None, line_length: int | None = None) -> None:
-        """Print the layers with their output shapes and numbers of parameters.
-
-        Parameters:
-            print_fn: called with the text instead of print.
-            line_length: characters per line, at least as many as the table needs.
-        """
-        (print_fn or print)(summarising.summary(self, line_length))
+        samples, targets = self.prepare_inputs(x, where), self.prepare_targets(y, where)
+        given = weights_for(self._structures[1], weights, where)
+        weighted = tuple(part is not None for part in given)
+        goals = self._goals = self._compiled.goals(self.graph, self._structures[1], targets, weighted, where)
+        return prepare(samples, targets, given, goals=goals, dtype=self.runner.dtype, where=where), goals
 
     # -------------------------------------------------------------------------------------------------------- compiling
 
@@ -233,6 +157,7 @@ class Model(OlderNames):
         optimizer: Any = "rmsprop",
         loss: Any = None,
         metrics: Any = None,
+        loss_weights: Any = None,
         weighted_metrics: Any = None,
         **options: Any,
     ) -> None:
@@ -240,16 +165,22 @@ class Model(OlderNames):
 
         Parameters:
             optimizer: a name or an optimizer of fastnn.optimizers.
-            loss: a name or a loss of fastnn.losses.
-            metrics: a list of names, metrics of fastnn.metrics, or functions of (y_true, y_pred).
-            weighted_metrics: a list of more of them, for which sample_weight and class_weight count.
+            loss: a name or a loss of fastnn.losses; for several outputs one for all of them, or a list or dictionary
+                with one for each, in which None is an output that is not trained for.
+            metrics: a list of names, metrics of fastnn.metrics, or functions of (y_true, y_pred); for several outputs
+                a list or dictionary with one or a list for each.
+            loss_weights: what each loss is multiplied by before they are added, a list or a dictionary.
+            weighted_metrics: more metrics, given likewise, for which sample_weight and class_weight count.
             options: Keras's further options, at values that change nothing here.
 
         Raises:
             TypeError: an argument that nobody knows.
             ValueError: a name is unknown (the message offers the nearest one), or an option is not served.
         """
-        self._compiled, self._goal = Compiled(optimizer, loss, metrics, weighted_metrics, options), None
+        compiled = Compiled(optimizer, loss, metrics, weighted_metrics, loss_weights, options)
+        if self.built:
+            compiled.assign(self._structures[1])
+        self._compiled, self._goals = compiled, None
         self._compiled.optimizer.restart()
         if self._runner is not None:
             self._runner.use(self._compiled.optimizer)
@@ -285,12 +216,12 @@ class Model(OlderNames):
     @property
     def metrics(self) -> list[metrics_module.Metric]:
         """The metrics of `compile`, once data have shown what "accuracy" means."""
-        return list(self._goal.metrics) if self._goal is not None else []
+        return self._goals.metrics if self._goals is not None else []
 
     @property
     def metrics_names(self) -> list[str]:
         """Names of the loss and the metrics, in the order of the values that `evaluate` returns."""
-        return ["loss", *(metric.name for metric in self.metrics)]
+        return self._goals.names if self._goals is not None else ["loss"]
 
     # --------------------------------------------------------------------------------------------------------- training
 
@@ -317,7 +248,8 @@ class Model(OlderNames):
         """Train for a number of epochs.
 
         Parameters:
-            x: samples, array (n, *input_shape); or an iterable of batches (x, y) or (x, y, sample_weight).
+            x: samples, array (n, *input_shape); or an iterable of batches (x, y) or (x, y, sample_weight).  For several
+                inputs, a list or a dictionary of arrays in its place; so for y and sample_weight with several outputs.
             y: targets, array with n entries; None where x is an iterable.
             batch_size: samples per step, 32 by default; the last batch of an epoch may be smaller.
             epochs: the epoch to stop after (counted from 0, so `initial_epoch` epochs fewer are run).
@@ -327,7 +259,7 @@ class Model(OlderNames):
             validation_data: (x, y) or (x, y, sample_weight) or an iterable of batches; evaluated after each epoch.
             shuffle: draw a new order for every epoch, from the model's seed.
             class_weight: weight of each class; classes not named count 1.
-            sample_weight: weight of each sample.
+            sample_weight: weight of each sample, for all outputs or for each its own.
             initial_epoch: number of the first epoch, to continue a training.
             steps_per_epoch: batches per epoch, for endless iterables or shorter epochs.  The next epoch goes on where
                 this one stopped; one that meets the end of the data is shorter.
@@ -400,7 +332,7 @@ class Model(OlderNames):
         verbose: Any = "auto",
         steps: int | None = None,
         callbacks: Any = None,
-    ) -> Array:
+    ) -> Any:
         """The model's output for samples or for an iterable of batches.
 
         Several threads may predict with one model at the same time.
@@ -413,7 +345,7 @@ class Model(OlderNames):
             callbacks: of fastnn.callbacks.
 
         Returns:
-            Array (n, *output_shape) of the model's dtype.
+            Array (n, *output_shape) of the model's dtype; a list or a dictionary of them for several outputs.
 
         Raises:
             TypeError, ValueError: x does not fit the model.
@@ -422,21 +354,24 @@ class Model(OlderNames):
             # the short way for what is over soon
             size = DEFAULT_BATCH if batch_size is None else whole(batch_size, "batch_size", "predict")
             x = self.prepare_inputs(x, "predict")
-            if verbose == 0 or len(x) <= size:
-                return self.runner.predict(x, size)
+            if verbose == 0 or len(x[0]) <= size:
+                return self._structures[1].pack(self.runner.predict(x, size))
         return evaluating.predict(self, x, batch_size, verbose, steps, callbacks)
 
-    def predict_on_batch(self, x: Any) -> Array:
+    def predict_on_batch(self, x: Any) -> Any:
         """The output for these samples, computed at once."""
         x = self.prepare_inputs(x, "predict_on_batch")
-        return self.runner.predict(x, len(x))
+        return self._structures[1].pack(self.runner.predict(x, len(x[0])))
 
-    def __call__(self, x: Any, training: bool = False) -> Array:
-        """The output for an array of samples, as in inference.
+    def __call__(self, x: Any, *more: Any, training: Any = None) -> Any:
+        """The output for an array of samples, as in inference; for symbolic tensors, the model as a layer.
 
         Raises:
             ValueError: training=True; use train_on_batch.
         """
+        x = (x, *more) if more else x
+        if tensors.is_symbolic(x):
+            return self.connect(x, training)
         if training:
             raise ValueError(
                 f"{self.name}: a call is for inference; train with fit or train_on_batch. Received: training=True"
@@ -490,7 +425,4 @@ class Model(OlderNames):
         saving.load_weights(self, filepath)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return saving.from_bytes, (saving.to_bytes(self), own_classes(self.layers))
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} name={self.name} built={self.built}>"
+        return saving.from_bytes, (saving.to_bytes(self), own_classes(self.all_layers()))

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn.backend import current
-from fastnn.engine.arena import Arena, Range, aligned_zeros
+from fastnn.engine.arena import Arena, Parameter, Range, aligned_zeros
+from fastnn.engine.graph import Graph
 from fastnn.engine.step import inference_plan, objective_plan
 from fastnn.engine.update import Update
-from fastnn.layers.base import Layer, Shape, size
 from fastnn.optimizers import Optimizer
 
-from .compiling import Goal
+from .compiling import Goals
 from .data import Data
 from .programs import Executor, ProgramPool
 from .scores import Scores
@@ -37,23 +37,21 @@ class Runner:
     """Runs plans for a model.
 
     Parameters:
-        stack: the layers, in order, built.
+        graph: of the layers, built.
+        parameters: of all layers, in the order in which they lie in the arena.
         dtype: of all parameters.
-        input_shape, output_shape: of one sample.
         optimizer: of the trainings to come, if the model is compiled.
     """
 
     def __init__(
         self,
-        stack: Sequence[Layer],
+        graph: Graph,
+        parameters: Sequence[Parameter],
         dtype: np.dtype[Any],
-        input_shape: Shape,
-        output_shape: Shape,
         optimizer: Optimizer | None,
     ) -> None:
-        self.stack, self.dtype = list(stack), dtype
-        self.input_size, self.output_shape = size(input_shape), output_shape
-        self.arena = Arena([p for layer in stack for p in layer.weights], self.dtype)
+        self.graph, self.dtype = graph, dtype
+        self.arena = Arena(parameters, self.dtype)
         self.pool = ProgramPool()
         # held while the optimizer's arrays are made and while an update runs: one at a time, whichever thread asks
         self.updating = threading.Lock()
@@ -99,31 +97,30 @@ class Runner:
     @property
     def learning(self) -> list[bool]:
         """Which layers are trained: some behave differently when they are not, even without a parameter to learn."""
-        return [layer.trainable for layer in self.stack]
+        return [node.layer.trainable for node in self.graph.nodes]
 
     # --------------------------------------------------------------------------------------------------------- programs
 
     def for_inference(self, batch: int) -> Executor:
-        """x -> outputs."""
-        outputs = size(self.output_shape)
-        return Executor(inference_plan(self.stack, self.input_size, outputs, self.dtype, batch))
+        """Inputs -> outputs."""
+        return Executor(inference_plan(self.graph, self.dtype, batch))
 
-    def for_testing(self, goal: Goal, batch: int) -> Executor:
-        """x, y -> scores."""
-        return Executor(objective_plan(self.stack, self.input_size, goal.objective, self.dtype, batch))
+    def for_testing(self, goals: Goals, batch: int) -> Executor:
+        """Inputs, targets -> scores."""
+        return Executor(objective_plan(self.graph, goals.objectives, self.dtype, batch))
 
-    def for_training(self, goal: Goal, batch: int, updating: bool) -> Executor:
+    def for_training(self, goals: Goals, batch: int, updating: bool) -> Executor:
         """Steps that end with the optimizer's update, or the gradients alone."""
         with self.updating:
-            return self._for_training(goal, batch, updating)
+            return self._for_training(goals, batch, updating)
 
-    def _for_training(self, goal: Goal, batch: int, updating: bool) -> Executor:
+    def _for_training(self, goals: Goals, batch: int, updating: bool) -> Executor:
         if self.gradients is None:
             self.gradients = self.arena.like()
         views = zip(self.arena.parameters, self.arena.views(self.gradients))
         update = Update(self.optimizer, self.arena, self.gradients, self.slot, self.slot_views) if updating else None
         plan = objective_plan(
-            self.stack, self.input_size, goal.objective, self.dtype, batch,
+            self.graph, goals.objectives, self.dtype, batch,
             training=True, gradients={id(p): view for p, view in views if p.trainable},
             update=None if update is None else update.emit,
         )  # fmt: skip
@@ -178,10 +175,10 @@ class Runner:
 
     # ---------------------------------------------------------------------------------------------------------- running
 
-    def predict(self, x: Array, batch: int, pulse: Callable[[int], None] | None = None) -> Array:
-        """Outputs for prepared samples; `pulse` is told the number of mini-batches done, twenty times a second."""
-        n = len(x)
-        out = np.empty((n, *self.output_shape), self.dtype)
+    def predict(self, x: Sequence[Array], batch: int, pulse: Callable[[int], None] | None = None) -> list[Array]:
+        """All outputs for prepared samples; `pulse` is told the number of mini-batches done, twenty times a second."""
+        n = len(x[0])
+        out = [np.empty((n, *shape), self.dtype) for shape in self.graph.output_shapes]
         full, rest = divmod(n, batch)
         for length, count, first in ((batch, full, 0), (rest, 1, full * batch)):
             if not length or not count:
@@ -190,7 +187,7 @@ class Runner:
             executor = self.pool.take(key, self.for_inference, length)
             program = executor.program
             try:
-                program.bind((x,), (out,))
+                program.bind(x, out)
                 done = 0
                 while done < count:
                     done += program.run(first + done * length, count - done, None, None, 0, 0, PULSE)
@@ -200,14 +197,18 @@ class Runner:
                 self.pool.give(key, executor)
         return out
 
-    def gradient(self, data: Data, goal: Goal, seed: int = 0, step: int = 0) -> tuple[float, list[Array]]:
+    def predictions(self, goals: Goals, n: int) -> tuple[Array, ...]:
+        """Memory for the predictions of n samples that metrics in Python look at."""
+        objectives = [objective for objective in goals.objectives if objective.predictions]
+        return tuple(np.empty((n, *objective.output_shape), self.dtype) for objective in objectives)
+
+    def gradient(self, data: Data, goals: Goals, seed: int = 0, step: int = 0) -> tuple[float, list[Array]]:
         """The loss of all samples as one mini-batch in training mode, and its gradient by the trainable parameters."""
         trainable = [p.trainable for p in self.arena.parameters]
-        key = current(), "gradient", goal, data.n, *trainable, *self.learning
-        executor = self.pool.take(key, self.for_training, goal, data.n, False)
-        predictions = np.empty((data.n, *self.output_shape), self.dtype)
+        key = current(), "gradient", goals, data.n, *trainable, *self.learning
+        executor = self.pool.take(key, self.for_training, goals, data.n, False)
         try:
-            executor.program.bind(data.inputs, (predictions,) if goal.objective.predictions else ())
+            executor.program.bind(data.inputs, self.predictions(goals, data.n))
             executor.totals[:] = 0
             executor.program.run(0, 1, None, None, seed, step)
             loss = float(executor.totals[0]) / data.n
@@ -231,14 +232,12 @@ class Pass:
     """
 
     def __init__(
-        self, runner: Runner, data: Data, goal: Goal, batch: int, *, seed: int | None, order: Array | None = None
+        self, runner: Runner, data: Data, goals: Goals, batch: int, *, seed: int | None, order: Array | None = None
     ) -> None:
-        self.runner, self.data, self.goal, self.order, self.seed = runner, data, goal, order, seed
+        self.runner, self.data, self.goals, self.order, self.seed = runner, data, goals, order, seed
         self.batch = min(batch, data.n)
         self.batches, self.done = -(-data.n // self.batch), 0
-        self.predictions: tuple[Array, ...] = ()
-        if goal.objective.predictions:
-            self.predictions = (np.empty((data.n, *goal.objective.output_shape), runner.dtype),)
+        self.predictions = runner.predictions(goals, data.n)
 
     def advance(self, most: int, scores: Scores) -> int:
         """Run up to `most` of the mini-batches that are left, for about PULSE seconds; returns how many it were.
@@ -248,7 +247,7 @@ class Pass:
         first = self.done * self.batch
         full = self.data.n // self.batch - self.done
         length, count = (self.batch, min(most, full)) if full > 0 else (self.data.n - first, 1)
-        if self.goal.outside:
+        if self.goals.outside:
             count = 1
         run = self._test if self.seed is None else self._train
         optimizer = self.runner.optimizer
@@ -259,15 +258,15 @@ class Pass:
         scores.samples += ran * length
         if self.predictions:
             batch = slice(first, first + length)
-            samples = batch if self.order is None else self.order[batch]
-            weights = self.data.inputs[-1][samples] if self.goal.objective.weighted else None
-            scores.look(self.data.y[samples], self.predictions[0][batch], weights)
+            rows = batch if self.order is None else self.order[batch]
+            weights = [None if w is None else w[rows] for w in self.data.weights]
+            scores.look([y[rows] for y in self.data.y], [p[batch] for p in self.predictions], weights)
         return ran
 
     def _test(self, length: int, first: int, count: int, scores: Scores) -> int:
         trained = [p.trainable for p in self.runner.arena.parameters]  # only these are penalised
-        key = current(), self.goal, length, *trained
-        executor = self.runner.pool.take(key, self.runner.for_testing, self.goal, length)
+        key = current(), self.goals, length, *trained
+        executor = self.runner.pool.take(key, self.runner.for_testing, self.goals, length)
         try:
             executor.program.bind(self.data.inputs, self.predictions)
             # sums go on where the last call left them: how the clock cuts them does not show in the last digit
@@ -282,8 +281,8 @@ class Pass:
         runner, optimizer = self.runner, self.runner.optimizer
         assert optimizer is not None
         how = [(p.trainable, optimizer.decays(p)) for p in runner.arena.parameters]
-        key = current(), self.goal, length, optimizer.row, optimizer.plan_key(), *how, *runner.learning
-        executor = runner.pool.take(key, runner.for_training, self.goal, length, True)
+        key = current(), self.goals, length, optimizer.row, optimizer.plan_key(), *how, *runner.learning
+        executor = runner.pool.take(key, runner.for_training, self.goals, length, True)
         try:
             executor.program.bind(self.data.inputs, self.predictions)
             executor.totals[:] = scores.totals
@@ -305,8 +304,8 @@ class Pass:
         runner, optimizer = self.runner, self.runner.optimizer
         assert optimizer is not None
         trainable = [p.trainable for p in runner.arena.parameters]
-        key = current(), "minimise", self.goal, length, *trainable, *runner.learning
-        executor = runner.pool.take(key, runner.for_training, self.goal, length, False)
+        key = current(), "minimise", self.goals, length, *trainable, *runner.learning
+        executor = runner.pool.take(key, runner.for_training, self.goals, length, False)
         program = executor.program
         try:
             program.bind(self.data.inputs, self.predictions)

@@ -133,7 +133,7 @@ def _write(model: Model, stream: IO[bytes]) -> None:
 
 
 def _weights(model: Model) -> bytes:
-    return _to_safetensors({p.name: p.value for p in model.weights})
+    return _to_safetensors({name: p.value for name, p in model.weight_paths().items()})
 
 
 def _to_safetensors(arrays: dict[str, Array]) -> bytes:
@@ -148,8 +148,8 @@ def _slots(model: Model) -> Iterator[tuple[str, Array]]:
     """The optimizer's state for each parameter, where there is one yet."""
     runner = model.runner
     for slot in runner.slots:
-        for parameter, view in zip(runner.arena.parameters, runner.slot_views(slot)):
-            yield f"{slot}/{parameter.name}", view
+        for name, view in zip(model.weight_paths(), runner.slot_views(slot)):
+            yield f"{slot}/{name}", view
 
 
 def _whole_state(model: Model) -> dict[str, Array]:
@@ -161,16 +161,17 @@ def _whole_state(model: Model) -> dict[str, Array]:
 def _description(model: Model) -> dict[str, Any]:
     from . import MODELS
 
-    name = type(model).__name__
-    if MODELS.get(name) is not type(model):
+    name = next((name for name, known in MODELS.items() if known is model.saved_as), None)
+    if name is None:
         raise ValueError(f"save: a model can be saved if its class is one of {list(MODELS)}. Received: {model!r}")
     compiled = None
     if model._compiled is not None:
         compiled = {
             "optimizer": optimizers.serialize(model._compiled.optimizer),
             "loss": _identifier(model.loss, losses),
-            "metrics": list(_metric_identifiers(model._compiled.metrics)),
-            "weighted_metrics": list(_metric_identifiers(model._compiled.weighted_metrics)),
+            "loss_weights": model._compiled.loss_weights,
+            "metrics": _metric_identifiers(model._compiled.metrics),
+            "weighted_metrics": _metric_identifiers(model._compiled.weighted_metrics),
             "iterations": model._compiled.optimizer.steps,
         }
     return {
@@ -186,21 +187,32 @@ def _description(model: Model) -> dict[str, Any]:
 
 
 def _identifier(thing: Any, module: Any) -> Any:
-    """A name stays a name; an object becomes its config."""
-    if thing is None or isinstance(thing, (str, dict)):
+    """A name stays a name; an object becomes its config; lists and dictionaries of them stay what they are."""
+    if thing is None or isinstance(thing, str) or (isinstance(thing, dict) and "class_name" in thing):
         return thing
+    if isinstance(thing, dict):
+        return {name: _identifier(part, module) for name, part in thing.items()}
+    if isinstance(thing, (list, tuple)):
+        return [_identifier(part, module) for part in thing]
     return module.serialize(module.get(thing))
 
 
-def _metric_identifiers(chosen: list[Any]) -> Iterator[Any]:
-    for metric in chosen:
-        if isinstance(metric, (str, dict)) or metrics.is_known(metrics.get(metric)):
-            yield _identifier(metric, metrics)
-        else:
-            warn(
-                f"save: a metric that is a function or a class of your own is not saved; compile again after loading. "
-                f"Received: {metric!r}"
-            )
+def _metric_identifiers(chosen: Any) -> Any:
+    if isinstance(chosen, dict) and "class_name" not in chosen:
+        return {name: _metric_identifiers(part) for name, part in chosen.items()}
+    if isinstance(chosen, (list, tuple)):
+        return [_metric_identifiers(metric) for metric in chosen if _can_be_named(metric)]
+    return _identifier(chosen, metrics) if _can_be_named(chosen) else None
+
+
+def _can_be_named(metric: Any) -> bool:
+    if metric is None or isinstance(metric, (str, dict, list, tuple)) or metrics.is_known(metrics.get(metric)):
+        return True
+    warn(
+        f"save: a metric that is a function or a class of your own is not saved; compile again after loading. "
+        f"Received: {metric!r}"
+    )
+    return False
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
@@ -238,11 +250,11 @@ def load_weights(model: Model, filepath: Any) -> None:
     with path.open("rb") as stream, _reading(path.name):
         data = _parts(stream)[WEIGHTS] if path.suffix == SUFFIX else stream.read()
         found = _from_safetensors(data)
-        parameters = {p.name: p for p in model.weights}
+        parameters = model.weight_paths()
         if set(found) != set(parameters) and len(found) == len(parameters):
             # another model numbers its layers differently: the order decides
             found = dict(zip(parameters, (found[name] for name in _order(data))))
-        _check(found, {p.name: (p.shape, p.dtype) for p in model.weights})
+        _check(found, {name: (p.shape, p.dtype) for name, p in parameters.items()})
         for name, parameter in parameters.items():
             parameter.assign(found[name])
 
@@ -326,9 +338,10 @@ def _model(parts: dict[str, bytes], compile: bool) -> Model:
         model = MODELS[described["class_name"]].from_config(described["config"])
     if WEIGHTS in parts:
         found = _from_safetensors(parts[WEIGHTS])
-        _check(found, {p.name: (p.shape, p.dtype) for p in model.weights})
-        for parameter in model.weights:
-            parameter.assign(found[parameter.name])
+        parameters = model.weight_paths()
+        _check(found, {name: (p.shape, p.dtype) for name, p in parameters.items()})
+        for name, parameter in parameters.items():
+            parameter.assign(found[name])
     model._seed = _whole(described, "seed", 2**64)
     model.shuffles = _whole(described, "shuffles", 2**63)
     model.position = _whole({"position": 0, **described}, "position", 2**63)
@@ -339,7 +352,7 @@ def _model(parts: dict[str, bytes], compile: bool) -> Model:
 
 
 def _restore(model: Model, compiled: dict[str, Any], slots: bytes | None) -> None:
-    names = ("loss", "metrics", "weighted_metrics")
+    names = ("loss", "metrics", "loss_weights", "weighted_metrics")
     model.compile(optimizers.get(compiled["optimizer"]), **{name: compiled.get(name) for name in names})
     assert model.optimizer is not None
     if slots is not None:

@@ -2,56 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .compiling import Goal
+from .compiling import Goals
 
 
 class Scores:
     """Loss and metrics over the mini-batches seen so far: means over samples, as Keras reports them.
 
     Attributes:
-        goal: whose loss and metrics.
-        totals: sums of the loss and of each metric that the engine computes, over samples.
+        goals: whose loss and metrics.
+        totals: sums of the loss, of the losses of outputs and of each metric that the engine computes, over samples.
         samples: how many.
     """
 
-    def __init__(self, goal: Goal) -> None:
-        self.goal = goal
-        self.totals: npt.NDArray[np.float64] = np.zeros(1 + len(goal.objective.metrics))
+    def __init__(self, goals: Goals) -> None:
+        self.goals = goals
+        inside = sum(len(goal.objective.metrics) for goal in goals.parts)
+        self.totals: npt.NDArray[np.float64] = np.zeros(1 + len(goals.losses) + inside)
         self.samples = 0
-        for metric in goal.metrics:
+        for metric in goals.metrics:
             metric.reset_state()
 
     def look(
-        self, y: npt.NDArray[Any], predictions: npt.NDArray[Any], weights: npt.NDArray[np.float64] | None = None
+        self,
+        y: Sequence[npt.NDArray[Any]],
+        predictions: Sequence[npt.NDArray[Any]],
+        weights: Sequence[npt.NDArray[np.float64] | None],
     ) -> None:
-        """Show a batch to the metrics that are computed in Python."""
-        for metric, weighted in self.goal.outside:
-            if weighted:
-                metric.update_state(y, predictions, sample_weight=weights)
-            else:
-                metric.update_state(y, predictions)
+        """Show a batch to the metrics in Python: targets and weights of every goal, and the predictions."""
+        given = iter(predictions)
+        for goal, targets, weight in zip(self.goals.parts, y, weights):
+            if goal.objective.predictions:
+                predicted = next(given)
+                for metric, weighted in goal.outside:
+                    if weighted:
+                        metric.update_state(targets, predicted, sample_weight=weight)
+                    else:
+                        metric.update_state(targets, predicted)
 
     def logs(self) -> dict[str, Any]:
         """The means so far."""
         if not self.samples:
             return {}
         values = iter((self.totals / self.samples).tolist())
-        logs = {"loss": next(values)}
-        for metric, inside in zip(self.goal.metrics, self.goal.inside):
-            logs[metric.name] = next(values) if inside else _plain(metric.result())
-        return logs
+        found: list[Any] = [next(values) for _ in ("loss", *self.goals.losses)]
+        for goal in self.goals.parts:
+            for metric, inside in zip(goal.metrics, goal.inside):
+                found.append(next(values) if inside else _plain(metric.result()))
+        return dict(zip(self.goals.names, found))
 
     def finish(self) -> dict[str, Any]:
         """The means, now also in the state of the metric objects, which users may keep and ask."""
-        totals = iter(self.totals[1:].tolist())
-        for metric, inside in zip(self.goal.metrics, self.goal.inside):
-            if inside:
-                metric.add(next(totals), float(self.samples))  # type: ignore[attr-defined]
+        totals = iter(self.totals[1 + len(self.goals.losses) :].tolist())
+        for goal in self.goals.parts:
+            for metric, inside in zip(goal.metrics, goal.inside):
+                if inside:
+                    metric.add(next(totals), float(self.samples))  # type: ignore[attr-defined]
         return self.logs()
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from fastnn.engine.graph import Graph
 from fastnn.layers import registry as layer_registry
 from fastnn.layers.base import Layer, Shape, check_shape
 from fastnn.layers.core import InputLayer
+from fastnn.layers.tensors import Tensor
 
+from .graphs import Network, stack_graph
 from .model import Model
+from .structures import Structure
 
 
 class Sequential(Model):
@@ -25,16 +29,18 @@ class Sequential(Model):
         >>> model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     """
 
-    def __init__(self, layers: Iterable[Layer] | None = None, name: str | None = None) -> None:
-        super().__init__(name)
+    takes_one = True
+
+    def __init__(self, layers: Iterable[Layer | Tensor] | None = None, name: str | None = None) -> None:
         self._input: InputLayer | None = None
         self._layers: list[Layer] = []
+        super().__init__(name=name)
         if layers is not None and not isinstance(layers, Iterable):
             raise TypeError(f"{self.name}: expected a list of layers. Received: {layers!r}")
         for layer in layers or ():
             self.add(layer)
 
-    def add(self, layer: Layer) -> None:
+    def add(self, layer: Layer | Tensor) -> None:
         """Put a layer on top; an optimizer that has been used starts from the beginning.
 
         Raises:
@@ -42,6 +48,8 @@ class Sequential(Model):
             ValueError: the layer or its name is already there, an Input comes late, or the layer does not take what
                 comes out of the one below.
         """
+        if isinstance(layer, Tensor) and isinstance(layer.call.layer, InputLayer):
+            layer = layer.call.layer
         if not isinstance(layer, Layer):
             raise TypeError(f"{self.name}: expected a layer. Received: {layer!r}")
         if isinstance(layer, InputLayer):
@@ -72,11 +80,6 @@ class Sequential(Model):
         self._changed()
         return layer
 
-    def _changed(self) -> None:
-        if self._runner is not None and self.optimizer is not None:
-            self.optimizer.iterations = 0
-        self._runner = None
-
     def build(self, input_shape: Any = None) -> None:
         """Build all layers for samples of this shape.
 
@@ -95,11 +98,38 @@ class Sequential(Model):
         shape = check_shape(input_shape, f"{self.name}: input_shape")
         if self._input is not None and self._input.shape != shape:
             raise ValueError(f"{self.name} was built for inputs of shape {self._input.shape}. Received: {shape}")
+        if self._input is not None and all(layer.built for layer in self._layers):
+            return
         given = self._input or InputLayer(shape, dtype=self._layers[0].dtype if self._layers else None)
         for layer in self._layers:
             shape = layer.build_once(shape)
         self._input = given
         self._changed()
+
+    def _make_graph(self) -> Graph:
+        assert self._input is not None and self.output_shape is not None
+        return stack_graph(self._layers, self._input.shape, self.output_shape)
+
+    def _known_network(self) -> Network:
+        """The symbolic tensors from the Input to the last layer; made when somebody asks for them."""
+        if self._input is None:
+            raise ValueError(f"{self.name}: expected a built model. Received: no input shape")
+        if self._network is None:
+            x = self._input.output
+            for layer in self._layers:
+                x = layer(x)
+            self._network = Network([self._input.output], [x])
+        return self._network
+
+    def _changed(self) -> None:
+        super()._changed()
+        self._network = None
+        if self._input is not None and self._layers:
+            self._structures = Structure(0, [self._input.name]), Structure(0, [self._layers[-1].name])
+
+    @property
+    def built(self) -> bool:
+        return self._input is not None
 
     @property
     def layers(self) -> list[Layer]:
@@ -107,12 +137,16 @@ class Sequential(Model):
         return list(self._layers)
 
     @property
-    def input_shape(self) -> Shape | None:
+    def input_shape(self) -> Shape | None:  # type: ignore[override]
         return self._input.shape if self._input is not None else None
 
     @property
-    def output_shape(self) -> Shape | None:
+    def output_shape(self) -> Shape | None:  # type: ignore[override]
         return self._layers[-1].output_shape if self._layers and self.built else self.input_shape
+
+    @property
+    def saved_as(self) -> type[Layer]:
+        return type(self)
 
     def get_config(self) -> dict[str, Any]:
         layers = [*([self._input] if self._input is not None else []), *self._layers]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import kernels, noise_steps, norm_steps, shapes, tensors  # noqa: F401 - they register their steps
+from . import kernels, merging, noise_steps, norm_steps, shapes, tensors  # noqa: F401 - they register their steps
 from .steps import STEPS, operation
 
 ABSENT = -1
@@ -260,7 +260,7 @@ def divide_by(divisor: int, counted: np.ndarray, ignore: int) -> float:
 def gradient_scale(step: Any, target: Any, weight: Any) -> float:
     """The plan's factor, or that of the batch."""
     divisor, ignore = (*step.ints, 0)[2:4]
-    return divide_by(divisor, weight if divisor == 1 else target, ignore) if divisor else step.reals[0]
+    return step.reals[0] * (divide_by(divisor, weight if divisor == 1 else target, ignore) if divisor else 1.0)
 
 
 @operation
@@ -409,7 +409,7 @@ def average_pool_backward(program: Program, step: Any, dy: Any, dx: Any) -> None
 @operation
 def score(program: Program, step: Any, values: Any, counted: Any) -> None:
     rows, slot, divisor, ignore = step.ints
-    factor = program.plan.batch * divide_by(divisor, counted, ignore) if divisor else step.reals[0]
+    factor = step.reals[0] * (divide_by(divisor, counted, ignore) if divisor else 1.0)
     program.totals[slot] += factor * values[:rows].sum()
 
 

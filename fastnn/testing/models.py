@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fastnn.testing.gradcheck import gradcheck
 
 
 def gradcheck_model(
     model: Any,
-    x: ArrayLike,
-    y: ArrayLike,
-    sample_weight: ArrayLike | None = None,
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
     *,
     step: float = 6e-6,
     rtol: float = 1e-6,
@@ -56,8 +56,7 @@ def gradcheck_model(
     >>> gradcheck_model(model, np.ones((4, 3)), np.zeros((4, 2))) <= 1
     True
     """
-    weights = None if sample_weight is None else np.asarray(sample_weight, np.float64)
-    data, goal = model.prepare(x, y, weights, "gradcheck_model")
+    data, goals = model.prepare(x, y, sample_weight, "gradcheck_model")
     runner = model.runner
     if runner.dtype != np.float64:
         raise TypeError(f"gradcheck_model needs a model of dtype float64. Received: {runner.dtype}")
@@ -69,7 +68,7 @@ def gradcheck_model(
     def gradient(*values: NDArray[Any]) -> tuple[float, list[NDArray[Any]]]:
         for parameter, value in zip(parameters, values):
             parameter.assign(value)
-        loss, gradients = runner.gradient(data, goal, model.seed)
+        loss, gradients = runner.gradient(data, goals, model.seed)
         return loss, gradients
 
     def loss_of(*values: NDArray[Any]) -> float:

@@ -1,0 +1,172 @@
+"""A network as a list of nodes - which layer is called with which tensors - and its steps in a plan.
+
+A stack of layers is the list in which every node takes what the one before it gives.  Tensors are numbers; a layer that
+is called several times stands in several nodes.  Backward, a tensor that is used once gets its gradient as it comes;
+the gradients of several uses are added, and so are those of weights (`Plan.use`).  Nothing is computed where nothing
+learns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from . import penalties
+from .arena import Parameter
+from .plan import ABSENT, Plan
+
+Shape = tuple[int, ...]
+# (dy, which dx are wanted) -> dx; adds the backward steps.  All three are a buffer or a flag for a layer that is called
+# with a tensor or gives one, and tuples of them for one that is called with several or gives several; ABSENT stands for
+# a gradient that there is not.
+Backward = Callable[[Any, Any], Any]
+
+
+class Emitter(Protocol):
+    """The part of a layer that plans need: emit(plan, buffer of x) -> buffer of y, what adds the backward steps.
+
+    Layers with an activation take `bare=True` as well: leave it out, the loss wants what comes before it.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def trainable(self) -> bool: ...
+
+    @property
+    def weights(self) -> list[Parameter]: ...
+
+    @property
+    def emit(self) -> Callable[..., tuple[Any, Backward]]: ...
+
+
+class Node(NamedTuple):
+    """One call of a layer.
+
+    joined, split: the layer takes, or gives, a tuple of tensors.  inference: it behaves as in inference in any mode.
+    """
+
+    layer: Emitter
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    joined: bool = False
+    split: bool = False
+    inference: bool = False
+
+
+class Graph(NamedTuple):
+    """Nodes in an order in which they can be computed; shapes are those of one sample."""
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    input_shapes: tuple[Shape, ...]
+    output_shapes: tuple[Shape, ...]
+
+    @property
+    def weights(self) -> list[Parameter]:
+        """Of all layers, each once."""
+        return list({id(weight): weight for node in self.nodes for weight in node.layer.weights}.values())
+
+    def final(self, output: int) -> Emitter | None:
+        """The layer whose result is this output and nothing else, so that a loss may take its activation over."""
+        tensor = self.outputs[output]
+        makers = [node for node in self.nodes if node.outputs == (tensor,) and not node.split]
+        used = self.outputs.count(tensor) + sum(node.inputs.count(tensor) for node in self.nodes)
+        return makers[0].layer if makers and used == 1 else None
+
+
+class Flow:
+    """The forward steps of a graph, and what adds the backward ones.
+
+    Parameters:
+        inputs: the buffers of the graph's inputs.
+        bare: tensors that are wanted without the activation of their layer.
+
+    Attributes:
+        values: the buffer of every tensor.
+    """
+
+    def __init__(self, plan: Plan, graph: Graph, inputs: Sequence[int], bare: Collection[int] = ()) -> None:
+        self.plan, self.graph = plan, graph
+        self.values = dict(zip(graph.inputs, inputs))
+        self._backwards: list[Backward] = []
+        for node in graph.nodes:
+            self._forward(node, any(tensor in bare for tensor in node.outputs))
+
+    def _forward(self, node: Node, bare: bool) -> None:
+        given = tuple(self.values[tensor] for tensor in node.inputs)
+        options = {"bare": True} if bare else {}
+        training, self.plan.training = self.plan.training, self.plan.training and not node.inference
+        y, backward = node.layer.emit(self.plan, given if node.joined else given[0], **options)
+        self.plan.training = training
+        self.values.update(zip(node.outputs, y if node.split else (y,)))
+        self._backwards.append(penalties.on_output(self.plan, node.layer, y, backward))
+
+    @property
+    def outputs(self) -> list[int]:
+        """The buffers of the graph's outputs."""
+        return [self.values[tensor] for tensor in self.graph.outputs]
+
+    def _learning(self, wanted: Iterable[int]) -> set[int]:
+        """The tensors that depend on something that wants a gradient."""
+        learning = set(wanted)
+        for node in self.graph.nodes:
+            if learning.intersection(node.inputs) or any(map(self.plan.wants_gradient, node.layer.weights)):
+                learning.update(node.outputs)
+        return learning
+
+    def backward(self, gradients: Iterable[tuple[int, int]], wanted: Collection[int] = ()) -> dict[int, int]:
+        """The backward steps, from gradients of tensors, (tensor, buffer), to those of the `wanted` inputs."""
+        learning = self._learning(wanted)
+        parts: dict[int, list[int]] = {}
+        for tensor, buffer in gradients:
+            if buffer != ABSENT:
+                parts.setdefault(tensor, []).append(buffer)
+        for node, backward in zip(reversed(self.graph.nodes), reversed(self._backwards)):
+            if not learning.intersection(node.outputs):
+                continue
+            dy = [self._total(parts.pop(tensor, [])) for tensor in node.outputs]
+            if getattr(node.layer, "activity_regularizer", None) is not None:
+                dy = self._own(dy, [self.values[tensor] for tensor in node.outputs], parts)
+            if all(buffer == ABSENT for buffer in dy):
+                continue
+            need = tuple(tensor in learning for tensor in node.inputs)
+            if node.inference and any(need + tuple(map(self.plan.wants_gradient, node.layer.weights))):
+                raise ValueError(
+                    f"{node.layer.name}: a layer called with training=False can be trained through where neither it "
+                    f"nor a layer below it learns; set trainable=False. Received: training=False above weights to train"
+                )
+            with self.plan.use():
+                dx = backward(tuple(dy) if node.split else dy[0], need if node.joined else need[0])
+            for tensor, buffer in zip(node.inputs, dx if node.joined else (dx,)):
+                if buffer != ABSENT and tensor in learning:
+                    parts.setdefault(tensor, []).append(buffer)
+        return {tensor: self._total(parts.get(tensor, [])) for tensor in wanted}
+
+    def _total(self, parts: Sequence[int]) -> int:
+        """The sum of the gradients of all uses: the only one as it is, more of them in a buffer of their own."""
+        if len(parts) < 2:
+            return parts[0] if parts else ABSENT
+        first, second, *rest = parts
+        size = self.plan.buffers[first].size
+        total = self.plan.fixed(size)
+        self.plan.step("blend", (first, second, total), ints=(size,), reals=(1.0, 1.0))
+        for part in rest:
+            self.plan.step("combine", (part, total, ABSENT), ints=(size, -1, -1, 0), reals=(1.0, 1.0))
+        return total
+
+    def _own(self, dy: Sequence[int], y: Sequence[int], others: dict[int, list[int]]) -> list[int]:
+        """Gradients that a penalty may be added to in place: nobody else's; zeros where there is none."""
+        owned: list[int] = []
+        for gradient, value in zip(dy, y):
+            source = value if gradient == ABSENT else gradient
+            if gradient == ABSENT or gradient in owned or any(gradient in parts for parts in others.values()):
+                size = self.plan.buffers[source].size
+                gradient, absent = self.plan.fixed(size), gradient == ABSENT
+                self.plan.step("activation", (source, gradient), row="identity", ints=(size,))
+                if absent:
+                    self.plan.step("clip_values", (gradient,), ints=(size,), reals=(0.0,))
+            owned.append(gradient)
+        return owned

@@ -1,0 +1,207 @@
+"""Symbolic tensors: what `Input` gives and layers take and give while a model is strung together.
+
+A tensor knows its shape and which call of which layer makes it; it has no values, so Python cannot decide anything by
+it.  `+`, `-` and `*` between tensors are merging layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from .base import Layer
+
+Shape = tuple[int, ...]
+
+
+class Call:
+    """One call of a layer: with which tensors, and what came out.
+
+    Attributes:
+        joined, split: the layer was called with several tensors, or gives several.
+        inference: it behaves as in inference, also while the model is trained.
+    """
+
+    def __init__(self, layer: Layer, inputs: Sequence[Tensor], joined: bool, inference: bool) -> None:
+        self.layer, self.inputs, self.joined, self.inference = layer, tuple(inputs), joined, inference
+        self.outputs: tuple[Tensor, ...] = ()
+        self.split = False
+
+
+def _no_value(what: str) -> Callable[..., NoReturn]:
+    def refuse(self: object, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError(
+            f"a symbolic tensor has no values yet: {what} cannot be traced; use layers, or compute it with NumPy "
+            f"outside of the model. Received: {self!r}"
+        )
+
+    return refuse
+
+
+class Tensor:
+    """What comes out of a layer; see the module.
+
+    Attributes:
+        shape: with None for the batch, as in Keras.
+        sample_shape: without the batch, as everywhere else here.
+        dtype: "float32" or "float64".
+        name: of the layer that makes it.
+        call: the call that makes it.
+        index: its number among that call's outputs.
+    """
+
+    def __init__(self, call: Call, index: int, shape: Shape) -> None:
+        self.call, self.index, self.sample_shape = call, index, shape
+        self.dtype, self.name = call.layer.dtype, call.layer.name
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        return (None, *self.sample_shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes, the batch's among them."""
+        return 1 + len(self.sample_shape)
+
+    def __add__(self, other: Any) -> Any:
+        return _merged("Add", self, other)
+
+    def __sub__(self, other: Any) -> Any:
+        return _merged("Subtract", self, other)
+
+    def __mul__(self, other: Any) -> Any:
+        return _merged("Multiply", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _merged("Add", other, self)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _merged("Subtract", other, self)
+
+    def __rmul__(self, other: Any) -> Any:
+        return _merged("Multiply", other, self)
+
+    __bool__ = _no_value("a decision (if, while, and, or, assert)")
+    __float__ = __int__ = __index__ = _no_value("a number")
+    __lt__ = __le__ = __gt__ = __ge__ = _no_value("a comparison")
+    __iter__ = __len__ = _no_value("a loop")
+    __getitem__ = _no_value("indexing")
+    __array__ = __array_ufunc__ = __array_function__ = _no_value("a NumPy function")
+    __truediv__ = __rtruediv__ = __pow__ = __matmul__ = __neg__ = __abs__ = _no_value("this operator")
+
+    def __repr__(self) -> str:
+        return f"<Tensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+
+class Mode:
+    """What `call(self, inputs, training)` of a subclassed model gets: the mode in which the plan will run."""
+
+    __bool__ = _no_value("a decision by `training` (pass it on to the layers)")
+
+    def __repr__(self) -> str:
+        return "<the mode: training or inference>"
+
+
+MODE = Mode()
+
+
+def _merged(name: str, a: Any, b: Any) -> Any:
+    from . import merging
+
+    if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
+        raise TypeError(
+            f"operators work between symbolic tensors; constants come in by layers such as Rescaling. "
+            f"Received: {a!r} and {b!r}"
+        )
+    return getattr(merging, name)()([a, b])
+
+
+def is_symbolic(x: Any) -> bool:
+    """Whether there is a symbolic tensor in x, which may be a list or dictionary."""
+    if isinstance(x, dict):
+        x = list(x.values())
+    return isinstance(x, Tensor) or (isinstance(x, (list, tuple)) and any(map(is_symbolic, x)))
+
+
+def is_shapes(shape: Any) -> bool:
+    """Whether this is a tuple of shapes and not a shape."""
+    return bool(shape) and isinstance(shape[0], tuple)
+
+
+def call(layer: Layer, x: Any, training: Any = None) -> Any:
+    """Record that the layer is called with a tensor or several; returns a tensor, or a list of them.
+
+    Raises:
+        TypeError: something else than tensors.
+        ValueError: the layer does not take them; training=True.
+    """
+    given = list(x) if isinstance(x, (list, tuple)) else [x]
+    if not given or not all(isinstance(tensor, Tensor) for tensor in given):
+        raise TypeError(
+            f"{layer.name}: a layer is called with a symbolic tensor, such as Input gives, or a list. Received: {x!r}"
+        )
+    if training is not None and training is not MODE and not isinstance(training, bool):
+        raise TypeError(f"{layer.name}: training must be True, False or None. Received: {training!r}")
+    if training is True:
+        raise ValueError(
+            f"{layer.name}: a layer behaves as in training while the model is trained, and only then; leave it out. "
+            f"Received: training=True"
+        )
+    made = Call(layer, given, isinstance(x, (list, tuple)), training is False)
+    shapes = tuple(tensor.sample_shape for tensor in given)
+    output = layer.build_once(shapes if made.joined else shapes[0])
+    made.split = is_shapes(output)
+    made.outputs = tuple(Tensor(made, i, shape) for i, shape in enumerate(output if made.split else (output,)))  # type: ignore[arg-type]
+    return list(made.outputs) if made.split else made.outputs[0]
+
+
+def source(layer: Layer, shape: Shape) -> Tensor:
+    """The tensor of an InputLayer."""
+    made = Call(layer, (), joined=False, inference=False)
+    made.outputs = (Tensor(made, 0, shape),)
+    return made.outputs[0]
+
+
+def calls_between(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> tuple[list[Call], list[Call]]:
+    """The calls that lead from the inputs to the outputs, each behind those whose results it takes.
+
+    Returns:
+        Those calls; and with the calls that make the inputs, in the order in which a search from the outputs meets
+        them, depth first.
+
+    Raises:
+        ValueError: an output depends on an Input that is not among the inputs.
+    """
+    given = {id(tensor) for tensor in inputs}
+    ordered: list[Call] = []
+    met: list[Call] = []
+    seen: set[int] = set()
+    path: list[tuple[Tensor, Iterator[Tensor]]] = []
+
+    def meet(tensor: Tensor) -> None:
+        if id(tensor.call) in seen:
+            return
+        met.append(tensor.call)
+        if id(tensor) in given:
+            return
+        if not tensor.call.inputs:
+            way = " <- ".join([*(t.name for t, _ in path), tensor.name])
+            raise ValueError(
+                f"the graph is disconnected: the outputs depend on the Input {tensor.name!r}, which is not among the "
+                f"inputs {[t.name for t in inputs]}. Received: {way}"
+            )
+        seen.add(id(tensor.call))
+        path.append((tensor, iter(tensor.call.inputs)))
+
+    for output in outputs:
+        meet(output)
+        while path:
+            tensor, below = path[-1]
+            following = next(below, None)
+            if following is not None:
+                meet(following)
+            else:
+                ordered.append(tensor.call)
+                path.pop()
+    return ordered, list(dict.fromkeys(met))

@@ -1,0 +1,450 @@
+"""What a model is made of: its layers, how they are strung together, and what that means for shapes and weights.
+
+A model is a layer: it can be called with symbolic tensors, which puts it into another model.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy.typing as npt
+
+from fastnn import config as settings
+from fastnn._errors import unknown
+from fastnn.engine.arena import Parameter
+from fastnn.engine.graph import Backward, Flow, Graph
+from fastnn.engine.plan import ABSENT, Plan
+from fastnn.layers import registry as layer_registry
+from fastnn.layers import tensors
+from fastnn.layers.base import Layer, Shape, check_shape, set_all, take_name, unique_name
+from fastnn.layers.core import InputLayer
+
+from . import summarising
+from .graphs import Network, describe, rebuild
+from .structures import Structure
+
+
+class Topology(Layer):
+    """The part of `Model` that knows its layers.
+
+    Attributes:
+        takes_one: whether there is one input, also while its shape is not known.
+    """
+
+    takes_one: ClassVar[bool] = False
+
+    def __init__(
+        self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True
+    ) -> None:
+        # nothing of Layer's own: a model has no parameters but those of its layers
+        functional = inputs is not None or outputs is not None
+        kind = "Functional" if functional and type(self).__name__ == "Model" else type(self).__name__
+        self.name = unique_name(kind) if name is None else take_name(kind, name)
+        self.activity_regularizer = None
+        self.declared_input_shape = None
+        self._graph: Graph | None = None
+        self._network: Network | None = None
+        self._structures = Structure(0, ["input"]), Structure(0, ["output"])
+        if functional:
+            self._connect(inputs, outputs)
+            if not trainable:
+                self.trainable = False
+
+    # ---------------------------------------------------------------------------------------------------------- network
+
+    def _connect(self, inputs: Any, outputs: Any) -> None:
+        """Make this the model that leads from those tensors to these."""
+        flat = []
+        for what, given in (("inputs", inputs), ("outputs", outputs)):
+            # in the order of the names, as in Keras: so the order of the layers, and of their weights, is the same
+            found = [given[name] for name in sorted(given)] if isinstance(given, dict) else given
+            found = found if isinstance(found, (list, tuple)) else [found]
+            for tensor in found:
+                if not isinstance(tensor, tensors.Tensor):
+                    raise TypeError(
+                        f"{self.name}: {what} must be a symbolic tensor, a list or a dictionary of them. "
+                        f"Received: {tensor!r}"
+                    )
+            if not found:
+                raise ValueError(f"{self.name}: expected {what}. Received: {given!r}")
+            flat.append(list(found))
+        if len({id(tensor) for tensor in flat[0]}) < len(flat[0]):
+            raise ValueError(f"{self.name}: expected each input once. Received: {[t.name for t in flat[0]]}")
+        network = Network(*flat)
+        names = [layer.name for layer in network.layers]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"{self.name}: expected layers with unique names. Received: {name!r} twice")
+        self._structures = (
+            Structure(inputs, [tensor.name for tensor in network.inputs]),
+            Structure(outputs, [tensor.name for tensor in network.outputs]),
+        )
+        self._network = network
+        self._changed()
+
+    def _changed(self) -> None:
+        """The graph is another one."""
+        self._graph = None
+
+    @property
+    def graph(self) -> Graph:
+        """The engine's view.
+
+        Raises:
+            ValueError: the shapes are not known yet.
+        """
+        if self._graph is None:
+            if not self.built:
+                raise ValueError(
+                    f"{self.name}: expected a built model; add an Input, or call build or fit first. "
+                    f"Received: no input shape"
+                )
+            self._graph = self._make_graph()
+        return self._graph
+
+    def _make_graph(self) -> Graph:
+        assert self._network is not None
+        return self._network.graph()
+
+    @property
+    def inputs(self) -> list[tensors.Tensor]:
+        """The symbolic tensors that go in."""
+        return list(self._known_network().inputs)
+
+    @property
+    def outputs(self) -> list[tensors.Tensor]:
+        """The symbolic tensors that come out."""
+        return list(self._known_network().outputs)
+
+    @property
+    def input(self) -> Any:
+        """The symbolic tensors that go in, arranged as they were given."""
+        return self._structures[0].pack(self.inputs)
+
+    @property
+    def output(self) -> Any:
+        """The symbolic tensors that come out, arranged as they were given."""
+        return self._structures[1].pack(self.outputs)
+
+    def _known_network(self) -> Network:
+        if self._network is None:
+            raise ValueError(f"{self.name}: expected a built model. Received: no input shape")
+        return self._network
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the inputs, as dictionaries of arrays use them."""
+        return list(self._structures[0].names)
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the outputs, as logs and dictionaries of losses use them."""
+        return list(self._structures[1].names)
+
+    # ------------------------------------------------------------------------------------------------ subclassed models
+
+    def call(self, inputs: Any) -> Any:
+        """What a subclass defines: symbolic tensors in, symbolic tensors out, by calling layers made in __init__.
+
+        It is called once, when the shape of the inputs is known; `training` may be a second argument, to be passed on
+        to layers.  What it does becomes a plan, so it cannot depend on values.
+        """
+        raise NotImplementedError(
+            f"{self.name}: expected inputs and outputs, Model(inputs, outputs), or a subclass that defines call"
+        )
+
+    def _trace(self, shapes: Any) -> None:
+        """Call `call` with symbolic tensors of these shapes."""
+        dtype = next((layer.dtype for layer in self._own_layers()), settings.floatx())
+        named = shapes if isinstance(shapes, dict) else None
+        flat = [shapes] if isinstance(shapes, tuple) else list(shapes.values()) if named else shapes
+        names = list(named) if named else ["input", *(f"input_{i}" for i in range(1, len(flat)))]
+        made = [InputLayer(shape, name=name, dtype=dtype).output for shape, name in zip(flat, names)]
+        inputs: Any = made[0] if isinstance(shapes, tuple) else dict(zip(named, made)) if named else made
+        known = inspect.signature(self.call).parameters
+        options = {"training": tensors.MODE} if "training" in known else {}
+        outputs = self.call(inputs, **options)
+        if not tensors.is_symbolic(outputs):
+            raise TypeError(f"{self.name}: call must return what layers give for its inputs. Received: {outputs!r}")
+        self._connect(inputs, outputs)
+        own = [id(layer) for layer in self._own_layers()]
+        for layer in self._known_network().layers:
+            if layer.weights and id(layer) not in own:
+                self._network = None
+                raise ValueError(
+                    f"{self.name}: layers with weights must be made in __init__ and kept as attributes. "
+                    f"Received: {layer!r} made elsewhere"
+                )
+
+    def _own_layers(self) -> list[Layer]:
+        """The layers among the attributes, in the order in which they were set; in lists and dictionaries, too."""
+        found: dict[int, Layer] = {}
+
+        def look(thing: Any) -> None:
+            if isinstance(thing, Layer):
+                found[id(thing)] = thing
+            elif isinstance(thing, (list, tuple)):
+                for part in thing:
+                    look(part)
+            elif isinstance(thing, dict):
+                look(list(thing.values()))
+
+        look([value for name, value in vars(self).items() if name not in ("_graph", "_network")])
+        return list(found.values())
+
+    # --------------------------------------------------------------------------------------------------- as a layer
+
+    def build(self, input_shape: Any = None) -> None:
+        """Give all layers their shapes.
+
+        Parameters:
+            input_shape: of one sample; a leading None, the batch axis as Keras writes it, is dropped.  A list or a
+                dictionary of shapes for a model with several inputs.
+
+        Raises:
+            ValueError: not a shape, not the one that was declared, or a layer does not take it.
+        """
+        if input_shape is None:
+            if not self.built:
+                raise ValueError(f"{self.name}: expected an input shape. Received: None")
+            return
+        shapes: Any
+        if isinstance(input_shape, dict):
+            shapes = {name: self._checked(shape) for name, shape in input_shape.items()}
+        elif input_shape and isinstance(input_shape[0], (tuple, list)):
+            shapes = [self._checked(shape) for shape in input_shape]
+        else:
+            shapes = self._checked(input_shape)
+        if self._network is None:
+            self._trace(shapes)
+            return
+        flat = self._structures[0].flatten(shapes, self.name, "input shapes")
+        known = [tensor.sample_shape for tensor in self.inputs]
+        if flat != known:
+            raise ValueError(f"{self.name} was built for inputs of shape {self.input_shape}. Received: {input_shape}")
+
+    def _checked(self, shape: Any) -> Shape:
+        if isinstance(shape, (tuple, list)) and shape and shape[0] is None:
+            shape = shape[1:]
+        return check_shape(shape, f"{self.name}: input_shape")
+
+    def build_once(self, input_shape: Any) -> Any:
+        """Build for these inputs, or check that they are those the model was built for; returns the output shapes."""
+        self.build(list(input_shape) if tensors.is_shapes(input_shape) else input_shape)
+        shapes = self.graph.output_shapes
+        return shapes[0] if self._structures[1].single else shapes
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self.build_once(input_shape)
+
+    def connect(self, x: Any, training: Any = None) -> Any:
+        """The model as a layer of another one: symbolic tensors in and out."""
+        given = x
+        if self._network is not None and (isinstance(x, dict) or not self._structures[0].single):
+            given = self._structures[0].flatten(x, self.name, "inputs")
+        elif isinstance(x, dict):
+            self.build({name: tensor.sample_shape for name, tensor in x.items()})
+            given = self._structures[0].flatten(x, self.name, "inputs")
+        out = tensors.call(self, given, training)
+        return self._structures[1].pack(out) if isinstance(out, list) else out
+
+    def emit(self, plan: Plan, x: Any) -> tuple[Any, Backward]:
+        """Within a layer that wraps this model; a model within a model is taken apart before."""
+        several = isinstance(x, tuple)
+        flow = Flow(plan, self.graph, x if several else (x,))
+        single = self._structures[1].single
+
+        def backward(dy: Any, need: Any) -> Any:
+            wanted = [t for t, needed in zip(self.graph.inputs, need if several else (need,)) if needed]
+            found = flow.backward(zip(self.graph.outputs, (dy,) if single else dy), wanted)
+            dx = tuple(found.get(tensor, ABSENT) for tensor in self.graph.inputs)
+            return dx if several else dx[0]
+
+        return flow.outputs[0] if single else tuple(flow.outputs), backward
+
+    # ------------------------------------------------------------------------------------------------------- its shapes
+
+    @property
+    def built(self) -> bool:
+        """Whether the shapes are known."""
+        return self._network is not None
+
+    @property
+    def dtype(self) -> str:  # type: ignore[override]
+        """Of the parameters."""
+        return next((p.dtype.name for p in self.weights), next((x.dtype for x in self.layers), settings.floatx()))
+
+    @property
+    def input_shape(self) -> Any:  # type: ignore[override]
+        """Of one sample; None as long as it is not known; a list or a dictionary where there are several inputs."""
+        return self._structures[0].pack(self.graph.input_shapes) if self.built else None
+
+    @property
+    def output_shape(self) -> Any:  # type: ignore[override]
+        """Of one sample; None as long as it is not known; a list or a dictionary where there are several outputs."""
+        return self._structures[1].pack(self.graph.output_shapes) if self.built else None
+
+    # ---------------------------------------------------------------------------------------------------------- layers
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in order; those of a functional model with its InputLayers, as in Keras."""
+        if type(self).call is Topology.call:
+            return list(self._known_network().layers)
+        own = self._own_layers()
+        known = {id(layer) for layer in own}
+        used = self._network.layers if self._network is not None else []
+        return own + [x for x in used if id(x) not in known and not isinstance(x, InputLayer)]
+
+    @property
+    def weights(self) -> list[Parameter]:
+        """All parameters, layer by layer, each once."""
+        return list({id(p): p for layer in self.layers for p in layer.weights}.values())
+
+    @property
+    def trainable_weights(self) -> list[Parameter]:
+        """Those that the optimizer may change."""
+        return [p for p in self.weights if p.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Parameter]:
+        """The others."""
+        return [p for p in self.weights if not p.trainable]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the optimizer may change something; setting it sets it for every layer."""
+        return any(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = value
+
+    def all_layers(self) -> list[Layer]:
+        """The layers, and those of nested models."""
+        return [part for x in self.layers for part in ([x, *x.all_layers()] if isinstance(x, Topology) else [x])]
+
+    def weight_paths(self) -> dict[str, Parameter]:
+        """All parameters by names that are unique in the model: "layer/weight", behind the names of nested models."""
+        paths: dict[str, Parameter] = {}
+        known: set[int] = set()
+        for layer in self.layers:
+            nested = isinstance(layer, Topology)
+            own = layer.weight_paths() if isinstance(layer, Topology) else {p.name: p for p in layer.weights}
+            for name, parameter in own.items():
+                if id(parameter) not in known:
+                    known.add(id(parameter))
+                    paths[f"{layer.name}/{name}" if nested else name] = parameter
+        return paths
+
+    def get_weights(self) -> list[npt.NDArray[Any]]:
+        """Copies of all parameters, layer by layer."""
+        return [p.numpy() for p in self.weights]
+
+    def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
+        """Overwrite all parameters.
+
+        Raises:
+            TypeError, ValueError: the number of arrays or a shape differs, or something is not a number; nothing is
+                changed then.
+        """
+        set_all(self.weights, weights, self.name)
+
+    def count_params(self) -> int:
+        """Number of parameters of all layers."""
+        for layer in self.layers:
+            layer.count_params()  # complains about those without a shape
+        return sum(p.size for p in self.weights)
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """A layer by name or by index.
+
+        Raises:
+            ValueError: no such layer, or neither or both of the arguments are given.
+        """
+        if (name is None) == (index is None):
+            raise ValueError(f"get_layer: expected a name or an index. Received: name={name!r}, index={index!r}")
+        layers = self.layers
+        if index is not None:
+            if not -len(layers) <= index < len(layers):
+                raise ValueError(f"get_layer: expected an index below {len(layers)}. Received: {index}")
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        raise unknown("layer of the model", name, [layer.name for layer in layers])
+
+    def summary(
+        self, print_fn: Callable[[str], Any] | None = None, line_length: int | None = None, expand_nested: bool = False
+    ) -> None:
+        """Print the layers with their output shapes and numbers of parameters, and what each is connected to.
+
+        Parameters:
+            print_fn: called with the text instead of print.
+            line_length: characters per line, at least as many as the table needs.
+            expand_nested: show the layers of nested models, too.
+        """
+        (print_fn or print)(summarising.summary(self, line_length, expand_nested))
+
+    # ---------------------------------------------------------------------------------------------------------- configs
+
+    @property
+    def saved_as(self) -> type[Layer]:
+        """The class that a description names: a subclassed model is described as the graph that its call has traced."""
+        from .model import Model
+
+        return Model if self._network is not None else type(self)
+
+    def get_config(self) -> dict[str, Any]:
+        """What `from_config` builds an equal model from, without the weights.
+
+        Raises:
+            ValueError: a subclassed model is not built; a layer stands in the model and in a nested one, which a
+                description cannot say.
+        """
+        if self._network is None:
+            raise ValueError(
+                f"{self.name}: a subclassed model is described by the graph of its call; build it first. "
+                f"Received: not built"
+            )
+        if sum(len({id(p) for p in layer.weights}) for layer in self._network.layers) > len(self.weights):
+            raise ValueError(
+                f"{self.name}: a layer that stands in the model and in a nested model cannot be described. "
+                f"Received: shared weights"
+            )
+        structures = dict(zip(("input_names", "output_names"), self._structures))
+        return {
+            "name": self.name,
+            **describe(self._network, layer_registry.serialize),
+            **{key: structure.keys for key, structure in structures.items() if structure.keys is not None},
+            "single": [structure.single for structure in self._structures],
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The model that `get_config` described."""
+        inputs, outputs = rebuild(config, layer_registry.deserialize)
+        arranged: list[Any] = []
+        singles: tuple[bool, bool] = tuple(config["single"])
+        if len(singles) != 2:
+            raise ValueError(f"expected to know of inputs and outputs whether there is one. Received: {singles}")
+        for flat, key, single in zip((inputs, outputs), ("input_names", "output_names"), singles):
+            names = config.get(key)
+            if names is None:
+                arranged.append(flat[0] if single else flat)
+            elif len(names) == len(flat) and all(isinstance(name, str) for name in names):
+                arranged.append(dict(zip(names, flat)))
+            else:
+                raise ValueError(f"expected {len(flat)} {key}. Received: {names!r}")
+        return cls(arranged[0], arranged[1], name=config.get("name"))
+
+    def to_json(self, **options: Any) -> str:
+        """The architecture as JSON, for `model_from_json`; options are those of json.dumps."""
+        return json.dumps(layer_registry.serialize(self), **options)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name} built={self.built}>"
