@@ -37,7 +37,10 @@
     .conv_finish = DTYPE(conv_finish), .max_pool = DTYPE(max_pool), .max_pool_backward = DTYPE(max_pool_backward),     \
     .max_pool_split_backward = DTYPE(max_pool_split_backward), .average_pool = DTYPE(average_pool),                    \
     .average_pool_backward = DTYPE(average_pool_backward), .im2col = DTYPE(im2col), .col2im = DTYPE(col2im),           \
-    .transpose = DTYPE(transpose)
+    .transpose = DTYPE(transpose), .recurrent_pack = DTYPE(recurrent_pack),                                            \
+    .recurrent_forward = DTYPE(recurrent_forward), .recurrent_backward = DTYPE(recurrent_backward),                    \
+    .swap_time = DTYPE(swap_time), .mask_rows = DTYPE(mask_rows), .keep_rows = DTYPE(keep_rows),                       \
+    .to_indices = DTYPE(to_indices), .scatter_rows = DTYPE(scatter_rows)
 
 const fastnn_kernels FASTNN_ISA_TABLE = {
     .isa = FASTNN_ISA_NAME,

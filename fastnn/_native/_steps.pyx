@@ -66,6 +66,9 @@ cdef void do_affine(run_t *r, step_t *s, ssize_t block) noexcept nogil:
 cdef void do_gemm(run_t *r, step_t *s, ssize_t block) noexcept nogil:
     cdef gemm_task g = s.gemm
     g.a, g.b, g.c = ptr(r, s, 0), ptr(r, s, 1), ptr(r, s, 2)
+    g.a += s.ints[8] * r.item
+    g.b += s.ints[9] * r.item
+    g.c += s.ints[10] * r.item
     gemm_block(&g, block)
 
 

@@ -54,6 +54,12 @@ from ._ops import (
     sum_of_squares,
     threshold_hits,
 )
+from ._recurrent import (
+    embedding,
+    embedding_backward,
+    recurrent_backward,
+    recurrent_forward,
+)
 
 __all__ = [
     "Program",
@@ -72,6 +78,8 @@ __all__ = [
     "conv2d_weights",
     "dropout",
     "elementwise_loss",
+    "embedding",
+    "embedding_backward",
     "first_nonfinite",
     "gated_backward",
     "gated_forward",
@@ -93,6 +101,8 @@ __all__ = [
     "name",
     "optimizer_update",
     "random_bits",
+    "recurrent_backward",
+    "recurrent_forward",
     "row_loss",
     "rrelu",
     "softmax",

@@ -9,6 +9,7 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     affine           (x, W, b|-1, y, z|-1)          ints: rows, inputs, units       row, reals    y = act(x W + b)
     gemm             (a, b, c)                      ints: ta, tb, m, n, k                         c = op(a) op(b)
                                                     reals, if given: alpha, beta    c = alpha op(a) op(b) + beta c
+                                                    ints, if given: lda, ldb, ldc, first element of a, b, c
     activation       (x, y)                         ints: n                         row, reals
     activation_backward (dy, kept, dx)              ints: n                         row, reals
     bias_backward    (dy, kept, dz, db|-1)          ints: rows, cols                row, reals    dz = dy act', db = sum
@@ -45,6 +46,23 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     max_pool_backward (dy, argmax, dx)              ints: window
     average_pool     (x, y)                         ints: window            reals: 1 if padding counts
     average_pool_backward (dy, dx)                  ints: window            reals: 1 if padding counts
+    swap_time        (x, mask|-1, y)                ints: samples, of a block, work, sequence   time-major, or back
+    recurrent_pack   (wh, packed)                   ints: kind, transposed, units, order
+    recurrent        (packed, bias, h0|-1, c0|-1, z, h, c|-1, pre|-1, mask|-1, drop|-1, dropped|-1, scratch)
+                                                    ints: samples, of a block, work, cell    row: two   a whole sequence
+    recurrent_backward (packed, z, h, c|-1, pre|-1, mask|-1, drop|-1, dropped|-1, scratch, dy|-1, dh_last|-1,
+                     dc_last|-1, dh, dc|-1)         ints: samples, of a block, work, cell    row: two
+    repeat_multiply  (x, factor, y)                 ints: count, of a block, work, n, first element of x
+                                                                                    y = count times n of x, each * factor
+    column_sums      (x, sums)                      ints: rows, cols, ld, first element of x, of sums
+    fill             (y)                            ints: n                         reals: value
+    embedding        (w, index, y)                  ints: rows, cols, size of w     index: int64
+    embedding_backward (dy, index, dw)              ints: rows, cols, size of w
+    to_indices       (x, index)                     ints: n, limit                  an error where x is no index
+    mask_rows        (x, y|-1, mask)                ints: rows, cols                reals: value    which rows differ
+    keep_rows        (x, mask, y)                   ints: rows, cols                the other rows 0
+    mask_weights     (mask, weight|-1, weights)     ints: entries, rows of an entry, averaged   reals: eps
+    weigh            (values, weights)              ints: n                         in place; weight 0 wins over NaN
     score            (row_values, counted|-1)       ints: rows, slot, divisor, ignore   reals: factor
                                                                                     totals[slot] += factor * sum
     update           (scale|-1, ratio|-1)           ints: column, first segment, end   row        one optimizer step
@@ -67,6 +85,11 @@ target row, negative if they are labels (int32).
 
 `window` are 16 numbers: images; height, width, channels of x; height, width, channels of y; then in pairs (down,
 across) kernel, stride, padding at the near end, dilation; groups (for pooling: channels).
+
+`sequence`: time steps, features, columns of a batch-major row, first of them that counts, rows ahead of the time-major
+part, whether to time-major or back, whether the batch-major side and the mask run backwards.  `cell`: kind, time steps,
+units, whether the mask runs backwards, the order of the gates (four numbers); its reals: four parameters of each of the
+two activations (fastnn/reference/recurrent.py).  `work`: operations of a sample.
 
 `members` (count, share), int32, has the columns that share each value; absent, `share` columns in a row do.
 
@@ -157,6 +180,7 @@ class Plan:
         self.scores = 0
         self._gradients = gradients or {}
         self._parameters: dict[int, int] = {}
+        self.masks: dict[int, int] = {}  # buffer -> buffer of its mask (engine/masks.py)
 
     # ---------------------------------------------------------------------------------------------------------- buffers
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fastnn import _native
 
-from . import penalties
+from . import masks, penalties
 from .arena import Parameter
 from .plan import ABSENT, LABELS, PLANNED, WEIGHTS, Plan
 
@@ -104,7 +104,7 @@ def inference_plan(stack: Sequence[Emitter], inputs: int, outputs: int, dtype: n
     plan = Plan(dtype, batch)
     x = y = plan.input(inputs)
     for layer in stack:
-        y, _ = layer.emit(plan, y)
+        y, _ = masks.emit(plan, layer, y)
     if y == x:  # nothing but reshaping: still the caller gets an array of their own
         y = plan.buffer(outputs)
         plan.step("activation", (x, y), row="identity", ints=(batch * outputs,))
@@ -133,16 +133,17 @@ def objective_plan(
     backwards = []
     for layer in stack:
         bare = {"bare": True} if objective.loss.fused and layer is stack[-1] else {}
-        x, backward = layer.emit(plan, x, **bare)
+        x, backward = masks.emit(plan, layer, x, **bare)
         backwards.append(penalties.on_output(plan, layer, x, backward))
 
     target = _target_input(plan, objective)
     judged = _target_input(plan, objective) if objective.smoothed else target
     weight = plan.input(objective.losses, np.float64) if objective.weighted else ABSENT
+    objective, weight = masks.on_loss(plan, objective, x, weight)
     grad = plan.buffer(objective.size) if training else ABSENT
     predictions = _loss(plan, objective, x, target, weight, grad)
     for metric in objective.metrics:
-        _metric(plan, objective, metric, predictions, judged)
+        _metric(plan, objective, metric, predictions, judged, plan.masks.get(x, ABSENT))
     if objective.predictions:
         _copy_out(plan, predictions, objective)
 
@@ -214,7 +215,7 @@ def _loss(plan: Plan, o: Objective, x: int, target: int, weight: int, grad: int)
     return predictions
 
 
-def _metric(plan: Plan, o: Objective, metric: Any, predictions: int, target: int) -> None:
+def _metric(plan: Plan, o: Objective, metric: Any, predictions: int, target: int, mask: int) -> None:
     rows = plan.batch * o.rows
     values = plan.buffer(o.rows, np.float64)
     if metric.op == "elementwise_loss":
@@ -235,7 +236,7 @@ def _metric(plan: Plan, o: Objective, metric: Any, predictions: int, target: int
         )
     else:
         plan.step(metric.op, (predictions, target, values), ints=(rows, o.cols), reals=metric.params)
-    plan.score(values, rows, plan.batch / rows)
+    plan.score(values, rows, plan.batch / rows, *masks.on_metric(plan, mask, values, o.rows))
 
 
 def _copy_out(plan: Plan, predictions: int, o: Objective) -> None:

@@ -8,8 +8,10 @@ from fastnn._errors import unknown
 
 from .activations import ELU, GLU, LeakyReLU, Maxout, MaxoutActivation, ReLU, RReLU, Softmax
 from .base import Layer
+from .cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from .convolutional import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D
 from .core import Activation, Dense, Dropout, Flatten, InputLayer
+from .embedding import Embedding, Masking
 from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
 from .pooling import (
     AveragePooling1D,
@@ -21,6 +23,8 @@ from .pooling import (
     MaxPooling1D,
     MaxPooling2D,
 )
+from .recurrent import GRU, LSTM, RNN, SimpleRNN
+from .wrappers import Bidirectional, TimeDistributed
 
 CLASSES: tuple[type[Layer], ...] = (InputLayer, Dense, Activation, Flatten, Dropout)
 CLASSES += (ReLU, LeakyReLU, ELU, Softmax, RReLU, GLU, Maxout, MaxoutActivation)
@@ -28,6 +32,8 @@ CLASSES += (PReLU, SReLU, LearnedSwish, SoftExponential, APL)
 CLASSES += (Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D)
 CLASSES += (MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D)
 CLASSES += (GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D)
+CLASSES += (SimpleRNN, LSTM, GRU, RNN, SimpleRNNCell, LSTMCell, GRUCell, StackedRNNCells)
+CLASSES += (Embedding, Masking, Bidirectional, TimeDistributed)
 LAYERS: dict[str, type[Layer]] = {cls.__name__: cls for cls in CLASSES}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import kernels, tensors  # noqa: F401 - tensors registers its steps
+from . import kernels, sequence_steps, tensors  # noqa: F401 - the other two register their steps
 from .steps import STEPS, operation
 
 ABSENT = -1
@@ -96,6 +96,12 @@ def table(array: np.ndarray | None, rows: int, cols: int) -> Any:
     return None if array is None else array.reshape(rows, cols)
 
 
+def part(array: np.ndarray, shape: tuple[int, int], ld: int, start: int) -> np.ndarray:
+    """Some columns of a matrix whose rows are ld apart."""
+    strides = (ld * array.itemsize, array.itemsize)
+    return np.lib.stride_tricks.as_strided(array[start:], shape, strides)
+
+
 @operation
 def gather(program: Program, step: Any, out: np.ndarray) -> None:
     source = program.inputs[step.ints[0]]
@@ -113,11 +119,12 @@ def affine(program: Program, step: Any, x: Any, w: Any, b: Any, y: Any, z: Any) 
 
 @operation
 def gemm(program: Program, step: Any, a: Any, b: Any, c: Any) -> None:
-    ta, tb, m, n, k = step.ints
+    ta, tb, m, n, k = step.ints[:5]
     alpha, beta = step.reals or (1.0, 0.0)
-    a = table(a, k, m) if ta else table(a, m, k)
-    b = table(b, n, k) if tb else table(b, k, n)
-    kernels.gemm(a, b, table(c, m, n), bool(ta), bool(tb), alpha, beta)
+    lds, starts = (step.ints[5:8], step.ints[8:11]) if len(step.ints) > 5 else ((m if ta else k, k if tb else n, n), (0,) * 3)
+    shapes = ((k, m) if ta else (m, k), (n, k) if tb else (k, n), (m, n))
+    a, b, c = (part(*matrix) for matrix in zip((a, b, c), shapes, lds, starts))
+    kernels.gemm(a, b, c, bool(ta), bool(tb), alpha, beta)
 
 
 @operation
