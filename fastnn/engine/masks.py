@@ -66,8 +66,8 @@ def _weights(plan: Plan, mask: int, rows: int, weight: int, averaged: bool) -> i
     each, rest = divmod(plan.batch * rows, entries)
     if rest or not each:
         raise ValueError(
-            f"the mask has {entries // plan.batch} time steps for each sample, which must divide the rows that the loss "
-            f"or metric looks at. Received: {rows}"
+            f"the mask has {entries // plan.batch} time steps, which must divide the rows that the loss or metric "
+            f"looks at. Received: {rows}"
         )
     weights = plan.buffer(rows, np.float64)
     plan.step("mask_weights", (mask, weight, weights), ints=(entries, each, int(averaged)), reals=(EPSILON,))

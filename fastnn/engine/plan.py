@@ -53,7 +53,7 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     recurrent_backward (packed, z, h, c|-1, pre|-1, mask|-1, drop|-1, dropped|-1, scratch, dy|-1, dh_last|-1,
                      dc_last|-1, dh, dc|-1)         ints: samples, of a block, work, cell    row: two
     repeat_multiply  (x, factor, y)                 ints: count, of a block, work, n, first element of x
-                                                                                    y = count times n of x, each * factor
+                                                                                    y = n of x * factor, count times
     column_sums      (x, sums)                      ints: rows, cols, ld, first element of x, of sums
     fill             (y)                            ints: n                         reals: value
     embedding        (w, index, y)                  ints: rows, cols, size of w     index: int64

@@ -221,11 +221,11 @@ class LSTMCell(Cell):
 class GRUCell(Cell):
     """z, r = s(x W + h U + b), h' = z h + (1 - z) a(candidate): gates in the order z, r, h.
 
-    The candidate is x W + r (h U + c) + b with `reset_after` (b and c are the rows of the bias, shape (2, 3 units)), and
-    x W + (r h) U + b without.  Other arguments as in `LSTMCell`, with 3 instead of 4.
+    The candidate is x W + r (h U + c) + b with `reset_after` (b and c are the rows of the bias, shape (2, 3 units)),
+    and x W + (r h) U + b without.  Other arguments as in `LSTMCell`, with 3 instead of 4.
 
     Notes:
-        PyTorch's GRU is the one with `reset_after`; its gates stand in the order r, z, h, and its z is 1 - z.
+        PyTorch's GRU is the one with `reset_after`; its gates stand in the order r, z, h.
 
     References:
         Cho et al., "Learning phrase representations using RNN encoder-decoder", EMNLP 2014.
@@ -294,9 +294,7 @@ class StackedRNNCells(Layer):
         return cls(**{**config, "cells": [cell_from(entry) for entry in config["cells"]]})
 
 
-CELLS: dict[str, type[Layer]] = {
-    cls.__name__: cls for cls in (SimpleRNNCell, LSTMCell, GRUCell, StackedRNNCells)
-}
+CELLS: dict[str, type[Layer]] = {cls.__name__: cls for cls in (SimpleRNNCell, LSTMCell, GRUCell, StackedRNNCells)}
 
 
 def cell_from(entry: Any) -> Any:
@@ -306,5 +304,5 @@ def cell_from(entry: Any) -> Any:
         ValueError: no such description.
     """
     if not isinstance(entry, dict) or entry.get("class_name") not in CELLS or not isinstance(entry.get("config"), dict):
-        raise ValueError(f"a cell must be described by class_name, one of {list(CELLS)}, and config. Received: {entry!r}")
+        raise ValueError(f"expected a cell: class_name, one of {list(CELLS)}, and config. Received: {entry!r}")
     return CELLS[entry["class_name"]].from_config(entry["config"])

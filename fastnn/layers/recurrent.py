@@ -1,7 +1,7 @@
 """Recurrent layers: RNN over any cells, SimpleRNN, LSTM and GRU.
 
-Every cell runs through the whole sequence in one step of the plan (docs/recurrent.md); a stack of cells is one such step
-a cell, one after the other.  Sequences have a fixed number of time steps; shorter ones are padded and masked.
+Every cell runs through the whole sequence in one step of the plan (docs/recurrent.md); a stack of cells is one such
+step a cell, one after the other.  Sequences have a fixed number of time steps; shorter ones are padded and masked.
 """
 
 from __future__ import annotations

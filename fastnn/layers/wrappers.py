@@ -59,14 +59,19 @@ class Bidirectional(_Wrapper):
         ValueError: a merge mode that nobody knows, or layers that do not fit together.
 
     References:
-        Schuster and Paliwal, "Bidirectional recurrent neural networks", IEEE Transactions on Signal Processing 45, 1997.
+        Schuster and Paliwal, "Bidirectional recurrent neural networks", IEEE Trans. Signal Processing 45, 1997.
     """
 
     uses_mask = True
     MODES = ("concat", "sum", "mul", "ave", None)
 
     def __init__(
-        self, layer: RNN, merge_mode: str | None = "concat", weights: Any = None, backward_layer: Any = None, **kwargs: Any
+        self,
+        layer: RNN,
+        merge_mode: str | None = "concat",
+        weights: Any = None,
+        backward_layer: Any = None,
+        **kwargs: Any,
     ) -> None:
         for given in (layer, *(() if backward_layer is None else (backward_layer,))):
             if not isinstance(given, RNN):

@@ -17,7 +17,9 @@ from fastnn.ops.clipping import clip_by_global_norm_, clip_by_norm_, clip_by_val
 from fastnn.ops.convolution import conv2d, conv2d_backward, conv2d_transpose, conv2d_transpose_backward
 from fastnn.ops.ctc import ctc_loss, ctc_loss_backward, ctc_loss_with_grad
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
+from fastnn.ops.embedding import embedding, embedding_backward
 from fastnn.ops.gates import maxout, maxout_backward
+from fastnn.ops.gru import gru_backward, gru_cell, gru_cell_backward, gru_forward
 from fastnn.ops.initializers import (
     glorot_normal,
     glorot_uniform,
@@ -29,11 +31,13 @@ from fastnn.ops.initializers import (
     truncated_normal,
     variance_scaling,
 )
+from fastnn.ops.lstm import lstm_backward, lstm_cell, lstm_cell_backward, lstm_forward
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
 from fastnn.ops.optimizers import look_ahead_, look_ahead_many
 from fastnn.ops.patches import col2im, im2col
 from fastnn.ops.pooling import avgpool2d, avgpool2d_backward, maxpool2d, maxpool2d_backward
 from fastnn.ops.random_relu import rrelu, rrelu_backward
+from fastnn.ops.recurrent import rnn_backward, rnn_cell, rnn_cell_backward, rnn_forward
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 from fastnn.ops.simplex import (
     gumbel_softmax,
@@ -143,6 +147,8 @@ __all__ = [
     "elu",
     "elu_backward",
     "elu_grad",
+    "embedding",
+    "embedding_backward",
     "exponential",
     "exponential_backward",
     "exponential_grad",
@@ -171,6 +177,10 @@ __all__ = [
     "glorot_uniform",
     "glu",
     "glu_backward",
+    "gru_backward",
+    "gru_cell",
+    "gru_cell_backward",
+    "gru_forward",
     "gumbel_softmax",
     "gumbel_softmax_backward",
     "half_mse",
@@ -244,6 +254,10 @@ __all__ = [
     "logsumexp",
     "look_ahead_",
     "look_ahead_many",
+    "lstm_backward",
+    "lstm_cell",
+    "lstm_cell_backward",
+    "lstm_forward",
     "mae",
     "mae_backward",
     "mae_with_grad",
@@ -318,6 +332,10 @@ __all__ = [
     "rmsprop_many",
     "rmsprop_momentum_",
     "rmsprop_momentum_many",
+    "rnn_backward",
+    "rnn_cell",
+    "rnn_cell_backward",
+    "rnn_forward",
     "rprop_",
     "rprop_many",
     "rrelu",

@@ -30,6 +30,7 @@ KINDS = (
     "dense",
     "convolution",
     "pooling",
+    "recurrent",
     "loss",
     "random",
     "optimizer",

@@ -121,7 +121,9 @@ def affine(program: Program, step: Any, x: Any, w: Any, b: Any, y: Any, z: Any) 
 def gemm(program: Program, step: Any, a: Any, b: Any, c: Any) -> None:
     ta, tb, m, n, k = step.ints[:5]
     alpha, beta = step.reals or (1.0, 0.0)
-    lds, starts = (step.ints[5:8], step.ints[8:11]) if len(step.ints) > 5 else ((m if ta else k, k if tb else n, n), (0,) * 3)
+    lds, starts = (
+        (step.ints[5:8], step.ints[8:11]) if len(step.ints) > 5 else ((m if ta else k, k if tb else n, n), (0,) * 3)
+    )
     shapes = ((k, m) if ta else (m, k), (n, k) if tb else (k, n), (m, n))
     a, b, c = (part(*matrix) for matrix in zip((a, b, c), shapes, lds, starts))
     kernels.gemm(a, b, c, bool(ta), bool(tb), alpha, beta)

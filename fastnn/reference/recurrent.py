@@ -1,8 +1,8 @@
 """Recurrent cells over whole sequences, step by step.
 
-One step of a cell is a function of the input's part ``x = x_t Wx`` (the product only), the state before it and the recurrent
-weights; its gradient runs the other way.  All gates of a step stand side by side in the columns; ``order`` says which
-part belongs to which gate.  With ``a`` an activation (tanh) and ``s`` a recurrent one (sigmoid):
+One step of a cell is a function of the input's part ``x = x_t Wx`` (the product only), the state before it and the
+recurrent weights; its gradient runs the other way.  All gates of a step stand side by side in the columns; ``order``
+says which part belongs to which gate.  With ``a`` an activation (tanh) and ``s`` a recurrent one (sigmoid):
 
     simple_rnn         h' = a(x + h Wh + b)
     lstm               i, f, o = s(x + h Wh + b), g = a(x + h Wh + b), c' = f c + i g, h' = o a(c')
@@ -21,7 +21,6 @@ encoder-decoder", EMNLP 2014.
 from __future__ import annotations
 
 import inspect
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

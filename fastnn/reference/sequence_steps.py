@@ -40,10 +40,12 @@ def recurrent(
     cell, width, (steps, batch, units), reverse = parts(step)
     state = (batch, units)
     bias = bias.reshape(2, width) if cell[0] == "gru_reset_after" else bias
+    memory = steps + (cell[0] == "lstm")
     cells.recurrent_forward(
-        cell, shaped(packed, units, width), bias, shaped(h0, *state), shaped(c0, *state), shaped(z, steps, batch, width),
-        shaped(h, steps + 1, *state), shaped(c, steps + (cell[0] == "lstm"), *state), shaped(pre, steps, batch, width),
-        shaped(mask, batch, steps), reverse=reverse, drop=shaped(drop, *state), dropped=shaped(dropped, steps, *state),
+        cell, shaped(packed, units, width), bias, shaped(h0, *state), shaped(c0, *state),
+        shaped(z, steps, batch, width), shaped(h, steps + 1, *state), shaped(c, memory, *state),
+        shaped(pre, steps, batch, width), shaped(mask, batch, steps),
+        reverse=reverse, drop=shaped(drop, *state), dropped=shaped(dropped, steps, *state),
     )  # fmt: skip
 
 
@@ -67,7 +69,9 @@ def swap_time(program: Any, step: Any, x: Any, mask: Any, y: Any) -> None:
     batch, _, _, steps, features, ld, column, at, back, reverse, mask_reverse = step.ints
     minor, major = (y, x) if back else (x, y)
     start = at * features
-    minor = minor[: batch * steps * ld].reshape(batch, steps, ld)[:, :: -1 if reverse else 1, column : column + features]
+    minor = minor[: batch * steps * ld].reshape(batch, steps, ld)[
+        :, :: -1 if reverse else 1, column : column + features
+    ]
     major = major[start : start + batch * steps * features].reshape(steps, batch, features)
     kept: Any = np.True_
     if mask is not None:
