@@ -236,8 +236,8 @@ cdef void do_mask_weights(run_t *r, step_t *s, ssize_t block) noexcept nogil:
     cdef double valid = 0, scale = 1
     for i in range(entries):
         valid += mask[i] != 0
-    if s.ints[2]:
-        scale = entries / (valid + s.reals[0])
+    if s.ints[2] and valid > 0:
+        scale = entries / valid
     for i in range(entries * each):
         out[i] = scale if mask[i // each] else 0
         if given != NULL:

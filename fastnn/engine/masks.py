@@ -16,8 +16,6 @@ import numpy as np
 
 from .plan import ABSENT, PLANNED, WEIGHTS, Plan
 
-EPSILON = 1e-7  # Keras's: nothing that counts gives a loss of 0
-
 
 def emit(plan: Plan, layer: Any, x: Any, **options: Any) -> Any:
     """`layer.emit`, with the masks of x passed on."""
@@ -70,5 +68,5 @@ def _weights(plan: Plan, mask: int, rows: int, weight: int, averaged: bool) -> i
             f"looks at. Received: {rows}"
         )
     weights = plan.buffer(rows, np.float64)
-    plan.step("mask_weights", (mask, weight, weights), ints=(entries, each, int(averaged)), reals=(EPSILON,))
+    plan.step("mask_weights", (mask, weight, weights), ints=(entries, each, int(averaged)))
     return weights

@@ -61,7 +61,7 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     to_indices       (x, index)                     ints: n, limit                  an error where x is no index
     mask_rows        (x, y|-1, mask)                ints: rows, cols                reals: value    which rows differ
     keep_rows        (x, mask, y)                   ints: rows, cols                the other rows 0
-    mask_weights     (mask, weight|-1, weights)     ints: entries, rows of an entry, averaged   reals: eps
+    mask_weights     (mask, weight|-1, weights)     ints: entries, rows of an entry, averaged
     weigh            (values, weights)              ints: n                         in place; weight 0 wins over NaN
     score            (row_values, counted|-1)       ints: rows, slot, divisor, ignore   reals: factor
                                                                                     totals[slot] += factor * sum

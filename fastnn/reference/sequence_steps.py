@@ -117,7 +117,7 @@ def keep_rows(program: Any, step: Any, x: Any, mask: Any, y: Any) -> None:
 def mask_weights(program: Any, step: Any, mask: Any, weights: Any, out: Any) -> None:
     entries, each, averaged = step.ints
     kept = mask[:entries] != 0
-    scale = entries / (kept.sum() + step.reals[0]) if averaged else 1.0
+    scale = entries / max(int(kept.sum()), 1) if averaged else 1.0
     rows = np.repeat(kept, each)
     out[: rows.size] = np.where(rows, scale * (1.0 if weights is None else weights), 0.0)
 
