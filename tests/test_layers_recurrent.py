@@ -244,6 +244,7 @@ def test_freezing_a_wrapper_freezes_what_is_in_it():
     assert len(model.trainable_weights) == 8
 
 
+@pytest.mark.filterwarnings("ignore:fit. x holds NaN:RuntimeWarning")
 @pytest.mark.parametrize("bad", [-1, 7, 0.5, np.nan])
 def test_an_index_out_of_range_is_an_error(bad, backend):
     model = Sequential([Input((3,)), Embedding(7, 2), SimpleRNN(2)])

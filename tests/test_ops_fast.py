@@ -36,7 +36,7 @@ GENERAL = {"random_bits", *learned.functions, *gates.functions, "maxout", "rrelu
 GENERAL |= {"gumbel_softmax", *row_losses.functions, "ctc_loss", "half_sse", "kl_divergence"}
 GENERAL |= {"lamb_", "lars_", "adafactor_", "muon_"}
 GENERAL |= {f"{name}{suffix}" for name in GENERAL for suffix in ("_backward", "_with_grad")}
-FAST = [op for op in OPERATIONS if op.name not in GENERAL and op.kind not in ("convolution", "pooling")]
+FAST = [op for op in OPERATIONS if op.name not in GENERAL and op.kind not in ("convolution", "pooling", "recurrent")]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Recurrence and embeddings as array functions: against plain loops in NumPy, differences, and the contract's corners."""
+"""Recurrence and embeddings as array functions: plain loops in NumPy, differences, the corners of the contract."""
 
 from __future__ import annotations
 
