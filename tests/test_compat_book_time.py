@@ -130,10 +130,10 @@ def test_softmax_with_loss(one_hot):
 
 def test_dropout_draws_like_the_book():
     layer, xs = book.TimeDropout(0.4), np.ones((N, T, D))
-    np.random.seed(3)
+    np.random.seed(3)  # noqa: NPY002
     y = layer.forward(xs)
-    np.random.seed(3)
-    np.testing.assert_allclose(y, (np.random.rand(N, T, D) > 0.4) / 0.6, rtol=1e-6)
+    np.random.seed(3)  # noqa: NPY002
+    np.testing.assert_allclose(y, (np.random.rand(N, T, D) > 0.4) / 0.6, rtol=1e-6)  # noqa: NPY002
     np.testing.assert_array_equal(layer.backward(xs), layer.mask)
     layer.train_flg = False
     assert layer.forward(xs) is xs

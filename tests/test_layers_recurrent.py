@@ -265,7 +265,7 @@ def test_an_index_out_of_range_is_an_error(bad, backend):
     [
         (ValueError, lambda: LSTM(0)),
         (TypeError, lambda: LSTM(3, retrun_sequences=True)),
-        (ValueError, lambda: LSTM(3, activation="tahn")),
+        (ValueError, lambda: LSTM(3, activation="tanhh")),
         (ValueError, lambda: LSTM(3, activation="softmax")),
         (ValueError, lambda: GRU(3, dropout=1.0)),
         (TypeError, lambda: GRU(3, reset_after=1)),

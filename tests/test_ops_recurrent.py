@@ -230,7 +230,7 @@ def test_large_numbers_saturate_and_nan_stays_with_its_sample(backend):
         (ValueError, lambda a: ops.lstm_forward(*a, gates="ifg")),
         (ValueError, lambda a: ops.lstm_forward(a[0][:, 0], *a[1:])),
         (ValueError, lambda a: ops.lstm_forward(a[0][:, :0], *a[1:])),
-        (ValueError, lambda a: ops.lstm_forward(*a, activation="tahn")),
+        (ValueError, lambda a: ops.lstm_forward(*a, activation="tanhh")),
         (ValueError, lambda a: ops.lstm_forward(*a, mask=np.ones((3, 5), bool))),
         (TypeError, lambda a: ops.lstm_forward(*a, reverse="no")),
         (TypeError, lambda a: ops.lstm_backward(None, ops.lstm_forward(*a)[1])),

@@ -115,7 +115,8 @@ def recurrent_backward(tuple cell, cnp.ndarray wh, cnp.ndarray z, cnp.ndarray h,
     fill(&t.r, cell, params, recurrent)
     t.back = True
     t.r.z, t.r.h, t.r.c, t.r.pre = data_of(z), data_of(h), data_of(c), data_of(pre)
-    t.r.mask, t.r.dy, t.r.dh_last, t.r.dc_last = <const uint8_t *>data_of(mask), data_of(dy), data_of(dh_last), data_of(dc_last)
+    t.r.mask, t.r.dy = <const uint8_t *>data_of(mask), data_of(dy)
+    t.r.dh_last, t.r.dc_last = data_of(dh_last), data_of(dc_last)
     t.r.dh, t.r.dc = data_of(dh), data_of(dc)
     run_recurrent(&t, cell, wh, h)
 
@@ -185,7 +186,8 @@ cdef void do_recurrent_backward(run_t *r, step_t *s, ssize_t block) noexcept nog
 
 cdef void do_swap_time(run_t *r, step_t *s, ssize_t block) noexcept nogil:
     cdef fastnn_time t
-    t.batch, t.steps, t.features, t.ld, t.column, t.at = s.ints[0], s.ints[3], s.ints[4], s.ints[5], s.ints[6], s.ints[7]
+    t.batch, t.steps, t.features, t.ld = s.ints[0], s.ints[3], s.ints[4], s.ints[5]
+    t.column, t.at = s.ints[6], s.ints[7]
     t.back, t.reversed, t.mask_reversed = <int>s.ints[8], <int>s.ints[9], <int>s.ints[10]
     t.mask = <const uint8_t *>ptr(r, s, 1)
     r.k.swap_time(&t, block * s.per_block, span(s, block), ptr(r, s, 0), ptr(r, s, 2))
@@ -268,7 +270,8 @@ cdef void do_to_indices(run_t *r, step_t *s, ssize_t block) noexcept nogil:
 cdef void do_embedding(run_t *r, step_t *s, ssize_t block) noexcept nogil:
     cdef ssize_t first = block * s.per_block
     if not r.failed:
-        r.k.gather[1 if r.item == 8 else 0](span(s, block), s.ints[1], ptr(r, s, 0), <const int64_t *>ptr(r, s, 1) + first,
+        r.k.gather[1 if r.item == 8 else 0](span(s, block), s.ints[1], ptr(r, s, 0),
+                                            <const int64_t *>ptr(r, s, 1) + first,
                                             ptr(r, s, 2) + first * s.ints[1] * r.item)
 
 

@@ -189,7 +189,7 @@ class RNN(Layer):
             ends += [(run.h, cell.units), (run.c, cell.units)][: cell.states]
             source = Where(run.h, plan.batch)
 
-        def last(buffer: int, units: int, target: int, **place: int) -> None:
+        def last(buffer: int, units: int, target: int, **place: Any) -> None:
             swap_time(plan, buffer, target, 1, units, back=True, at=steps * plan.batch, **place)
 
         units = self.units

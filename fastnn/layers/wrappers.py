@@ -207,7 +207,7 @@ class Bidirectional(_Wrapper):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Bidirectional:
-        inner = {name: _made(config[name]) for name in ("layer", "backward_layer") if name in config}
+        inner: dict[str, Any] = {name: _made(config[name]) for name in ("layer", "backward_layer") if name in config}
         return cls(**{**config, **inner})
 
 

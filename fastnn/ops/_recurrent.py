@@ -118,7 +118,7 @@ def forward(
     wanted_shapes |= {name: (array, (samples, units)) for name, array in given.items()}
     for name, (array, shape) in wanted_shapes.items():
         if array is not None and array.shape != shape:
-            raise ValueError(f"{op}: {name} must have the shape {shape}. {received(**{name: array}, **arrays)}")
+            raise ValueError(f"{op}: {name} must have the shape {shape}. {received(**{**arrays, name: array})}")
     fits_blas(op, **arrays)
     dtype = common_dtype(*arrays.values(), *given.values(), *(() if bias is None else (bias,)))
     kept = checked_mask(op, mask, (samples, steps), backwards)

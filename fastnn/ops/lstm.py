@@ -190,7 +190,7 @@ def lstm_cell(
 
 @operation("recurrent", _samples("lstm", True, True))
 def lstm_cell_backward(
-    dh: ArrayLike,
+    dh: ArrayLike | None,
     dc: ArrayLike | None,
     cache: RecurrentCache,
 ) -> tuple[Any, ...]:

@@ -232,11 +232,11 @@ def recurrent_backward(
         dc[...] = memory
 
 
-def embedding(w: Array, index: Array, out: Array) -> None:
+def embedding(w: Array, index: Any, out: Array) -> None:
     """out = the rows of w that index names."""
     out[...] = w[index]
 
 
-def embedding_backward(dy: Array, index: Array, out: Array) -> None:
+def embedding_backward(dy: Array, index: Any, out: Array) -> None:
     """out[index[i]] += dy[i], in the order of i."""
     np.add.at(out, index, dy)

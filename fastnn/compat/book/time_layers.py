@@ -56,7 +56,8 @@ class RNN(_Parameters):
         super().__init__(Wx, Wh, b)
 
     def forward(self, x: Array, h_prev: Array) -> Array:
-        h_next, self.cache = ops.rnn_cell(x, h_prev, *self.params)
+        Wx, Wh, b = self.params
+        h_next, self.cache = ops.rnn_cell(x, h_prev, Wx, Wh, b)
         return h_next
 
     def backward(self, dh_next: Array) -> tuple[Array, Array]:
@@ -72,7 +73,8 @@ class LSTM(_Parameters):
         super().__init__(Wx, Wh, b)
 
     def forward(self, x: Array, h_prev: Array, c_prev: Array) -> tuple[Array, Array]:
-        h_next, c_next, self.cache = ops.lstm_cell(x, h_prev, c_prev, *self.params, gates="fgio")
+        Wx, Wh, b = self.params
+        h_next, c_next, self.cache = ops.lstm_cell(x, h_prev, c_prev, Wx, Wh, b, gates="fgio")
         return h_next, c_next
 
     def backward(self, dh_next: Array, dc_next: Array) -> tuple[Array, Array, Array]:
@@ -91,7 +93,8 @@ class GRU(_Parameters):
         super().__init__(Wx, Wh, b)
 
     def forward(self, x: Array, h_prev: Array) -> Array:
-        h_next, self.cache = ops.gru_cell(x, h_prev, *(_other_z(p) for p in self.params))
+        Wx, Wh, b = map(_other_z, self.params)
+        h_next, self.cache = ops.gru_cell(x, h_prev, Wx, Wh, b)
         return h_next
 
     def backward(self, dh_next: Array) -> tuple[Array, Array]:
@@ -127,7 +130,8 @@ class TimeRNN(_Sequence):
     """`RNN` over sequences, shape (N, T, D)."""
 
     def forward(self, xs: Array) -> Array:
-        hs, self.cache = ops.rnn_forward(xs, self.h if self.stateful else None, *self.params)
+        Wx, Wh, b = self.params
+        hs, self.cache = ops.rnn_forward(xs, self.h if self.stateful else None, Wx, Wh, b)
         self.h = self.cache.h
         return hs
 
@@ -146,7 +150,8 @@ class TimeLSTM(_Sequence):
 
     def forward(self, xs: Array) -> Array:
         h, c = (self.h, self.c) if self.stateful else (None, None)
-        hs, self.cache = ops.lstm_forward(xs, h, c, *self.params, gates="fgio")
+        Wx, Wh, b = self.params
+        hs, self.cache = ops.lstm_forward(xs, h, c, Wx, Wh, b, gates="fgio")
         self.h, self.c = self.cache.h, self.cache.c
         return hs
 
@@ -166,8 +171,8 @@ class TimeGRU(_Sequence):
     """`GRU` over sequences, shape (N, T, D)."""
 
     def forward(self, xs: Array) -> Array:
-        weights = (_other_z(p) for p in self.params)
-        hs, self.cache = ops.gru_forward(xs, self.h if self.stateful else None, *weights)
+        Wx, Wh, b = map(_other_z, self.params)
+        hs, self.cache = ops.gru_forward(xs, self.h if self.stateful else None, Wx, Wh, b)
         self.h = self.cache.h
         return hs
 
@@ -208,14 +213,15 @@ class TimeAffine(_Parameters):
 
     def forward(self, x: Array) -> Array:
         self.x = x
-        y: Array = ops.affine(x, *self.params)
+        W, b = self.params
+        y: Array = ops.affine(x, W, b)
         return y
 
     def backward(self, dout: Array) -> Array:
         if self.x is None:
             raise RuntimeError("TimeAffine: forward must come before backward. Received: no forward pass")
-        rows = (a.reshape(-1, a.shape[-1]) for a in (dout, self.x))
-        dx, dW, db = ops.affine_backward(*rows, self.params[0])
+        rows, x = (a.reshape(-1, a.shape[-1]) for a in (dout, self.x))
+        dx, dW, db = ops.affine_backward(rows, x, self.params[0])
         self._store(dW, db)
         return dx.reshape(self.x.shape)
 
