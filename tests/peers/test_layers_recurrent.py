@@ -146,7 +146,7 @@ def test_stacked_cells():
     assert_equal_training(ours, theirs, x, targets(ours, x))
 
 
-def test_embedding_with_mask_and_weights_of_samples():
+def test_embedding_with_mask():
     def build(module):
         return [module.Embedding(11, 4, mask_zero=True), module.LSTM(3, return_sequences=True), module.Dense(2)]
 
@@ -158,7 +158,6 @@ def test_embedding_with_mask_and_weights_of_samples():
     ours, theirs = pair(build, (STEPS,))
     y = targets(ours, x)
     assert_equal_training(ours, theirs, x, y)
-    assert_equal_training(ours, theirs, x, y, sample_weight=rng.uniform(0.5, 2, 6), steps=3)
 
 
 def test_masked_metrics():
