@@ -210,6 +210,41 @@ class Backend(Protocol):
         self, dy: Array, x: Array, dx: Array, size: int, alpha: float, beta: float, k: float
     ) -> None: ...
 
+    # time-major, see fastnn.reference.recurrent; a cell is (kind, order of the gates, activation, its parameters,
+    # recurrent activation, its parameters)
+    def recurrent_forward(
+        self,
+        cell: tuple[Any, ...],
+        wh: Array,
+        bias: Array,
+        h0: Array | None,
+        c0: Array | None,
+        z: Array,
+        h: Array,
+        c: Array | None,
+        pre: Array | None,
+        mask: NDArray[np.uint8] | None,
+    ) -> None: ...
+    def recurrent_backward(
+        self,
+        cell: tuple[Any, ...],
+        wh: Array,
+        z: Array,
+        h: Array,
+        c: Array | None,
+        pre: Array | None,
+        mask: NDArray[np.uint8] | None,
+        dy: Array | None,
+        dh_last: Array | None,
+        dc_last: Array | None,
+        dh: Array,
+        dc: Array | None,
+    ) -> None: ...
+
+    # rows of w; their gradients are added to out
+    def embedding(self, w: Array, index: NDArray[np.int64], out: Array) -> None: ...
+    def embedding_backward(self, dy: Array, index: NDArray[np.int64], out: Array) -> None: ...
+
     # row_loss = row_weight * loss of the row; grad = row_weight * grad_scale * its derivative
     def elementwise_loss(
         self,

@@ -57,6 +57,11 @@ static const fastnn_activation FN(activations)[FASTNN_ACTIVATIONS] = {
 #include "activations.def"
 #undef ACT
 };
+
+#include "recurrent.h"
+
+#include "sequence.h"
+
 static const fastnn_loss FN(losses)[FASTNN_LOSSES] = {
 #define LOSS(name, reduce, list, ...) {#name, #reduce, #list, FASTNN_REDUCE_##reduce, FN(name##_with_grad)},
 #include "losses.def"

@@ -112,6 +112,41 @@ typedef struct {
     int32_t ignore; /* rows with this label count nothing */
 } fastnn_loss_args;
 
+/* A recurrent cell over whole sequences; every pointer that may be NULL says so.  gates: 1, 4 (i, f, candidate, o) or 3
+ * (z, r, candidate); order: which part of the columns belongs to each of them. */
+enum { FASTNN_SIMPLE_RNN, FASTNN_LSTM, FASTNN_GRU, FASTNN_GRU_RESET_AFTER };
+typedef struct {
+    int kind, activation, recurrent_activation; /* rows of activation[] */
+    int fused;                                  /* the activations are tanh and sigmoid */
+    int reversed;                               /* step t has the mask of the step as far from the other end */
+    int32_t order[4];
+    size_t steps, batch, units;
+    const double *params, *recurrent_params;
+    const void *packed;  /* Wh as recurrent_pack leaves it, transposed for the way back */
+    const void *bias;    /* (gates * units); GRU_RESET_AFTER has a second row, for the recurrent product */
+    const void *h0, *c0; /* (batch, units), or NULL for zeros */
+    void *z;             /* (steps, batch, gates * units): x Wx, then the gates, then the gradients before them */
+    void *h;             /* (steps + 1, batch, units) */
+    void *c;             /* LSTM: as h; GRU: (steps, batch, units): r h, or h Wh + b, and the gradient of the latter */
+    void *pre;           /* as z: before the activations, or NULL where they are fused or there is no way back */
+    const uint8_t *mask; /* (batch, steps): 0 where a step is skipped; or NULL */
+    const void *drop;    /* (batch, units): factors of h in products; or NULL */
+    void *dropped;       /* with drop: (steps, batch, units) */
+    void *scratch;       /* (batch, (gates + 1) * units) */
+    /* the way back: of the outputs (steps, batch, units) and of the last state, each may be NULL; dh, dc (batch,
+     * units): of the initial state */
+    const void *dy, *dh_last, *dc_last;
+    void *dh, *dc;
+} fastnn_recurrent;
+
+/* Batch-major (batch, steps, ld), of which `features` columns from `column` on, and time-major (at + (steps, batch),
+ * features); at in rows.  What the mask (batch, steps) leaves out is 0 in the result. */
+typedef struct {
+    size_t batch, steps, features, ld, column, at;
+    int back, reversed, mask_reversed; /* from time-major; batch-major / the mask in the opposite order of steps */
+    const uint8_t *mask;
+} fastnn_time;
+
 typedef struct {
     const char *name, *target, *inputs, *params; /* as written in the row */
     void (*run)(const fastnn_loss_args *args);
@@ -234,6 +269,18 @@ typedef struct {
     void (*blend)(size_t n, double p, const void *a, double q, const void *b, void *y);
     void (*choose)(size_t n, double sign, const void *a, const void *b, void *y);
     void (*choose_backward)(size_t n, double sign, const void *dy, const void *a, const void *b, void *da, void *db);
+
+    /* Recurrent cells: pack Wh (units, gates * units), transposed for the way back (rounded up to whole registers in
+     * units); then some of the samples. */
+    void (*recurrent_pack)(int kind, int transposed, const int32_t *order, size_t units, const void *wh, void *packed);
+    void (*recurrent_forward)(const fastnn_recurrent *r, size_t first, size_t rows);
+    void (*recurrent_backward)(const fastnn_recurrent *r, size_t first, size_t rows);
+    void (*swap_time)(const fastnn_time *s, size_t first, size_t samples, const void *x, void *y);
+    /* mask[row]: whether a row has an element other than `value`; y (may be NULL, may be x): the other rows 0 */
+    void (*mask_rows)(size_t rows, size_t cols, double value, const void *x, void *y, uint8_t *mask);
+    void (*keep_rows)(size_t rows, size_t cols, const void *x, const uint8_t *mask, void *y);
+    size_t (*to_indices)(size_t n, const void *x, size_t limit, int64_t *index); /* first that is none, or n */
+    void (*scatter_rows)(size_t rows, size_t cols, size_t ld, const void *dy, const int64_t *index, void *out);
 } fastnn_dtype_kernels;
 
 typedef struct {

@@ -39,7 +39,10 @@
     .average_pool_backward = DTYPE(average_pool_backward), .im2col = DTYPE(im2col), .col2im = DTYPE(col2im),           \
     .transpose = DTYPE(transpose), .strided_copy = DTYPE(strided_copy), .strided_add = DTYPE(strided_add),             \
     .fill = DTYPE(fill), .adafactor = DTYPE(adafactor), .blend = DTYPE(blend), .choose = DTYPE(choose),                \
-    .choose_backward = DTYPE(choose_backward)
+    .choose_backward = DTYPE(choose_backward), .recurrent_pack = DTYPE(recurrent_pack),                                \
+    .recurrent_forward = DTYPE(recurrent_forward), .recurrent_backward = DTYPE(recurrent_backward),                    \
+    .swap_time = DTYPE(swap_time), .mask_rows = DTYPE(mask_rows), .keep_rows = DTYPE(keep_rows),                       \
+    .to_indices = DTYPE(to_indices), .scatter_rows = DTYPE(scatter_rows)
 
 const fastnn_kernels FASTNN_ISA_TABLE = {
     .isa = FASTNN_ISA_NAME,

@@ -92,7 +92,9 @@ def test_native_is_the_reference(op, dtype, shape):
     # an update rounds what it starts from, which may be larger than what it ends with
     start = max(float(np.abs(array).max()) for array in flatten(arguments.args[0])) if op.writes else 0.0
     # and exp magnifies the rounding of the logarithms, up to a hundred, in which ctc adds up its paths
-    assert_close(native, reference, dtype, ulps=1024 if op.row == "ctc" else 8, least=start)
+    # and a recurrence passes its rounding on from step to step
+    ulps = 1024 if op.row == "ctc" else 64 if op.kind == "recurrent" else 8
+    assert_close(native, reference, dtype, ulps=ulps, least=start)
 
 
 @parametrize([op for op in ELEMENTWISE if op.kind == "activation"])
@@ -240,7 +242,11 @@ def test_no_warnings(op, dtype, layout, backend):
             run(op, replaced(arguments, position, array))
 
 
-@parametrize([op for op in OPERATIONS if op.name != "random_bits" and op not in OF_COLLECTIONS])
+# vectors of any length may be embedded
+ANY_SHAPE = ("random_bits", "embedding", "embedding_backward")
+
+
+@parametrize([op for op in OPERATIONS if op.name not in ANY_SHAPE and op not in OF_COLLECTIONS])
 def test_shapes_that_differ_are_refused(op):
     arguments = sample_arguments(op, (4, 3), np.float32)
     positions = array_positions(arguments)
@@ -256,12 +262,18 @@ def test_shapes_that_differ_are_refused(op):
             op.function(*replaced(arguments, position, bad).args, **arguments.kwargs)
 
 
+def optional(op, position):
+    """Whether an argument may be None: biases, initial states, one of two gradients."""
+    parameter = list(inspect.signature(op.function).parameters.values())[position]
+    return parameter.default is None or "None" in str(parameter.annotation)
+
+
 @parametrize(OPERATIONS)
 def test_none_and_strings_are_refused(op):
     arguments = sample_arguments(op, (4, 3), np.float32)
     for position in array_positions(arguments):
         for bad in (None, "relu", object()):
-            if bad is None and list(inspect.signature(op.function).parameters.values())[position].default is None:
+            if bad is None and optional(op, position):
                 continue
             with pytest.raises(TypeError, match=RECEIVED):
                 op.function(*replaced(arguments, position, bad).args, **arguments.kwargs)

@@ -8,6 +8,7 @@ _core.set_blas(**_addresses)
 set_num_threads(_threads.default_threads())
 
 from . import fast, kernels  # noqa: E402  (they need the table and BLAS in place)
+from ._recurrent import packed_size, samples_of_a_block  # noqa: E402
 
 __all__ = [
     "BLAS_CONFIG",
@@ -19,6 +20,8 @@ __all__ = [
     "isa",
     "isas",
     "kernels",
+    "packed_size",
+    "samples_of_a_block",
     "set_num_threads",
     "tables",
 ]

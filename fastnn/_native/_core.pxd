@@ -141,6 +141,54 @@ cdef extern from "fastnn_kernels.h" nogil:
         ptrdiff_t *column
         ptrdiff_t column_image
 
+    enum:
+        FASTNN_SIMPLE_RNN
+        FASTNN_LSTM
+        FASTNN_GRU
+        FASTNN_GRU_RESET_AFTER
+
+    ctypedef struct fastnn_recurrent:
+        int kind
+        int activation
+        int recurrent_activation
+        int fused
+        int reversed
+        int32_t *order
+        size_t steps
+        size_t batch
+        size_t units
+        const double *params
+        const double *recurrent_params
+        const void *packed
+        const void *bias
+        const void *h0
+        const void *c0
+        void *z
+        void *h
+        void *c
+        void *pre
+        const uint8_t *mask
+        const void *drop
+        void *dropped
+        void *scratch
+        const void *dy
+        const void *dh_last
+        const void *dc_last
+        void *dh
+        void *dc
+
+    ctypedef struct fastnn_time:
+        size_t batch
+        size_t steps
+        size_t features
+        size_t ld
+        size_t column
+        size_t at
+        int back
+        int reversed
+        int mask_reversed
+        const uint8_t *mask
+
     ctypedef struct fastnn_dtype_kernels:
         fastnn_activation *activation
         fastnn_loss *loss
@@ -204,6 +252,14 @@ cdef extern from "fastnn_kernels.h" nogil:
         void (*strided_add)(int, const ptrdiff_t *, double, const void *, void *) noexcept nogil
         void (*fill)(size_t, double, void *) noexcept nogil
         void (*adafactor)(const fastnn_adafactor *) noexcept nogil
+        void (*recurrent_pack)(int, int, const int32_t *, size_t, const void *, void *) noexcept nogil
+        void (*recurrent_forward)(const fastnn_recurrent *, size_t, size_t) noexcept nogil
+        void (*recurrent_backward)(const fastnn_recurrent *, size_t, size_t) noexcept nogil
+        void (*swap_time)(const fastnn_time *, size_t, size_t, const void *, void *) noexcept nogil
+        void (*mask_rows)(size_t, size_t, double, const void *, void *, uint8_t *) noexcept nogil
+        void (*keep_rows)(size_t, size_t, const void *, const uint8_t *, void *) noexcept nogil
+        size_t (*to_indices)(size_t, const void *, size_t, int64_t *) noexcept nogil
+        void (*scatter_rows)(size_t, size_t, size_t, const void *, const int64_t *, void *) noexcept nogil
         void (*combine)(size_t, double, const void *, double, void *) noexcept nogil
         void (*clip_values)(size_t, double, void *) noexcept nogil
         double (*penalty)(size_t, double, double, const void *, void *) noexcept nogil

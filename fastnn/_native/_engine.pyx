@@ -18,7 +18,8 @@ from fastnn._native._core cimport (
     flush_denormals, gemm_task, kernels, plan_gemm, restore_denormals, run_team, seconds_now, thread_limit,
 )
 from fastnn._native._steps cimport (
-    AT_ONCE, BY_COLUMNS, BY_CONV, BY_ELEMENTS, BY_GEMM, BY_IMAGES, BY_OUTPUT_ROWS, BY_ROWS, BY_SAMPLES, BY_SEGMENTS,
+    AT_ONCE, BY_COLUMNS, BY_CONV, BY_ELEMENTS, BY_GEMM, BY_IMAGES, BY_OUTPUT_ROWS, BY_PARTS, BY_ROWS, BY_SAMPLES,
+    BY_SEGMENTS,
     MAX_BUFFERS, MAX_INPUTS, MAX_INTS, MAX_REALS, SEGMENT_BLOCK, SMALLEST_BLOCK, find_op, op_t, run_t, segment_t,
     source_t, step_t,
 )
@@ -248,7 +249,9 @@ cdef class Program:
         s.run, s.when = op.run, step.when
         s.row = FASTNN_ACT_identity
         if step.row:
-            s.row = [row[0] for row in _core.tables()[op.table.decode()]].index(step.row)
+            names = [row[0] for row in _core.tables()[op.table.decode()]]
+            rows = [names.index(row) for row in step.row.split()]
+            s.row, s.second_row = rows[0], rows[len(rows) - 1]
         for i in range(MAX_BUFFERS):
             s.buffers[i] = step.buffers[i] if i < len(step.buffers) else -1
         for i, value in enumerate(step.ints):
@@ -289,8 +292,10 @@ cdef class Program:
             if step.op == "affine":
                 g.m, g.k, g.n = step.ints
             else:
-                g.transpose_a, g.transpose_b, g.m, g.n, g.k = step.ints
+                g.transpose_a, g.transpose_b, g.m, g.n, g.k = step.ints[:5]
             g.lda, g.ldb, g.ldc = g.m if g.transpose_a else g.k, g.k if g.transpose_b else g.n, g.n
+            if step.op == "gemm" and len(step.ints) > 5:
+                g.lda, g.ldb, g.ldc = step.ints[5:8]
             plan_gemm(g)
             s.blocks = g.blocks
             flops = 2.0 * g.m * g.n * g.k
@@ -303,6 +308,9 @@ cdef class Program:
             blocks = s.conv.window.images * (s.conv.window.y.output if cut == BY_OUTPUT_ROWS else 1)
             cut_evenly(s, blocks, SMALLEST_BLOCK // max(<ssize_t>1, <ssize_t>(flops / max(<ssize_t>1, blocks))))
             flops *= 5
+        elif cut == BY_PARTS:
+            cut_evenly(s, s.ints[0], s.ints[1])
+            flops = 1.0 * s.ints[0] * s.ints[2]
         elif cut == BY_SEGMENTS:
             if not 0 <= s.ints[1] <= s.ints[2] <= self.r.segment_count:
                 raise ValueError(f"step {step.op}: there are {self.r.segment_count} segments. Received {step}")

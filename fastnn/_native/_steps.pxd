@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from fastnn._native._core cimport FASTNN_MAX_SLOTS, fastnn_conv, fastnn_dtype_kernels, fastnn_ticket, gemm_task
 
 cdef enum:
-    MAX_BUFFERS = 8
+    MAX_BUFFERS = 16
     MAX_INTS = 32
     MAX_REALS = 8
     MAX_INPUTS = 64
@@ -20,6 +20,7 @@ ctypedef void (*step_fn)(run_t *r, step_t *s, ssize_t block) noexcept nogil
 cdef struct step_t:
     step_fn run
     int row
+    int second_row           # of a step with two: "tanh sigmoid"
     int when                 # the column of the optimizer's numbers that says whether the step is done; -1: always
     int buffers[MAX_BUFFERS]
     ssize_t ints[MAX_INTS]
@@ -97,6 +98,7 @@ cdef enum:
     BY_OUTPUT_ROWS           # ints: a window; pooling
     BY_IMAGES                # ints: a window; pooling backward
     AT_ONCE                  # ints: rows, cols; all rows in one block
+    BY_PARTS                 # ints: units, units of a block, operations of a unit
     WHOLE
 
 # Everything that a plan may name: the function, how its work is cut, how many buffers it has (-1: any number).

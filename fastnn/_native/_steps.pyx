@@ -66,6 +66,9 @@ cdef void do_affine(run_t *r, step_t *s, ssize_t block) noexcept nogil:
 cdef void do_gemm(run_t *r, step_t *s, ssize_t block) noexcept nogil:
     cdef gemm_task g = s.gemm
     g.a, g.b, g.c = ptr(r, s, 0), ptr(r, s, 1), ptr(r, s, 2)
+    g.a += s.ints[8] * r.item
+    g.b += s.ints[9] * r.item
+    g.c += s.ints[10] * r.item
     gemm_block(&g, block)
 
 
@@ -253,12 +256,6 @@ cdef void do_row_loss(run_t *r, step_t *s, ssize_t block) noexcept nogil:
         if first:                                        # never in a loss of groups, which sees all rows at once
             a.scratch += first * fastnn_ctc_scratch(a.cols // <size_t>a.params[0], a.target_cols)
     r.k.row_loss[s.row].run(&a)
-
-
-cdef void do_transpose(run_t *r, step_t *s, ssize_t block) noexcept nogil:
-    cdef ssize_t first = block * s.per_block, size = s.ints[1] * r.item, i
-    for i in range(first, first + span(s, block)):
-        r.k.transpose(s.ints[2], s.ints[1] // s.ints[2], ptr(r, s, 0) + i * size, ptr(r, s, 1) + i * size)
 
 
 cdef void do_label_hits(run_t *r, step_t *s, ssize_t block) noexcept nogil:
@@ -497,13 +494,16 @@ cdef void do_call(run_t *r, step_t *s, ssize_t block) noexcept nogil:
 
 # ---------------------------------------------------------------------------------------------------------- the table
 
-cdef op_t OPS[128]
+cdef enum:
+    MOST_OPS = 256
+
+cdef op_t OPS[MOST_OPS]
 cdef dict NUMBER = {}
 
 
 cdef int define(str name, step_fn run, int cut, int buffers, const char *table=b"activations") except -1:
-    if len(NUMBER) >= 128:
-        raise ImportError("the table of operations is full: expected at most 128. Received one more")
+    if len(NUMBER) >= MOST_OPS or name in NUMBER:
+        raise ImportError(f"expected at most {MOST_OPS} steps of different names. Received one more: {name!r}")
     OPS[len(NUMBER)] = op_t(run, cut, buffers, table)
     NUMBER[name] = len(NUMBER)
     return 0
@@ -546,7 +546,6 @@ define("multiply", do_multiply, BY_ELEMENTS, 3)
 define("elementwise_loss", do_elementwise_loss, BY_ROWS, 5, b"losses")
 define("row_loss", do_row_loss, BY_ROWS, 8, b"row_losses")
 define("group_loss", do_row_loss, AT_ONCE, 8, b"row_losses")
-define("transpose", do_transpose, BY_ROWS, 2)
 define("label_hits", do_label_hits, BY_ROWS, 3)
 define("argmax_hits", do_argmax_hits, BY_ROWS, 3)
 define("threshold_hits", do_threshold_hits, BY_ROWS, 3)

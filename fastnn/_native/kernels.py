@@ -65,6 +65,12 @@ from ._ops import (
     sum_of_squares,
     threshold_hits,
 )
+from ._recurrent import (
+    embedding,
+    embedding_backward,
+    recurrent_backward,
+    recurrent_forward,
+)
 
 __all__ = [
     "Program",
@@ -84,6 +90,8 @@ __all__ = [
     "conv2d_weights",
     "dropout",
     "elementwise_loss",
+    "embedding",
+    "embedding_backward",
     "first_nonfinite",
     "gated_backward",
     "gated_forward",
@@ -110,6 +118,8 @@ __all__ = [
     "name",
     "optimizer_update",
     "random_bits",
+    "recurrent_backward",
+    "recurrent_forward",
     "row_loss",
     "row_norm",
     "row_norm_backward",

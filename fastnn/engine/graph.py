@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from . import penalties
+from . import masks, penalties
 from .arena import Parameter
 from .plan import ABSENT, Plan
 
@@ -99,7 +99,7 @@ class Flow:
         given = tuple(self.values[tensor] for tensor in node.inputs)
         options = {"bare": True} if bare else {}
         training, self.plan.training = self.plan.training, self.plan.training and not node.inference
-        y, backward = node.layer.emit(self.plan, given if node.joined else given[0], **options)
+        y, backward = masks.emit(self.plan, node.layer, given if node.joined else given[0], **options)
         self.plan.training = training
         self.values.update(zip(node.outputs, y if node.split else (y,)))
         self._backwards.append(penalties.on_output(self.plan, node.layer, y, backward))

@@ -9,6 +9,7 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     affine           (x, W, b|-1, y, z|-1)          ints: rows, inputs, units       row, reals    y = act(x W + b)
     gemm             (a, b, c)                      ints: ta, tb, m, n, k                         c = op(a) op(b)
                                                     reals, if given: alpha, beta    c = alpha op(a) op(b) + beta c
+                                                    ints, if given: lda, ldb, ldc, first element of a, b, c
     activation       (x, y)                         ints: n                         row, reals
     activation_backward (dy, kept, dx)              ints: n                         row, reals
     bias_backward    (dy, kept, dz, db|-1)          ints: rows, cols                row, reals    dz = dy act', db = sum
@@ -42,7 +43,6 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
                                         ints: rows, cols, divisor, ignore, targets, inputs        row,
                                                                          reals: grad_scale, smoothing, *params
     group_loss       the same for losses that compare all rows with each other
-    transpose        (x, y)                         ints: n, rows * cols, rows    n times y (cols, rows) = x^T
     label_hits, argmax_hits (pred, target, hits)    ints: rows, cols
     threshold_hits   (pred, target, hits)           ints: rows, cols                reals: threshold
     conv2d           (x, w, b|-1, y, z|-1)          ints: window            row, reals    y = act(conv(x, w) + b)
@@ -78,6 +78,22 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     dropout_mask     (mask)                         ints: n, stream         reals: rate
     masked_channels  (x, mask, y)                   ints: images, elements of one, channels         reals: scale
     gaussian_noise   (y)                            ints: n, stream         reals: mean, deviation
+    swap_time        (x, mask|-1, y)                ints: samples, of a block, work, sequence   time-major, or back
+    recurrent_pack   (wh, packed)                   ints: kind, transposed, units, order
+    recurrent        (packed, bias, h0|-1, c0|-1, z, h, c|-1, pre|-1, mask|-1, drop|-1, dropped|-1, scratch)
+                                                    ints: samples, of a block, work, cell    row: two   a whole sequence
+    recurrent_backward (packed, z, h, c|-1, pre|-1, mask|-1, drop|-1, dropped|-1, scratch, dy|-1, dh_last|-1,
+                     dc_last|-1, dh, dc|-1)         ints: samples, of a block, work, cell    row: two
+    repeat_multiply  (x, factor, y)                 ints: count, of a block, work, n, first element of x
+                                                                                    y = n of x * factor, count times
+    column_sums      (x, sums)                      ints: rows, cols, ld, first element of x, of sums
+    embedding        (w, index, y)                  ints: rows, cols, size of w     index: int64
+    embedding_backward (dy, index, dw)              ints: rows, cols, size of w
+    to_indices       (x, index)                     ints: n, limit                  an error where x is no index
+    mask_rows        (x, y|-1, mask)                ints: rows, cols                reals: value    which rows differ
+    keep_rows        (x, mask, y)                   ints: rows, cols                the other rows 0
+    mask_weights     (mask, weight|-1, weights)     ints: entries, rows of an entry, averaged
+    weigh            (values, weights)              ints: n                         in place; weight 0 wins over NaN
     score            (row_values, counted|-1)       ints: rows, slot, divisor, ignore   reals: factor
                                                                                     totals[slot] += factor * sum
     update           (scale|-1, ratio|-1)           ints: column, first segment, end   row        one optimizer step
@@ -108,6 +124,10 @@ then for each axis within a row its size, its step in x and its step in y, in el
 of x, or sums into one of y.  Rows do not meet in y.
 `tiles` are 9 numbers: tiles, elements of one, and the geometry (fastnn.ops._norm_geometry); `rule` says what becomes of
 a variance: 1 / sqrt(variance + eps), 1 / max(sqrt(variance), eps), or the way back.  `partial`, `stats`: float64.
+`sequence`: time steps, features, columns of a batch-major row, first of them that counts, rows ahead of the time-major
+part, whether to time-major or back, whether the batch-major side and the mask run backwards.  `cell`: kind, time steps,
+units, whether the mask runs backwards, the order of the gates (four numbers); its reals: four parameters of each of the
+two activations (fastnn/reference/recurrent.py).  `work`: operations of a sample.
 
 `members` (count, share), int32, has the columns that share each value; absent, `share` columns in a row do.
 
@@ -202,6 +222,7 @@ class Plan:
         # where the gradients go, by id of the parameter: of all uses together, and of the use that is being emitted
         self._totals: dict[int, int] = {}
         self._parts: dict[int, int] | None = None
+        self.masks: dict[int, int] = {}  # buffer -> buffer of its mask (engine/masks.py)
 
     # ---------------------------------------------------------------------------------------------------------- buffers
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fastnn import _native
 
-from . import penalties
+from . import masks, penalties
 from .graph import Backward, Flow, Graph
 from .penalties import LOSS
 from .plan import ABSENT, LABELS, PLANNED, WEIGHTS, Plan
@@ -133,14 +133,15 @@ def objective_plan(
         target = _target_input(plan, o)
         judged = _target_input(plan, o) if o.smoothed else target
         weight = plan.input(o.losses, np.float64) if o.weighted else ABSENT
-        grad = plan.buffer(o.size) if training else ABSENT
         x = flow.outputs[o.output]
+        o, weight = masks.on_loss(plan, o, x, weight)
+        grad = plan.buffer(o.size) if training else ABSENT
         predictions = _loss(plan, o, x, target, weight, grad, alone=len(objectives) == 1)
         arrived.append((graph.outputs[o.output], grad))
-        judgements.append((o, predictions, judged))
-    for o, predictions, judged in judgements:
+        judgements.append((o, predictions, judged, plan.masks.get(x, ABSENT)))
+    for o, predictions, judged, mask in judgements:
         for metric in o.metrics:
-            _metric(plan, o, metric, predictions, judged)
+            _metric(plan, o, metric, predictions, judged, mask)
         if o.predictions:
             _copy_out(plan, predictions, o)
 
@@ -234,10 +235,10 @@ def _turn(plan: Plan, o: Objective, x: int, y: int, back: bool) -> None:
     before, along = int(np.prod(shape[:at], dtype=np.int64)), shape[at]
     size = o.size // before
     rows = size // along if back else along
-    plan.step("transpose", (x, y), ints=(plan.batch * before, size, rows))
+    plan.step("transpose", (x, y), ints=(plan.batch * before, size, rows, size // rows))
 
 
-def _metric(plan: Plan, o: Objective, metric: Any, predictions: int, target: int) -> None:
+def _metric(plan: Plan, o: Objective, metric: Any, predictions: int, target: int, mask: int) -> None:
     rows = plan.batch * o.rows
     values = plan.buffer(o.rows, np.float64)
     if metric.op == "elementwise_loss":
@@ -258,7 +259,7 @@ def _metric(plan: Plan, o: Objective, metric: Any, predictions: int, target: int
         )
     else:
         plan.step(metric.op, (predictions, target, values), ints=(rows, o.cols), reals=metric.params)
-    plan.score(values, rows, plan.batch / rows)
+    plan.score(values, rows, plan.batch / rows, *masks.on_metric(plan, mask, values, o.rows))
 
 
 def _copy_out(plan: Plan, predictions: int, o: Objective) -> None:

@@ -17,8 +17,10 @@ from .adaptive import (
 )
 from .base import Layer
 from .bilinear import Bilinear
+from .cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from .convolutional import Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseConv2D
 from .core import Activation, Dense, Dropout, Input, InputLayer
+from .embedding import Embedding, Masking
 from .encoding import CategoryEncoding, Lambda
 from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
 from .merging import (
@@ -64,6 +66,7 @@ from .pooling import (
     MaxPooling3D,
 )
 from .preprocessing import Normalization, Rescaling
+from .recurrent import GRU, LSTM, RNN, SimpleRNN
 from .registry import deserialize, serialize
 from .regularization import (
     ActivityRegularization,
@@ -78,6 +81,7 @@ from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from .separable import SeparableConv1D, SeparableConv2D
 from .transposed import Conv1DTranspose, Conv2DTranspose
 from .upsampling import UpSampling1D, UpSampling2D, UpSampling3D
+from .wrappers import Bidirectional, TimeDistributed
 
 __all__ = [
     "APL",
@@ -89,13 +93,14 @@ __all__ = [
     "AdaptiveMaxPooling1D",
     "AdaptiveMaxPooling2D",
     "AdaptiveMaxPooling3D",
-    "AlphaDropout",
     "Add",
+    "AlphaDropout",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
     "BatchNormalization",
+    "Bidirectional",
     "Bilinear",
     "CategoryEncoding",
     "Concatenate",
@@ -113,8 +118,11 @@ __all__ = [
     "Dot",
     "Dropout",
     "ELU",
+    "Embedding",
     "Flatten",
     "GLU",
+    "GRU",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -128,24 +136,28 @@ __all__ = [
     "Input",
     "InputLayer",
     "InstanceNormalization",
+    "LSTM",
+    "LSTMCell",
     "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
     "LearnedSwish",
     "LocalResponseNormalization",
+    "Masking",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
     "Maxout",
     "MaxoutActivation",
-    "Normalization",
     "Minimum",
     "Multiply",
+    "Normalization",
     "PReLU",
     "Permute",
     "RMSNormalization",
+    "RNN",
     "RReLU",
     "ReLU",
     "RepeatVector",
@@ -154,28 +166,32 @@ __all__ = [
     "SReLU",
     "SeparableConv1D",
     "SeparableConv2D",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "SoftExponential",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
-    "UnitNormalization",
+    "StackedRNNCells",
     "Subtract",
+    "TimeDistributed",
+    "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
-    "deserialize",
-    "serialize",
     "add",
     "average",
     "concatenate",
+    "deserialize",
     "dot",
     "maximum",
     "minimum",
     "multiply",
+    "serialize",
     "subtract",
 ]
 

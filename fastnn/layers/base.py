@@ -122,6 +122,9 @@ class Layer:
 
     # arguments of Keras that are not served, with the values that switch them off
     neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {"autocast": (True,)}
+    # whether the mask of the input (engine/masks.py) is that of the output, too; whether emit itself looks at masks
+    supports_masking: ClassVar[bool] = False
+    uses_mask: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -182,6 +182,7 @@ class Dense(Layer):
         **Layer.neutral_options,
         "lora_rank": (None,),
     }
+    supports_masking = True
 
     def __init__(
         self,
@@ -257,6 +258,8 @@ class Dense(Layer):
 class Activation(Layer):
     """An activation as a layer of its own."""
 
+    supports_masking = True
+
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
@@ -291,6 +294,7 @@ class Dropout(Layer):
     """
 
     neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {**Layer.neutral_options, "noise_shape": (None,)}
+    supports_masking = True
 
     def __init__(self, rate: float, noise_shape: None = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(noise_shape=noise_shape, **kwargs)

@@ -19,8 +19,10 @@ from .adaptive import (
 )
 from .base import Layer
 from .bilinear import Bilinear
+from .cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from .convolutional import Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseConv2D
 from .core import Activation, Dense, Dropout, InputLayer
+from .embedding import Embedding, Masking
 from .encoding import CategoryEncoding
 from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
 from .merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
@@ -49,6 +51,7 @@ from .pooling import (
     MaxPooling3D,
 )
 from .preprocessing import Normalization, Rescaling
+from .recurrent import GRU, LSTM, RNN, SimpleRNN
 from .regularization import (
     ActivityRegularization,
     AlphaDropout,
@@ -62,6 +65,7 @@ from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from .separable import SeparableConv1D, SeparableConv2D
 from .transposed import Conv1DTranspose, Conv2DTranspose
 from .upsampling import UpSampling1D, UpSampling2D, UpSampling3D
+from .wrappers import Bidirectional, TimeDistributed
 
 CLASSES: tuple[type[Layer], ...] = (InputLayer, Dense, Activation, Dropout)
 CLASSES += (Flatten, Reshape, Permute, RepeatVector, Identity)
@@ -82,6 +86,8 @@ CLASSES += (UnitNormalization, LocalResponseNormalization, Normalization, Rescal
 CLASSES += (SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, AlphaDropout, GaussianDropout, GaussianNoise)
 CLASSES += (ActivityRegularization,)
 CLASSES += (Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot)
+CLASSES += (SimpleRNN, LSTM, GRU, RNN, SimpleRNNCell, LSTMCell, GRUCell, StackedRNNCells)
+CLASSES += (Embedding, Masking, Bidirectional, TimeDistributed)
 LAYERS: dict[str, type[Layer]] = {cls.__name__: cls for cls in CLASSES}
 
 

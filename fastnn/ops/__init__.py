@@ -1,4 +1,4 @@
-"""Array functions: activations, softmax, dense layers, convolution, pooling, losses, dropout, optimizer steps.
+"""Array functions: activations, softmax, dense and recurrent layers, convolution, pooling, losses, optimizer steps.
 
     from fastnn import ops
 
@@ -37,7 +37,9 @@ from fastnn.ops.convolution import conv2d, conv2d_backward, conv2d_transpose, co
 from fastnn.ops.convolution1d import conv1d, conv1d_backward
 from fastnn.ops.ctc import ctc_loss, ctc_loss_backward, ctc_loss_with_grad
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
+from fastnn.ops.embedding import embedding, embedding_backward
 from fastnn.ops.gates import maxout, maxout_backward
+from fastnn.ops.gru import gru_backward, gru_cell, gru_cell_backward, gru_forward
 from fastnn.ops.initializers import (
     glorot_normal,
     glorot_uniform,
@@ -49,6 +51,7 @@ from fastnn.ops.initializers import (
     truncated_normal,
     variance_scaling,
 )
+from fastnn.ops.lstm import lstm_backward, lstm_cell, lstm_cell_backward, lstm_forward
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
 from fastnn.ops.normalization import (
     batchnorm,
@@ -61,6 +64,7 @@ from fastnn.ops.normalization import (
 from fastnn.ops.patches import col2im, im2col
 from fastnn.ops.pooling import avgpool2d, avgpool2d_backward, maxpool2d, maxpool2d_backward
 from fastnn.ops.random_relu import rrelu, rrelu_backward
+from fastnn.ops.recurrent import rnn_backward, rnn_cell, rnn_cell_backward, rnn_forward
 from fastnn.ops.row_normalization import (
     layernorm,
     layernorm_backward,
@@ -114,10 +118,16 @@ __all__ = [
     "ctc_loss_with_grad",
     "dropout",
     "dropout_backward",
+    "embedding",
+    "embedding_backward",
     "glorot_normal",
     "glorot_uniform",
     "groupnorm",
     "groupnorm_backward",
+    "gru_backward",
+    "gru_cell",
+    "gru_cell_backward",
+    "gru_forward",
     "gumbel_softmax",
     "gumbel_softmax_backward",
     "he_normal",
@@ -136,6 +146,10 @@ __all__ = [
     "logsumexp",
     "lrn",
     "lrn_backward",
+    "lstm_backward",
+    "lstm_cell",
+    "lstm_cell_backward",
+    "lstm_forward",
     "matmul",
     "maxout",
     "maxout_backward",
@@ -147,6 +161,10 @@ __all__ = [
     "registry",
     "rmsnorm",
     "rmsnorm_backward",
+    "rnn_backward",
+    "rnn_cell",
+    "rnn_cell_backward",
+    "rnn_forward",
     "rrelu",
     "rrelu_backward",
     "softmax",

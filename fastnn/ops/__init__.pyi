@@ -15,10 +15,11 @@ from fastnn.ops.classification import (
 )
 from fastnn.ops.clipping import clip_by_global_norm_, clip_by_norm_, clip_by_value_, sumsq
 from fastnn.ops.convolution import conv2d, conv2d_backward, conv2d_transpose, conv2d_transpose_backward
-from fastnn.ops.convolution1d import conv1d, conv1d_backward
 from fastnn.ops.ctc import ctc_loss, ctc_loss_backward, ctc_loss_with_grad
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
+from fastnn.ops.embedding import embedding, embedding_backward
 from fastnn.ops.gates import maxout, maxout_backward
+from fastnn.ops.gru import gru_backward, gru_cell, gru_cell_backward, gru_forward
 from fastnn.ops.initializers import (
     glorot_normal,
     glorot_uniform,
@@ -30,29 +31,13 @@ from fastnn.ops.initializers import (
     truncated_normal,
     variance_scaling,
 )
+from fastnn.ops.lstm import lstm_backward, lstm_cell, lstm_cell_backward, lstm_forward
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
-from fastnn.ops.normalization import (
-    batchnorm,
-    batchnorm_backward,
-    groupnorm,
-    groupnorm_backward,
-    instancenorm,
-    instancenorm_backward,
-)
 from fastnn.ops.optimizers import look_ahead_, look_ahead_many
 from fastnn.ops.patches import col2im, im2col
 from fastnn.ops.pooling import avgpool2d, avgpool2d_backward, maxpool2d, maxpool2d_backward
 from fastnn.ops.random_relu import rrelu, rrelu_backward
-from fastnn.ops.row_normalization import (
-    layernorm,
-    layernorm_backward,
-    lrn,
-    lrn_backward,
-    rmsnorm,
-    rmsnorm_backward,
-    unit_normalize,
-    unit_normalize_backward,
-)
+from fastnn.ops.recurrent import rnn_backward, rnn_cell, rnn_cell_backward, rnn_forward
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 from fastnn.ops.simplex import (
     gumbel_softmax,
@@ -91,8 +76,6 @@ __all__ = [
     "asgd_many",
     "avgpool2d",
     "avgpool2d_backward",
-    "batchnorm",
-    "batchnorm_backward",
     "bent_identity",
     "bent_identity_backward",
     "bent_identity_grad",
@@ -134,8 +117,6 @@ __all__ = [
     "clipped_linear_grad",
     "col2im",
     "column_sums",
-    "conv1d",
-    "conv1d_backward",
     "conv2d",
     "conv2d_backward",
     "conv2d_transpose",
@@ -166,6 +147,8 @@ __all__ = [
     "elu",
     "elu_backward",
     "elu_grad",
+    "embedding",
+    "embedding_backward",
     "exponential",
     "exponential_backward",
     "exponential_grad",
@@ -194,8 +177,10 @@ __all__ = [
     "glorot_uniform",
     "glu",
     "glu_backward",
-    "groupnorm",
-    "groupnorm_backward",
+    "gru_backward",
+    "gru_cell",
+    "gru_cell_backward",
+    "gru_forward",
     "gumbel_softmax",
     "gumbel_softmax_backward",
     "half_mse",
@@ -231,8 +216,6 @@ __all__ = [
     "identity_backward",
     "identity_grad",
     "im2col",
-    "instancenorm",
-    "instancenorm_backward",
     "isrlu",
     "isrlu_backward",
     "isrlu_grad",
@@ -246,8 +229,6 @@ __all__ = [
     "lamb_direction_",
     "lamb_direction_many",
     "lars_",
-    "layernorm",
-    "layernorm_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "leaky_relu_grad",
@@ -273,8 +254,10 @@ __all__ = [
     "logsumexp",
     "look_ahead_",
     "look_ahead_many",
-    "lrn",
-    "lrn_backward",
+    "lstm_backward",
+    "lstm_cell",
+    "lstm_cell_backward",
+    "lstm_forward",
     "mae",
     "mae_backward",
     "mae_with_grad",
@@ -341,8 +324,6 @@ __all__ = [
     "relu6_grad",
     "relu_backward",
     "relu_grad",
-    "rmsnorm",
-    "rmsnorm_backward",
     "rmsprop_",
     "rmsprop_centered_",
     "rmsprop_centered_many",
@@ -351,6 +332,10 @@ __all__ = [
     "rmsprop_many",
     "rmsprop_momentum_",
     "rmsprop_momentum_many",
+    "rnn_backward",
+    "rnn_cell",
+    "rnn_cell_backward",
+    "rnn_forward",
     "rprop_",
     "rprop_many",
     "rrelu",
@@ -440,8 +425,6 @@ __all__ = [
     "tversky",
     "tversky_backward",
     "tversky_with_grad",
-    "unit_normalize",
-    "unit_normalize_backward",
     "variance_scaling",
     "weighted_binary_cross_entropy",
     "weighted_binary_cross_entropy_backward",

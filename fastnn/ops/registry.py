@@ -31,6 +31,7 @@ KINDS = (
     "convolution",
     "pooling",
     "normalization",
+    "recurrent",
     "loss",
     "random",
     "optimizer",

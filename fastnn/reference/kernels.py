@@ -29,6 +29,7 @@ from fastnn.reference import (
     optimizers,
     pooling,
     random,
+    recurrent,
     row_losses,
     rows,
     windows,
@@ -123,6 +124,14 @@ def softmax_backward(dy: Array, y: Array, dx: Array) -> None:
 def log_softmax_backward(dy: Array, y: Array, dx: Array) -> None:
     """Gradient of log-softmax from its output, shapes (rows, columns)."""
     _store(dx, rows.log_softmax_backward(dy, y))
+
+
+# --- recurrent cells and embeddings: the kernels of a module of their own
+
+embedding = recurrent.embedding
+embedding_backward = recurrent.embedding_backward
+recurrent_backward = recurrent.recurrent_backward
+recurrent_forward = recurrent.recurrent_forward
 
 
 # --- groups of columns, learned parameters, random slopes: the kernels of a module of their own

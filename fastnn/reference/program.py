@@ -12,7 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from . import kernels, merging, noise_steps, norm_steps, shapes, tensors  # noqa: F401 - they register their steps
+from . import (  # noqa: F401 - all but the first register their steps
+    kernels,
+    merging,
+    noise_steps,
+    norm_steps,
+    sequence_steps,
+    shapes,
+    tensors,
+)
 from .steps import STEPS, operation
 
 ABSENT = -1
@@ -96,6 +104,12 @@ def table(array: np.ndarray | None, rows: int, cols: int) -> Any:
     return None if array is None else array.reshape(rows, cols)
 
 
+def part(array: np.ndarray, shape: tuple[int, int], ld: int, start: int) -> np.ndarray:
+    """Some columns of a matrix whose rows are ld apart."""
+    strides = (ld * array.itemsize, array.itemsize)
+    return np.lib.stride_tricks.as_strided(array[start:], shape, strides)
+
+
 @operation
 def gather(program: Program, step: Any, out: np.ndarray) -> None:
     source = program.inputs[step.ints[0]]
@@ -113,11 +127,14 @@ def affine(program: Program, step: Any, x: Any, w: Any, b: Any, y: Any, z: Any) 
 
 @operation
 def gemm(program: Program, step: Any, a: Any, b: Any, c: Any) -> None:
-    ta, tb, m, n, k = step.ints
+    ta, tb, m, n, k = step.ints[:5]
     alpha, beta = step.reals or (1.0, 0.0)
-    a = table(a, k, m) if ta else table(a, m, k)
-    b = table(b, n, k) if tb else table(b, k, n)
-    kernels.gemm(a, b, table(c, m, n), bool(ta), bool(tb), alpha, beta)
+    lds, starts = (
+        (step.ints[5:8], step.ints[8:11]) if len(step.ints) > 5 else ((m if ta else k, k if tb else n, n), (0,) * 3)
+    )
+    sizes = ((k, m) if ta else (m, k), (n, k) if tb else (k, n), (m, n))
+    a, b, c = (part(*matrix) for matrix in zip((a, b, c), sizes, lds, starts))
+    kernels.gemm(a, b, c, bool(ta), bool(tb), alpha, beta)
 
 
 @operation
@@ -311,12 +328,6 @@ def row_loss(
 @operation
 def group_loss(program: Program, step: Any, *buffers: Any) -> None:
     row_loss(program, step, *buffers)
-
-
-@operation
-def transpose(program: Program, step: Any, x: np.ndarray, y: np.ndarray) -> None:
-    n, size, rows = step.ints
-    kernels.transpose(x.reshape(n, rows, size // rows), y.reshape(n, size // rows, rows))
 
 
 def side_by_side(array: np.ndarray, inputs: int) -> list[np.ndarray]:

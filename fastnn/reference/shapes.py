@@ -42,4 +42,4 @@ def strided_add(program: Any, step: Any, x: Array, y: Array) -> None:
 
 @operation
 def fill(program: Any, step: Any, y: Array) -> None:
-    y[...] = step.reals[0]
+    y[: step.ints[0]] = step.reals[0]

@@ -1,7 +1,8 @@
 """The functions, layers and optimizers of the book "Deep Learning from Scratch", computing with fastnn.ops.
 
 The classes and functions have the names, signatures and attributes that the code of the book has (Saito Goki, "Deep
-Learning from Scratch", O'Reilly Japan, 2016), so that networks written with it run faster after one change:
+Learning from Scratch", O'Reilly Japan, 2016, and its second volume, 2018), so that networks written with it run faster
+after one change:
 
     from common.layers import Affine, Relu, SoftmaxWithLoss              before
     from fastnn.compat.book.layers import Affine, Relu, SoftmaxWithLoss  after
@@ -11,6 +12,8 @@ module                contents
 ====================  ==============================================================================================
 ``functions``         identity_function, step_function, sigmoid, relu, softmax, their gradients, and the losses
 ``layers``            Relu, Sigmoid, Affine, SoftmaxWithLoss, Dropout, BatchNormalization
+``time_layers``       of the second volume: RNN, LSTM, GRU, Embedding, TimeRNN, TimeLSTM, TimeGRU, TimeEmbedding,
+                      TimeAffine, TimeDropout, TimeSoftmaxWithLoss
 ``optimizer``         SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam
 ``gradient``          numerical_gradient
 ``util``              smooth_curve, shuffle_dataset

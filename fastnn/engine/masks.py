@@ -1,0 +1,72 @@
+"""Masks of time steps on their way through a plan, and into its loss and metrics.
+
+A mask is a buffer of uint8, one entry for every time step of each sample; `plan.masks` names it by the buffer that it
+belongs to.  A layer class says `supports_masking` if the mask of its input is the mask of its output as well, and
+`uses_mask` if its `emit` looks after `plan.masks` itself; every other layer takes the mask away, with a warning as in
+Keras.  A mask on the output weighs the loss: what it leaves out counts 0, and the rest is averaged.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .plan import ABSENT, PLANNED, WEIGHTS, Plan
+
+
+def emit(plan: Plan, layer: Any, x: Any, **options: Any) -> Any:
+    """`layer.emit`, with the masks of x passed on."""
+    y, backward = layer.emit(plan, x, **options)
+    inputs = x if isinstance(x, tuple) else (x,)
+    masked = [buffer for buffer in inputs if buffer in plan.masks]
+    if not masked or getattr(layer, "uses_mask", False):
+        return y, backward
+    if layer.supports_masking:
+        for buffer in y if isinstance(y, tuple) else (y,):
+            plan.masks.setdefault(buffer, plan.masks[masked[0]])
+        return y, backward
+    if type(layer).__name__ != "InputLayer":
+        warnings.warn(
+            f"{layer.name} ({type(layer).__name__}) does not support masking: the mask of its input ends here.",
+            stacklevel=2,
+        )
+    if y in masked:  # the layer only sees the same memory differently; others may still want x with its mask
+        size = plan.buffers[y].size
+        copy = plan.fixed(size)
+        plan.step("activation", (y, copy), row="identity", ints=(size,))
+        y = copy
+    return y, backward
+
+
+def on_loss(plan: Plan, objective: Any, y: int, weight: int) -> tuple[Any, int]:
+    """The objective and the weights of the loss: those of the samples, times the mask of the output if there is one."""
+    mask = plan.masks.get(y, ABSENT)
+    if mask == ABSENT:
+        return objective, weight
+    averaged = objective.reduction in ("sum_over_batch_size", "mean")
+    return replace(objective, weighted=True), _weights(plan, mask, objective.losses, weight, averaged)
+
+
+def on_metric(plan: Plan, mask: int, values: int, rows: int) -> tuple[int, int]:
+    """Weighs the values of a metric (of each row of a sample) by the mask; returns (divisor, what it counts)."""
+    if mask == ABSENT:
+        return PLANNED, ABSENT
+    weights = _weights(plan, mask, rows, ABSENT, False)
+    plan.step("weigh", (values, weights), ints=(plan.batch * rows,))
+    return WEIGHTS, weights
+
+
+def _weights(plan: Plan, mask: int, rows: int, weight: int, averaged: bool) -> int:
+    entries = plan.buffers[mask].size
+    each, rest = divmod(plan.batch * rows, entries)
+    if rest or not each:
+        raise ValueError(
+            f"the mask has {entries // plan.batch} time steps, which must divide the rows that the loss or metric "
+            f"looks at. Received: {rows}"
+        )
+    weights = plan.buffer(rows, np.float64)
+    plan.step("mask_weights", (mask, weight, weights), ints=(entries, each, int(averaged)))
+    return weights
