@@ -15,6 +15,7 @@ from fastnn.ops.classification import (
 )
 from fastnn.ops.clipping import clip_by_global_norm_, clip_by_norm_, clip_by_value_, sumsq
 from fastnn.ops.convolution import conv2d, conv2d_backward, conv2d_transpose, conv2d_transpose_backward
+from fastnn.ops.convolution1d import conv1d, conv1d_backward
 from fastnn.ops.ctc import ctc_loss, ctc_loss_backward, ctc_loss_with_grad
 from fastnn.ops.dense import affine, affine_backward, bias_add, column_sums, matmul
 from fastnn.ops.embedding import embedding, embedding_backward
@@ -33,11 +34,29 @@ from fastnn.ops.initializers import (
 )
 from fastnn.ops.lstm import lstm_backward, lstm_cell, lstm_cell_backward, lstm_forward
 from fastnn.ops.noise import dropout, dropout_backward, random_bits
+from fastnn.ops.normalization import (
+    batchnorm,
+    batchnorm_backward,
+    groupnorm,
+    groupnorm_backward,
+    instancenorm,
+    instancenorm_backward,
+)
 from fastnn.ops.optimizers import look_ahead_, look_ahead_many
 from fastnn.ops.patches import col2im, im2col
 from fastnn.ops.pooling import avgpool2d, avgpool2d_backward, maxpool2d, maxpool2d_backward
 from fastnn.ops.random_relu import rrelu, rrelu_backward
 from fastnn.ops.recurrent import rnn_backward, rnn_cell, rnn_cell_backward, rnn_forward
+from fastnn.ops.row_normalization import (
+    layernorm,
+    layernorm_backward,
+    lrn,
+    lrn_backward,
+    rmsnorm,
+    rmsnorm_backward,
+    unit_normalize,
+    unit_normalize_backward,
+)
 from fastnn.ops.rowwise import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 from fastnn.ops.simplex import (
     gumbel_softmax,
@@ -76,6 +95,14 @@ __all__ = [
     "asgd_many",
     "avgpool2d",
     "avgpool2d_backward",
+    "balanced_binary_cross_entropy",
+    "balanced_binary_cross_entropy_backward",
+    "balanced_binary_cross_entropy_with_grad",
+    "balanced_binary_cross_entropy_with_logits",
+    "balanced_binary_cross_entropy_with_logits_backward",
+    "balanced_binary_cross_entropy_with_logits_with_grad",
+    "batchnorm",
+    "batchnorm_backward",
     "bent_identity",
     "bent_identity_backward",
     "bent_identity_grad",
@@ -109,6 +136,9 @@ __all__ = [
     "celu",
     "celu_backward",
     "celu_grad",
+    "circle",
+    "circle_backward",
+    "circle_with_grad",
     "clip_by_global_norm_",
     "clip_by_norm_",
     "clip_by_value_",
@@ -117,6 +147,8 @@ __all__ = [
     "clipped_linear_grad",
     "col2im",
     "column_sums",
+    "conv1d",
+    "conv1d_backward",
     "conv2d",
     "conv2d_backward",
     "conv2d_transpose",
@@ -177,6 +209,8 @@ __all__ = [
     "glorot_uniform",
     "glu",
     "glu_backward",
+    "groupnorm",
+    "groupnorm_backward",
     "gru_backward",
     "gru_cell",
     "gru_cell_backward",
@@ -216,6 +250,8 @@ __all__ = [
     "identity_backward",
     "identity_grad",
     "im2col",
+    "instancenorm",
+    "instancenorm_backward",
     "isrlu",
     "isrlu_backward",
     "isrlu_grad",
@@ -229,6 +265,8 @@ __all__ = [
     "lamb_direction_",
     "lamb_direction_many",
     "lars_",
+    "layernorm",
+    "layernorm_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "leaky_relu_grad",
@@ -254,6 +292,8 @@ __all__ = [
     "logsumexp",
     "look_ahead_",
     "look_ahead_many",
+    "lrn",
+    "lrn_backward",
     "lstm_backward",
     "lstm_cell",
     "lstm_cell_backward",
@@ -286,6 +326,12 @@ __all__ = [
     "multi_margin",
     "multi_margin_backward",
     "multi_margin_with_grad",
+    "multilabel_margin",
+    "multilabel_margin_backward",
+    "multilabel_margin_with_grad",
+    "multilabel_soft_margin",
+    "multilabel_soft_margin_backward",
+    "multilabel_soft_margin_with_grad",
     "muon_",
     "nadam_",
     "nadam_many",
@@ -324,6 +370,8 @@ __all__ = [
     "relu6_grad",
     "relu_backward",
     "relu_grad",
+    "rmsnorm",
+    "rmsnorm_backward",
     "rmsprop_",
     "rmsprop_centered_",
     "rmsprop_centered_many",
@@ -425,6 +473,8 @@ __all__ = [
     "tversky",
     "tversky_backward",
     "tversky_with_grad",
+    "unit_normalize",
+    "unit_normalize_backward",
     "variance_scaling",
     "weighted_binary_cross_entropy",
     "weighted_binary_cross_entropy_backward",
@@ -1561,6 +1611,137 @@ def multi_margin_with_grad(
 ) -> Any:
     """How far the right class falls short of a margin above each of the others."""
 
+def multilabel_margin(
+    p: ArrayLike, t: ArrayLike, *, reduction: str = "mean", denom: float | None = None, mask: ArrayLike | None = None
+) -> Any:
+    """How far the classes that are right fall short of a margin of 1 above those that are not."""
+
+def multilabel_margin_backward(
+    p: ArrayLike,
+    t: ArrayLike,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `multilabel_margin` with respect to the scores."""
+
+def multilabel_margin_with_grad(
+    p: ArrayLike,
+    t: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """How far the classes that are right fall short of a margin of 1 above those that are not."""
+
+def multilabel_soft_margin(
+    logits: ArrayLike,
+    t: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+) -> Any:
+    """Binary cross-entropy of every class, the classes weighted."""
+
+def multilabel_soft_margin_backward(
+    logits: ArrayLike,
+    t: ArrayLike,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `multilabel_soft_margin` with respect to the logits."""
+
+def multilabel_soft_margin_with_grad(
+    logits: ArrayLike,
+    t: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Binary cross-entropy of every class, the classes weighted."""
+
+def balanced_binary_cross_entropy(
+    probs: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+) -> Any:
+    """Binary cross-entropy of several outputs, each with a weight of its own for the targets of 1."""
+
+def balanced_binary_cross_entropy_backward(
+    probs: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `balanced_binary_cross_entropy` with respect to the probabilities."""
+
+def balanced_binary_cross_entropy_with_grad(
+    probs: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-07,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Binary cross-entropy of several outputs, each with a weight of its own for the targets of 1."""
+
+def balanced_binary_cross_entropy_with_logits(
+    logits: ArrayLike,
+    t: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+) -> Any:
+    """Binary cross-entropy of several outputs from logits, each with a weight of its own for the targets of 1."""
+
+def balanced_binary_cross_entropy_with_logits_backward(
+    logits: ArrayLike,
+    t: ArrayLike,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of `balanced_binary_cross_entropy_with_logits` with respect to the logits."""
+
+def balanced_binary_cross_entropy_with_logits_with_grad(
+    logits: ArrayLike,
+    t: ArrayLike,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Binary cross-entropy of several outputs from logits, each with a weight of its own for the targets of 1."""
+
 def cosine_similarity(
     p: ArrayLike,
     t: ArrayLike,
@@ -1675,12 +1856,26 @@ def gaussian_nll(
     """Negative logarithm of the normal density of the targets, from predicted means and variances."""
 
 def gaussian_nll_backward(
-    mean: ArrayLike, var: ArrayLike, t: ArrayLike, eps: float = 1e-06, full: float = 0.0, *, scale: float | None = None
+    mean: ArrayLike,
+    var: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-06,
+    full: float = 0.0,
+    *,
+    scale: float | None = None,
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """Derivatives of `gaussian_nll` with respect to the means and the variances."""
 
 def gaussian_nll_with_grad(
-    mean: ArrayLike, var: ArrayLike, t: ArrayLike, eps: float = 1e-06, full: float = 0.0, *, reduction: str = "mean"
+    mean: ArrayLike,
+    var: ArrayLike,
+    t: ArrayLike,
+    eps: float = 1e-06,
+    full: float = 0.0,
+    *,
+    reduction: str = "mean",
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """Negative logarithm of the normal density of the targets, from predicted means and variances."""
 
@@ -1688,12 +1883,24 @@ def margin_ranking(x1: ArrayLike, x2: ArrayLike, t: ArrayLike, margin: float = 0
     """How far the larger of two scores falls short of a margin above the other."""
 
 def margin_ranking_backward(
-    x1: ArrayLike, x2: ArrayLike, t: ArrayLike, margin: float = 0.0, *, scale: float | None = None
+    x1: ArrayLike,
+    x2: ArrayLike,
+    t: ArrayLike,
+    margin: float = 0.0,
+    *,
+    scale: float | None = None,
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """Derivatives of `margin_ranking` with respect to both scores."""
 
 def margin_ranking_with_grad(
-    x1: ArrayLike, x2: ArrayLike, t: ArrayLike, margin: float = 0.0, *, reduction: str = "mean"
+    x1: ArrayLike,
+    x2: ArrayLike,
+    t: ArrayLike,
+    margin: float = 0.0,
+    *,
+    reduction: str = "mean",
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """How far the larger of two scores falls short of a margin above the other."""
 
@@ -1717,6 +1924,7 @@ def cosine_embedding_backward(
     *,
     scale: float | None = None,
     mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """Derivatives of `cosine_embedding` with respect to both rows."""
 
@@ -1729,6 +1937,7 @@ def cosine_embedding_with_grad(
     reduction: str = "mean",
     denom: float | None = None,
     mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """Pulls rows that belong together towards one direction, and the others apart."""
 
@@ -1758,6 +1967,7 @@ def triplet_margin_backward(
     *,
     scale: float | None = None,
     mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """Derivatives of `triplet_margin` with respect to the three rows."""
 
@@ -1773,8 +1983,52 @@ def triplet_margin_with_grad(
     reduction: str = "mean",
     denom: float | None = None,
     mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """Pulls an anchor towards a row of its kind, until a row of another kind is further away by a margin."""
+
+def circle(
+    embeddings: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 80.0,
+    margin: float = 0.4,
+    remove_diagonal: float = 1.0,
+    rescale: float = 0.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Pulls rows of one label together and pushes those of different labels apart, those that are far off the most."""
+
+def circle_backward(
+    embeddings: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 80.0,
+    margin: float = 0.4,
+    remove_diagonal: float = 1.0,
+    rescale: float = 0.0,
+    *,
+    scale: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Derivative of the weighted sum of `circle` with respect to the embeddings."""
+
+def circle_with_grad(
+    embeddings: ArrayLike,
+    t: ArrayLike,
+    gamma: float = 80.0,
+    margin: float = 0.4,
+    remove_diagonal: float = 1.0,
+    rescale: float = 0.0,
+    *,
+    reduction: str = "mean",
+    denom: float | None = None,
+    mask: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """Pulls rows of one label together and pushes those of different labels apart, those that are far off the most."""
 
 def sgd_(p: NDArray[Any], g: Any, lr: float = 0.01, weight_decay: float = 0.0, decoupled: bool = False) -> None:
     """Stochastic gradient descent."""
