@@ -13,7 +13,7 @@ keras = pytest.importorskip("keras")
 
 MODULES = (
     "activations", "backend", "callbacks", "config", "constraints", "datasets", "initializers", "layers", "losses",
-    "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "utils",
+    "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving", "utils",
 )  # fmt: skip
 
 
