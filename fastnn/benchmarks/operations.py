@@ -102,8 +102,9 @@ def prepare(op: Operation | str, size: int, dtype: DTypeLike = np.float32, rng: 
     shape = (size // COLUMNS, COLUMNS) if size >= COLUMNS else (1, size)
     args, kwargs = sample_arguments(entry, shape, dtype, rng)
     result = entry.function(*args, **kwargs)
-    if entry.takes_out and (written := next(_arrays(result), None)) is not None:
-        kwargs = {**kwargs, "out": written}
+    if entry.takes_out and (written := tuple(_arrays(result))):
+        several = entry.kind == "loss" and len(written) > 1  # a gradient for each input
+        kwargs = {**kwargs, "out": written if several else written[0]}
     bound = inspect.signature(entry.function).bind(*args, **kwargs).arguments
     inputs = [value for name, value in bound.items() if name != "out"]
     moved = [*inputs, *(bound[name] for name in entry.writes), result]
