@@ -90,6 +90,12 @@ ABSENT: dict[str, dict[str, str]] = {
             "Config deserialize_keras_object legacy model_to_dot plot_model serialize_keras_object standardize_dtype"
         ),
     },
+    "saving": {
+        "a file of fastnn is a zip of JSON and safetensors": "KerasFileEditor",
+        "fastnn.layers, losses, optimizers ... have serialize and deserialize": (
+            "deserialize_keras_object serialize_keras_object"
+        ),
+    },
     "datasets": {
         "fastnn has no data of texts and houses": "boston_housing california_housing imdb reuters",
         "of the CIFAR sets, fastnn reads cifar10": "cifar100",

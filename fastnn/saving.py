@@ -9,6 +9,12 @@
 A file can only name what the program knows already: loading imports nothing and runs no code that a file brings.
 """
 
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from fastnn import _keras
 from fastnn._custom_objects import (
     CustomObjectScope,
     custom_object_scope,
@@ -19,7 +25,7 @@ from fastnn._custom_objects import (
 )
 from fastnn.layers.registry import deserialize as deserialize_layer
 from fastnn.layers.registry import serialize as serialize_layer
-from fastnn.models import load_model
+from fastnn.models import Model, load_model, save_model
 
 __all__ = [
     "CustomObjectScope",
@@ -29,6 +35,23 @@ __all__ = [
     "get_registered_name",
     "get_registered_object",
     "load_model",
+    "load_weights",
     "register_keras_serializable",
+    "save_model",
+    "save_weights",
     "serialize_layer",
 ]
+
+
+def save_weights(model: Model, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """As `model.save_weights(filepath)`."""
+    model.save_weights(filepath, overwrite)
+
+
+def load_weights(model: Model, filepath: str | os.PathLike[str]) -> None:
+    """As `model.load_weights(filepath)`."""
+    model.load_weights(filepath)
+
+
+def __getattr__(name: str) -> Any:
+    raise _keras.absent("saving", name, __all__)
