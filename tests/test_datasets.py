@@ -6,6 +6,7 @@ downloaded from outside this machine.
 
 from __future__ import annotations
 
+import gc
 import gzip
 import hashlib
 import http.server
@@ -431,12 +432,16 @@ def test_real_download(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     check(mnist.load_data(), seed=6)
 
 
+# urllib3 leaves the socket of a refused connection to the garbage collector, and with it the bar's watching thread
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("address", ["{server}/absent.npz", "http://127.0.0.1:9/mnist.npz"], ids=["404", "refused"])
 def test_real_download_fails(server: str, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setattr(mnist, "URL", address.format(server=server))
     with pytest.raises(FileNotFoundError) as caught:
         mnist.load_data()
     assert remedies(str(caught.value)) and "pip install" not in str(caught.value)
+    del caught
+    gc.collect()
 
 
 # ---- imports ---------------------------------------------------------------------------------------------------------

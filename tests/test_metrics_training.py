@@ -62,7 +62,7 @@ def test_weighted_metrics_without_weights_are_computed_inside() -> None:
     accuracy = (model.predict(X, verbose=0).argmax(axis=1) == LABELS).mean()
     assert model.evaluate(X, ROWS, verbose=0)[1] == pytest.approx(accuracy)
     assert model.metrics_names == ["loss", "accuracy"]
-    assert model._goal is not None and model._goal.inside == (True,)
+    assert model._goals is not None and model._goals.parts[0].inside == (True,)
 
 
 def test_class_weights_count_in_weighted_metrics() -> None:
@@ -140,7 +140,7 @@ def test_metrics_are_saved_with_the_model(tmp_path: Any) -> None:
     ("arguments", "message"),
     [
         ({"metrics": ["aucx"]}, "Did you mean 'auc'"),
-        ({"weighted_metrics": "accuracy"}, "weighted_metrics must be a list. Received: 'accuracy'"),
+        ({"weighted_metrics": "accuracy"}, "weighted_metrics must be a list or a dictionary. Received: 'accuracy'"),
         ({"weighted_metrics": ["acuracy_"]}, "Did you mean"),
     ],
 )

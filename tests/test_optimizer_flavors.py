@@ -350,7 +350,6 @@ def test_config_round_trip(optimizer: Optimizer) -> None:
         (lambda: optimizers.Adam(flavor="troch"), "Unknown flavor of Adam 'troch'. Did you mean 'torch'?"),
         (lambda: optimizers.Lion(flavor="torch"), "Expected one of: 'keras', 'paper'"),
         (lambda: optimizers.SGD(0.1, lr=0.2), "lr is learning_rate: give one of them. Received: 0.1 and lr=0.2"),
-        (lambda: optimizers.SGD(decay=0.1), "'decay' does not work"),
         (lambda: optimizers.SGD(0.1, 0.9, True, dampening=0.5), "0.0 with nesterov. Received: dampening=0.5"),
         (lambda: optimizers.Ftrl(learning_rate_power=0.5), "at most 0. Received: learning_rate_power=0.5"),
         (lambda: optimizers.Rprop(etas=(1.5, 2.0)), "Received: etas=(1.5, 2.0)"),

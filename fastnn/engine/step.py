@@ -259,7 +259,8 @@ def _metric(plan: Plan, o: Objective, metric: Any, predictions: int, target: int
         )
     else:
         plan.step(metric.op, (predictions, target, values), ints=(rows, o.cols), reals=metric.params)
-    plan.score(values, rows, plan.batch / rows, *masks.on_metric(plan, mask, values, o.rows))
+    divisor, counted = masks.on_metric(plan, mask, values, o.rows)
+    plan.score(values, rows, plan.batch / rows if divisor == PLANNED else float(plan.batch), divisor, counted)
 
 
 def _copy_out(plan: Plan, predictions: int, o: Objective) -> None:
