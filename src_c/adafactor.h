@@ -33,13 +33,13 @@ static void FN(adafactor_means)(const fastnn_adafactor *a, const real *g, real *
     }
 }
 
-/* u of some neighbours, for which v = row * column */
+/* u of some neighbours, for which v = row^2 * column: the product itself may be too small for a float */
 INLINE void FN(adafactor_direction)(size_t n, real scale, const real *g, real row, const real *v, real *u) {
     for (size_t i = 0; i < n; i += BLOCK) {
         INPUT(gs, g)
         INPUT(vs, v)
         OUTPUT(us, u)
-        VECTOR us[j] = scale * gs[j] / fsqrt(row * vs[j]);
+        VECTOR us[j] = scale * gs[j] / (row * fsqrt(vs[j]));
         COPY_BACK(us, u)
     }
 }
@@ -65,7 +65,7 @@ static void FN(adafactor)(const fastnn_adafactor *a) {
         for (size_t line = 0; line < a->matrices * a->rows; line++) {
             const size_t m = line / a->rows;
             if (c && line % a->rows == 0) mean = FN(sum)(a->rows, r + line) / (double)a->rows;
-            const real row = c ? (real)((double)r[line] / mean) : K(1);
+            const real row = c ? (real)__builtin_sqrt((double)r[line] / mean) : K(1);
             for (size_t first = 0; first < a->cols; first += CHUNK) {
                 const size_t n = FN(min_size)(CHUNK, a->cols - first), at = line * a->cols + first;
                 FN(adafactor_direction)(n, scale, g + at, row, c ? c + m * a->cols + first : r + at, u);

@@ -71,7 +71,7 @@ static void FN(norm_rows_backward)(int kind, size_t rows, size_t cols, const voi
         /* where the norm is held above eps, it does not depend on x */
         if (kind != FASTNN_NORM_UNIT)
             second /= (double)cols;
-        else if (inverse * eps >= 1)
+        else if (inverse >= 1 / eps)
             second = 0;
         const real centre = (real)mean, slope = (real)(-inverse * inverse * second);
         const real shift = (real)(inverse * (inverse * (mean - (double)centre) * second - first / (double)cols));

@@ -465,7 +465,7 @@ static void FN(multi_margin)(const fastnn_loss_args *a) {
         double loss = 0, slopes = 0;
         for (size_t c = 0; c < a->cols; c++) {
             const real h = c == y ? K(0) : margin - right + p[c];
-            const real part = h > 0 ? FN(power)(h, above) : h <= 0 ? K(0) : h;
+            const real part = h > 0 ? (above == K(0) ? K(1) : FN(power)(h, above)) : h <= 0 ? K(0) : h;
             loss += h > 0 ? (double)(h * part) : (double)part;
             slopes += (double)part;
             if (grad) grad[c] = slope * part;

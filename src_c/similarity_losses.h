@@ -155,10 +155,12 @@ INLINE double FN(distance)(size_t n, const real *x, const real *y, real eps, rea
     real part[CHUNK];
     for (size_t c = 0; c < n; c += CHUNK) {
         const size_t m = FN(min_size)(CHUNK, n - c);
-        for (size_t j = 0; j < m; j++) {
-            const real d = fabs_(x[c + j] - y[c + j] + eps);
-            part[j] = power == K(2) ? d * d : power == K(1) ? d : FN(power)(d, power);
+        for (size_t j = 0; j < m; j++) part[j] = fabs_(x[c + j] - y[c + j] + eps);
+        if (power == K(2)) {
+            total += FN(sum_of_squares)(m, part);
+            continue;
         }
+        for (size_t j = 0; power != K(1) && j < m; j++) part[j] = FN(power)(part[j], power);
         total += FN(sum)(m, part);
     }
     return power == K(2) ? __builtin_sqrt(total) : power == K(1) ? total : (double)FN(power)((real)total, K(1) / power);

@@ -12,6 +12,7 @@ import pytest
 
 from fastnn import Sequential, layers, optimizers
 from fastnn.callbacks import BackupAndRestore, Callback, LambdaCallback, SwapEMAWeights, TensorBoard
+from fastnn.layers import Dense, Dropout, Input
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 3)).astype(np.float32)
@@ -209,3 +210,31 @@ def test_tensorboard_writes_curves(tmp_path: Path) -> None:
     assert {"epoch_steps_per_second", "batch_steps_per_second"} <= set(train)
     assert {f"{p.name}/histogram" for p in model.weights} <= set(train)
     assert list(train[f"{model.weights[0].name}/histogram"]) == [0, 2]
+
+
+def test_load_state_takes_everything_over(tmp_path: Path) -> None:
+    """Slots that grow or are missing, compact ones, and the seeds of layers that draw."""
+
+    def build(optimizer: Any) -> Any:
+        model = Sequential([Input((3,)), Dropout(0.5), Dense(4), Dense(1)])
+        model.compile(optimizer, "mse")
+        return model
+
+    x, y = np.random.default_rng(0).normal(size=(16, 3)), np.ones((16, 1))
+    for make in (lambda: optimizers.SGD(0.1, 0.9), lambda: optimizers.Adafactor(0.1)):
+        model = build(make())
+        model.save(tmp_path / "begin.fastnn")
+        model.fit(x, y, verbose=0, shuffle=False)
+        model.save(tmp_path / "later.fastnn")
+        model.fit(x, y, verbose=0, shuffle=False)
+        other = build(make())
+        other.fit(x, y, verbose=0)
+        other.load_state(tmp_path / "later.fastnn")
+        other.fit(x, y, verbose=0, shuffle=False)
+        for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, two)
+        other.load_state(tmp_path / "begin.fastnn")
+        for _ in range(2):
+            other.fit(x, y, verbose=0, shuffle=False)
+        for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, two)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import fastnn
 from fastnn import Input, Model, Sequential, layers
-from fastnn.layers import Dense, Dropout
+from fastnn.layers import Dense, Dropout, TimeDistributed
 from fastnn.models import clone_model, load_model, model_from_json
 
 RNG = np.random.default_rng(0)
@@ -163,3 +165,21 @@ def test_strange_descriptions_are_refused_or_make_sense(entry):
 def test_a_file_written_by_a_graph_names_its_graph(tmp_path):
     with fastnn.use_backend("reference"):
         assert type(saved(subclassed(), tmp_path)) is Model
+
+
+def test_wrapped_layers_may_share_a_name(tmp_path: Path) -> None:
+    def encoder() -> Any:
+        return Sequential([Input((3,)), Dense(4, name="fc")])
+
+    model = Sequential([Input((5, 3)), TimeDistributed(encoder()), Dense(3), TimeDistributed(encoder()), Dense(1)])
+    x = np.random.default_rng(0).normal(size=(4, 5, 3))
+    model.compile("adam", "mse")
+    model.fit(x, np.ones((4, 5, 1)), verbose=0)
+    assert len(model.weight_paths()) == len(model.weights)
+    model.save(tmp_path / "m.fastnn")
+    again = load_model(tmp_path / "m.fastnn")
+    for other in (again, copy.deepcopy(model)):
+        np.testing.assert_array_equal(other.predict(x, verbose=0), model.predict(x, verbose=0))
+        for name, state in model.optimizer_state.items():
+            for one, two in zip(state, other.optimizer_state[name], strict=True):
+                np.testing.assert_array_equal(one, two)

@@ -12,6 +12,7 @@ from fastnn.layers import (
     GRU,
     LSTM,
     RNN,
+    BatchNormalization,
     Bidirectional,
     Dense,
     Embedding,
@@ -300,3 +301,24 @@ def test_an_lstm_learns_to_remember():
     model.compile(fastnn.optimizers.Adam(0.02), "binary_crossentropy", metrics=["accuracy"])
     model.fit(x, y, epochs=25, verbose=0)
     assert model.evaluate(x, y, verbose=0)[1] > 0.95
+
+
+def test_wrappers_freeze_what_they_wrap():
+    model = Sequential([Input((5, 3)), TimeDistributed(BatchNormalization()), Dense(1)])
+    wrapper = model.layers[0]
+    wrapper.trainable = False
+    model.compile("sgd", "mse")
+    before = wrapper.get_weights()
+    model.fit(np.random.default_rng(0).normal(size=(8, 5, 3)), np.ones((8, 5, 1)), verbose=0)
+    for one, two in zip(before, wrapper.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    model.trainable = True
+    assert len(wrapper.trainable_weights) == 2  # never the moving statistics
+
+
+def test_penalties_of_what_is_wrapped():
+    inner = Sequential([Input((2,)), Dense(3, activity_regularizer="l2", dtype="float64")])
+    model = Sequential([Input((5, 2), dtype="float64"), TimeDistributed(inner)])
+    rng = np.random.default_rng(1)
+    model.compile("sgd", "mse")
+    gradcheck_model(model, rng.normal(size=(3, 5, 2)), rng.normal(size=(3, 5, 3)))

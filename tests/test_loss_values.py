@@ -433,3 +433,12 @@ def test_axes_that_are_not_there(axis):
     for loss in (losses.CategoricalCrossentropy(axis=axis), losses.CosineSimilarity(axis=axis)):
         with pytest.raises(ValueError, match=rf"axis must be one of the axes 1 to 2. Received: axis={axis}"):
             loss(np.ones((2, 3, 4)), np.ones((2, 3, 4)))
+
+
+def test_far_away_numbers(backend):
+    """Squares beyond float32 are added up in double; the margin to an infinite score is infinite, its slope is not."""
+    far = [np.full((1, 3), scale, np.float32) for scale in (1e20, 0, 0)]
+    np.testing.assert_allclose(ops.triplet_margin(*far), 1.0)  # the two distances are equal
+    loss, grad = ops.multi_margin_with_grad(np.array([[1, np.inf, 2]], np.float32), np.array([0]))
+    assert loss == np.inf
+    np.testing.assert_allclose(grad, [[-2 / 3, 1 / 3, 1 / 3]], rtol=1e-6)

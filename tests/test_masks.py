@@ -8,10 +8,23 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import Sequential
+from fastnn import Model, Sequential, losses
 from fastnn.engine import masks
 from fastnn.engine.plan import Plan
-from fastnn.layers import GRU, LSTM, Activation, Dense, Dropout, Embedding, Flatten, Input, Masking, SimpleRNN
+from fastnn.layers import (
+    GRU,
+    LSTM,
+    Activation,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    Input,
+    Masking,
+    SimpleRNN,
+    add,
+    concatenate,
+)  # fmt: skip
 from fastnn.layers.registry import LAYERS
 
 F64 = {"dtype": "float64"}
@@ -130,3 +143,31 @@ def test_no_warning_without_masks():
         warnings.simplefilter("error")
         model = Sequential([Input((5, 2)), SimpleRNN(3, return_sequences=True), Flatten(), Dense(1)])
         model.predict(np.ones((2, 5, 2), np.float32), verbose=0)
+
+
+def test_ignored_labels_behind_a_mask_count_once(backend):
+    """Keras's mean is over the time steps that the mask and the labels let through."""
+    ids, labels = np.array([[1, 2, 0, 0], [3, 1, 2, 0]]), np.array([[1, 2, -1, -1], [0, -1, 2, -1]])
+    model = Sequential([Input((4,)), Embedding(5, 3, mask_zero=True), Dense(3, activation="softmax")])
+    loss = losses.SparseCategoricalCrossentropy(ignore_class=-1)
+    model.compile("sgd", loss)
+    probs = model.predict(ids, verbose=0)
+    counted = (ids != 0) & (labels != -1)
+    expected = -np.log(np.take_along_axis(probs, np.maximum(labels, 0)[..., np.newaxis], -1)[..., 0])[counted].mean()
+    np.testing.assert_allclose(model.evaluate(ids, labels, verbose=0), expected, rtol=1e-5)
+
+
+def test_merging_layers_pass_masks_on(backend):
+    first, second = Input((4,)), Input((4,))
+    a, b = Embedding(5, 3, mask_zero=True)(first), Embedding(5, 3, mask_zero=True)(second)
+    ids = np.array([[1, 2, 0, 0], [3, 1, 2, 0]]), np.array([[1, 2, 3, 0], [0, 1, 0, 0]])
+    either = np.where((ids[0] != 0) | (ids[1] != 0), 1.0, 0.0)[..., np.newaxis]
+    for merged in (add([a, b]), concatenate([a, b])):
+        recurrent = SimpleRNN(2, activation="linear")
+        model = Model([first, second], recurrent(merged))
+        values = Model([first, second], merged).predict(ids, verbose=0)
+        kernel, inner, bias = recurrent.get_weights()
+        state = np.zeros((2, 2))
+        for t in range(4):
+            state = np.where(either[:, t] > 0, values[:, t] @ kernel + state @ inner + bias, state)
+        np.testing.assert_allclose(model.predict(ids, verbose=0), state, rtol=1e-5)

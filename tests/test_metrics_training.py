@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fastnn import Sequential, layers, load_model, metrics
+from fastnn.layers import Dense, Input
 from fastnn.metrics import Metric
 
 RNG = np.random.default_rng(0)
@@ -159,3 +160,11 @@ def test_variables() -> None:
         metrics.MetricVariable(initializer="zero")
     variable.reset()
     assert np.array_equal(variable.numpy(), [1, 1])
+
+
+def test_weights_in_some_batches_only_are_refused() -> None:
+    model = Sequential([Input((2,)), Dense(1)])
+    model.compile("sgd", "mse", weighted_metrics=["mae"])
+    x, y = np.ones((8, 2)), np.ones((8, 1))
+    with pytest.raises(ValueError, match="Received: batches with and without"):
+        model.evaluate(iter([(x, y), (x, y, np.ones(8))]), verbose=0)

@@ -316,3 +316,16 @@ def test_bits_do_not_depend_on_the_threads():
 def test_errors_say_what_was_expected(call):
     with pytest.raises((TypeError, ValueError), match=r"Received: "):
         call(RNG.normal(size=(2, 3)))
+
+
+@pytest.mark.parametrize("eps", [1e-12, 1e-5, 1e-3, 1 / 49])
+def test_unit_normalize_below_eps_divides_by_eps(eps, backend):
+    x = np.array([[0.6, 0.6, 0.1]]) * eps
+    _, cache = ops.unit_normalize(x, eps=eps)
+    np.testing.assert_allclose(
+        ops.unit_normalize_backward(np.ones((1, 3)), cache), np.full((1, 3), 1 / eps), rtol=1e-12
+    )
+
+
+def test_instancenorm_without_channels():
+    assert ops.instancenorm(np.zeros((3, 0), np.float32))[0].shape == (3, 0)

@@ -284,3 +284,10 @@ def test_embedding_errors(error, call):
 def test_embedding_of_nothing(backend):
     assert ops.embedding(np.ones((3, 2)), np.zeros((0, 4), int)).shape == (0, 4, 2)
     assert (ops.embedding_backward(np.ones((0, 2)), np.zeros(0, int), rows=3) == 0).all()
+
+
+def test_embedding_of_one_index_and_of_no_columns():
+    w = np.arange(12.0).reshape(4, 3)
+    np.testing.assert_array_equal(ops.embedding(w, 2), w[2])
+    np.testing.assert_array_equal(ops.embedding_backward(np.ones(3), 2, rows=4), np.eye(4)[:, [2]] * np.ones(3))
+    assert ops.embedding_backward(np.zeros((2, 0)), [1, 2], rows=3).shape == (3, 0)

@@ -257,3 +257,10 @@ def test_a_row_without_a_function_of_its_own_takes_its_scalars():
     assert scalars("new_", 0.5, 1) == (1.0, 0.0, 0.0, 0.5, 1.0)
     with pytest.raises(TypeError, match=r"new_: mu must be a real number. Received: mu 'x'"):
         scalars("new_", 0.5, "x")
+
+
+def test_adafactor_where_a_row_and_a_column_have_no_gradient(backend):
+    """The product of their second moments is below the smallest float32."""
+    p, r, c = np.ones((2, 2), np.float32), np.zeros(2, np.float32), np.zeros(2, np.float32)
+    ops.adafactor_(p, np.array([[1, 0], [0, 0]], np.float32), r, c, 1)
+    np.testing.assert_allclose(p, [[0.999, 1], [1, 1]], rtol=1e-6)

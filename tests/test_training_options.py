@@ -454,3 +454,15 @@ def test_a_plan_says_how_many_numbers_its_steps_read():
     program.bind((np.ones((1, 1)),), ())
     with pytest.raises(ValueError, match=r"expected 5 scalars for each step. Received: \(1, 4\)"):
         program.run(0, 1, None, np.ones((1, 4)))
+
+
+def test_averages_of_a_layer_that_is_trained_later() -> None:
+    model = Sequential([Input((4,)), Dense(8), Dense(1)])
+    model.layers[0].trainable = False
+    model.compile(optimizers.SGD(1e-6, use_ema=True, ema_momentum=0.99), "mse")
+    x, y = np.ones((64, 4)), np.ones((64, 1))
+    before = model.get_weights()[0]
+    model.fit(x, y, epochs=2, verbose=0)
+    model.layers[0].trainable = True
+    model.fit(x, y, verbose=0)
+    np.testing.assert_allclose(model.get_weights()[0], before, atol=1e-3)

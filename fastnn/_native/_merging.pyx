@@ -114,7 +114,7 @@ cdef void unit_rows_backward(ssize_t rows, ssize_t cols, double eps, const real 
     cdef double along
     for i in range(rows):
         along = 0
-        if inverse[i] * eps != 1:                        # where the norm was held at eps it is a constant
+        if inverse[i] < 1 / eps:                         # where the norm was held at eps it is a constant
             for j in range(cols):
                 along += <double>dy[i * cols + j] * y[i * cols + j]
         for j in range(cols):

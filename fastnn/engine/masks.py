@@ -1,8 +1,9 @@
 """Masks of time steps on their way through a plan, and into its loss and metrics.
 
 A mask is a buffer of uint8, one entry for every time step of each sample; `plan.masks` names it by the buffer that it
-belongs to.  A layer class says `supports_masking` if the mask of its input is the mask of its output as well, and
-`uses_mask` if its `emit` looks after `plan.masks` itself; every other layer takes the mask away, with a warning as in
+belongs to.  A layer class says `supports_masking` if the mask of its input is the mask of its output as well,
+`merges_masks` if a time step counts that counts in one of its inputs, and `uses_mask` if its `emit` looks after
+`plan.masks` itself; every other layer takes the mask away, with a warning as in
 Keras.  A mask on the output weighs the loss: what it leaves out counts 0, and the rest is averaged.
 """
 
@@ -24,6 +25,10 @@ def emit(plan: Plan, layer: Any, x: Any, **options: Any) -> Any:
     masked = [buffer for buffer in inputs if buffer in plan.masks]
     if not masked or getattr(layer, "uses_mask", False):
         return y, backward
+    if getattr(layer, "merges_masks", False):  # as in Keras: a mask only if all of them have one
+        if len(masked) == len(inputs):
+            plan.masks[y] = _either(plan, [plan.masks[buffer] for buffer in inputs])
+        return y, backward
     if layer.supports_masking:
         for buffer in y if isinstance(y, tuple) else (y,):
             plan.masks.setdefault(buffer, plan.masks[masked[0]])
@@ -41,13 +46,43 @@ def emit(plan: Plan, layer: Any, x: Any, **options: Any) -> Any:
     return y, backward
 
 
-def on_loss(plan: Plan, objective: Any, y: int, weight: int) -> tuple[Any, int]:
+def _either(plan: Plan, masks: list[int]) -> int:
+    """The mask of the time steps that one of the masks lets through."""
+    different = list(dict.fromkeys(masks))
+    if len(different) == 1:
+        return different[0]
+    union = plan.fixed(plan.buffers[different[0]].size, np.uint8)
+
+    def unite(step: int, *arrays: np.ndarray) -> None:
+        np.bitwise_or.reduce(arrays[:-1], out=arrays[-1])
+
+    plan.step("call", (*different, union), call=unite)
+    return union
+
+
+def on_loss(plan: Plan, objective: Any, y: int, weight: int, target: int) -> tuple[Any, int]:
     """The objective and the weights of the loss: those of the samples, times the mask of the output if there is one."""
     mask = plan.masks.get(y, ABSENT)
     if mask == ABSENT:
         return objective, weight
     averaged = objective.reduction in ("sum_over_batch_size", "mean")
-    return replace(objective, weighted=True), _weights(plan, mask, objective.losses, weight, averaged)
+    ignores = objective.ignore is not None and objective.labelled
+    if ignores:
+        mask = _and_counted(plan, mask, target, objective.ignore)
+    changed = replace(objective, weighted=True, masked=ignores and averaged)
+    return changed, _weights(plan, mask, objective.losses, weight, averaged)
+
+
+def _and_counted(plan: Plan, mask: int, labels: int, ignore: int) -> int:
+    """The mask without the time steps whose label does not count."""
+    counted = plan.fixed(plan.buffers[labels].size, np.uint8)
+
+    def look(step: int, mask: np.ndarray, labels: np.ndarray, counted: np.ndarray) -> None:
+        np.not_equal(labels, ignore, out=counted, casting="unsafe")
+        np.logical_and(counted.reshape(len(mask), -1), mask[:, np.newaxis], out=counted.reshape(len(mask), -1))
+
+    plan.step("call", (mask, labels, counted), call=look)
+    return counted
 
 
 def on_metric(plan: Plan, mask: int, values: int, rows: int) -> tuple[int, int]:

@@ -24,16 +24,16 @@ LOSS = 0  # the score of the loss
 def on_output(plan: Plan, layer: Any, y: Any, backward: Callable[..., Any]) -> Callable[..., Any]:
     """The penalty of a layer's output or outputs, where it has one; returns what adds the backward steps."""
     regularizer = getattr(layer, "activity_regularizer", None)
-    if regularizer is None:
+    if regularizer is None or not plan.scored:
         return backward
     shapes = layer.output_shape if isinstance(y, tuple) else (layer.output_shape,)
     outputs = [(value, (plan.batch, *shape)) for value, shape in zip(y if isinstance(y, tuple) else (y,), shapes)]
     for value, shape in outputs:
-        _add(plan, regularizer, shape, value, ABSENT, 1.0 / plan.batch, value=True)
+        _add(plan, regularizer, shape, value, ABSENT, 1.0 / plan.samples, value=True)
 
     def with_penalty(dy: Any, need_dx: Any) -> Any:
         for (value, shape), gradient in zip(outputs, dy if isinstance(dy, tuple) else (dy,)):
-            _add(plan, regularizer, shape, value, gradient, 1.0 / plan.batch, value=False)
+            _add(plan, regularizer, shape, value, gradient, 1.0 / plan.samples, value=False)
         return backward(dy, need_dx)
 
     return with_penalty
@@ -65,7 +65,7 @@ def _add(plan: Plan, regularizer: Any, shape: tuple[int, ...], x: int, g: int, f
         l1, l2 = coefficients
         plan.step("penalty", (x, g, partial), ints=(size,), reals=(factor * l1, factor * l2))
     if value:
-        plan.score(partial, count, float(plan.batch), slot=LOSS)
+        plan.score(partial, count, float(plan.samples), slot=LOSS)
 
 
 def _check(regularizer: Any, training: bool) -> None:

@@ -210,6 +210,8 @@ class Plan:
     ) -> None:
         self.dtype = np.dtype(dtype)
         self.batch = batch
+        self.samples = batch  # which `batch` is not where the time steps of a sample stand for samples
+        self.scored = False  # whether there is a loss that penalties are added to
         self.training = training
         self.buffers: list[Buffer] = []
         self.steps: list[Step] = []

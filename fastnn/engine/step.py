@@ -39,6 +39,7 @@ class Objective:
         smoothed: whether the loss looks at targets of its own, other than the metrics'.
         targets: numbers that the loss compares a sample with.
         predictions: whether the predictions of each batch are wanted as an output.
+        masked: whether the weights come from a mask that knows the labels that do not count, and average already.
         output: which output of the graph it is.
         share: what the loss is multiplied by before the losses of all outputs are added.
     """
@@ -53,6 +54,7 @@ class Objective:
     smoothed: bool = False
     predictions: bool = False
     targets: int = 0
+    masked: bool = False
     output: int = 0
     share: float = 1.0
 
@@ -91,7 +93,7 @@ class Objective:
     def divisor(self) -> int:
         if self.reduction == "mean_with_sample_weight" and self.weighted:
             return WEIGHTS
-        if self.ignore is not None and self.reduction != "sum":
+        if self.ignore is not None and self.reduction != "sum" and not self.masked:
             return LABELS
         return PLANNED
 
@@ -126,6 +128,7 @@ def objective_plan(
     several; the metrics of each.  Outputs: the predictions of each objective that wants them.
     """
     plan = Plan(dtype, batch, training, gradients)
+    plan.scored = True
     inputs = _inputs(plan, graph)
     flow = Flow(plan, graph, inputs, {graph.outputs[o.output] for o in objectives if o.loss.fused})
     arrived, judgements = [], []
@@ -134,7 +137,7 @@ def objective_plan(
         judged = _target_input(plan, o) if o.smoothed else target
         weight = plan.input(o.losses, np.float64) if o.weighted else ABSENT
         x = flow.outputs[o.output]
-        o, weight = masks.on_loss(plan, o, x, weight)
+        o, weight = masks.on_loss(plan, o, x, weight, target)
         grad = plan.buffer(o.size) if training else ABSENT
         predictions = _loss(plan, o, x, target, weight, grad, alone=len(objectives) == 1)
         arrived.append((graph.outputs[o.output], grad))

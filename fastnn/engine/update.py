@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastnn.optimizers.options import MOVING_AVERAGE
+
 from .arena import Arena, Parameter, Range
 from .plan import ABSENT, ALWAYS, BLOCK, SEGMENT_BLOCK, Plan
 
@@ -155,7 +157,7 @@ class Update:
         self._clip(ranges)
         self.optimizer.emit(self)
         if self.optimizer.use_ema:
-            average = self.slot("moving_average")
+            average = self.slot(MOVING_AVERAGE)
             self._everywhere(ranges, None, average, a="ema_new", b="ema_kept")
             if self.optimizer.ema_overwrite_frequency:
                 self._everywhere(ranges, average, None, a=None, b=0.0, when=self.columns["overwrite"])

@@ -51,6 +51,7 @@ class Merge(Layer):
     """What these layers share: several tensors in, one out."""
 
     least: ClassVar[int] = 1
+    merges_masks: ClassVar[bool] = True
 
     def check(self, input_shape: Any) -> Shapes:
         """The shapes of the tensors.
@@ -248,6 +249,11 @@ class Concatenate(Merge):
             raise ValueError(f"Concatenate: axis must be a whole number, and not 0, the batch. Received: {axis!r}")
         self.axis = int(axis)
 
+    @property
+    def merges_masks(self) -> bool:  # type: ignore[override]
+        """Not where time steps stand one behind the other."""
+        return self.input_shape is not None and self._place(self.input_shape) > 0  # type: ignore[arg-type]
+
     def build(self, input_shape: Any) -> None:
         self.compute_output_shape(input_shape)
 
@@ -308,6 +314,8 @@ class Dot(Merge):
     """
 
     least = 2
+
+    uses_mask = True  # there is none on its output, as in Keras
 
     def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)

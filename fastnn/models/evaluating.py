@@ -17,7 +17,7 @@ from .compiling import Goals
 from .data import Data, is_array_like, one_of, sample_weights, whole_or_none
 from .loops import DEFAULT_BATCH, VERBOSE, Logs, batch_hooks, run_batches
 from .runner import Pass
-from .scores import Scores
+from .scores import Scores, continued
 from .structures import Parts
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def score(
     scores: Scores | None = None
     done = 0
     for data, goals in items:
-        scores = scores or Scores(goals)
+        scores = continued(scores, goals, where)
         walk = Pass(model.runner, data, goals, batch_size or data.n, seed=None)
         count = walk.batches if steps is None else min(walk.batches, steps - done)
         done += run_batches(walk, count, scores, around, progbar, first=done)

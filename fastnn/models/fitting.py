@@ -13,7 +13,7 @@ from .data import Data, is_array_like, one_of, sample_weights, split, warn, warn
 from .evaluating import arrays, prepare, score
 from .loops import DEFAULT_BATCH, VERBOSE, Hooks, Logs, batch_hooks, run_batches
 from .runner import Pass, shuffled
-from .scores import Scores
+from .scores import Scores, continued
 
 if TYPE_CHECKING:
     from .model import Model
@@ -206,7 +206,7 @@ class _Batches:
         done = 0
         while batch is not None:
             data, goals = prepare(model, batch, self.class_weight, "fit")
-            scores = scores or Scores(goals)
+            scores = continued(scores, goals, "fit")
             walk = Pass(model.runner, data, goals, data.n, seed=model.seed)
             done += run_batches(walk, 1, scores, around, progbar, first=done)
             if model.stop_training or done == self.steps:

@@ -19,6 +19,7 @@ from fastnn.engine.graph import Graph
 from fastnn.engine.step import inference_plan, objective_plan
 from fastnn.engine.update import Update
 from fastnn.optimizers import Optimizer
+from fastnn.optimizers.options import MOVING_AVERAGE
 
 from .compiling import Goals
 from .data import Data
@@ -79,11 +80,22 @@ class Runner:
             size = sum(self.optimizer.compact_size(parameter) for parameter in self.arena.parameters)
             self.slots[name] = aligned_zeros(size, self.dtype)
         elif name not in self.slots:
-            slot = self.slots[name] = self.arena.like()
-            if name in self.optimizer.slots():
-                for parameter, view in zip(self.arena.parameters, self.arena.views(slot)):
-                    view[...] = self.optimizer.slot_value(name, parameter.value)
+            self.slots[name] = self.arena.like()
+            self.restart_slot(name)
         return self.slots[name]
+
+    def restart_slot(self, name: str) -> None:
+        """Let one of them begin anew."""
+        slot, optimizer = self.slots[name], self.optimizer
+        assert optimizer is not None
+        slot[:] = 0
+        if name in optimizer.compact_slots():
+            return
+        for parameter, view in zip(self.arena.parameters, self.arena.views(slot)):
+            if name == MOVING_AVERAGE:  # also of what is not trained yet: it may be some day
+                view[...] = parameter.value
+            elif name in optimizer.slots():
+                view[...] = optimizer.slot_value(name, parameter.value)
 
     def slot_views(self, name: str) -> list[Array]:
         """The part of each parameter in one of them, in the parameter's shape; flat where it has a size of its own."""
@@ -132,7 +144,7 @@ class Runner:
         if optimizer is None or not optimizer.use_ema or not optimizer.steps:
             return
         with self.updating:
-            average, swapped = self.slot("moving_average"), self.swapped
+            average, swapped = self.slot(MOVING_AVERAGE), self.swapped
             for part in self.arena.trainable_ranges():
                 if swapped:  # the averages are where they belong already
                     part.of(average)[:] = part.values
@@ -148,7 +160,7 @@ class Runner:
         if not optimizer.steps:
             return
         with self.updating:
-            average = self.slot("moving_average")
+            average = self.slot(MOVING_AVERAGE)
             for part in self.arena.trainable_ranges():
                 kept = part.values.copy()
                 part.values[:] = part.of(average)

@@ -293,9 +293,15 @@ def load_state(model: Model, filepath: Any) -> None:
         {i: (p.shape, p.dtype) for i, p in enumerate(model.weights)},
     )
     model.set_weights(saved.get_weights())
+    for name in set(model.runner.slots) - set(saved.runner.slots):
+        model.runner.restart_slot(name)
     for name in saved.runner.slots:
-        for view, array in zip(model.runner.arena.views(model.runner.slot(name)), saved.optimizer_state[name]):
+        for view, array in zip(model.runner.slot_views(name), saved.runner.slot_views(name)):
             view[...] = array
+    for ours, theirs in zip(model.all_layers(), saved.all_layers()):
+        if hasattr(theirs, "seed"):
+            ours.seed = theirs.seed  # type: ignore[attr-defined]
+    model.runner.pool.clear(lambda key: True)  # plans know the seeds
     size = sum(part.size for part in model.runner.arena.trainable_ranges())
     optimizer.set_state_arrays(saved.optimizer.state_arrays(), size)
     optimizer.steps = saved.optimizer.steps

@@ -70,3 +70,16 @@ def _plain(value: Any) -> Any:
     """A number as a float; what has several - one for each class or threshold - as an array."""
     array = np.asarray(value)
     return array if array.ndim else float(array)
+
+
+def continued(scores: Scores | None, goals: Goals, where: str) -> Scores:
+    """The scores that the next batch is added to.
+
+    Raises:
+        ValueError: it brings weights where others do not, so that metrics are computed elsewhere.
+    """
+    if scores is None:
+        return Scores(goals)
+    if [goal.inside for goal in goals.parts] != [goal.inside for goal in scores.goals.parts]:
+        raise ValueError(f"{where}: weighted metrics need weights in every batch. Received: batches with and without")
+    return scores

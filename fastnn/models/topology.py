@@ -336,9 +336,13 @@ class Topology(Layer):
             nested = isinstance(layer, Topology)
             own = layer.weight_paths() if isinstance(layer, Topology) else {p.name: p for p in layer.weights}
             for name, parameter in own.items():
-                if id(parameter) not in known:
-                    known.add(id(parameter))
-                    paths[f"{layer.name}/{name}" if nested else name] = parameter
+                if id(parameter) in known:
+                    continue
+                known.add(id(parameter))
+                path = f"{layer.name}/{name}" if nested or name in paths else name  # wrapped layers may share a name
+                if path in paths:
+                    raise ValueError(f"{self.name}: expected weights with names of their own. Received: {path!r} twice")
+                paths[path] = parameter
         return paths
 
     def get_weights(self) -> list[npt.NDArray[Any]]:

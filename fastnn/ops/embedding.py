@@ -24,7 +24,7 @@ def _indices(op: str, idx: ArrayLike, rows: int) -> Array:
     if index.size and (index.min() < 0 or index.max() >= rows):
         bad = index[(index < 0) | (index >= rows)].flat[0]
         raise IndexError(f"{op}: idx must be from 0 to {rows - 1}. Received: {bad}")
-    return np.ascontiguousarray(index, np.int64)
+    return np.asarray(index, np.int64, order="C")
 
 
 def _sample(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:
@@ -124,7 +124,7 @@ def embedding_backward(
             f"{op}: dout must have the shape of idx and one more axis. {received(dout=gradient, idx=index)}"
         )
     dtype = common_dtype(gradient)
-    ready = well_formed(gradient, dtype).reshape(-1, gradient.shape[-1])
+    ready = well_formed(gradient, dtype).reshape(index.size, gradient.shape[-1])
 
     def fill(result: Array) -> None:
         if out is None or not keep:

@@ -309,7 +309,7 @@ def _grouped(
         raise ValueError(f"{op}: x must have at least two dimensions. {received(x=array)}")
     at = one_axis(op, axis, array.ndim, 1)
     channels, after = array.shape[at], math.prod(array.shape[at + 1 :])
-    count = channels if groups is None else integer(op, "groups", groups, 1)
+    count = max(1, channels) if groups is None else integer(op, "groups", groups, 1)
     if channels % count:
         raise ValueError(f"{op}: groups must divide the channels. Received: groups {count}, {channels} channels")
     factors, shifts = (per_channel(op, n, v, ((channels,),)) for n, v in (("gamma", gamma), ("beta", beta)))

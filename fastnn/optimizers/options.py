@@ -25,6 +25,8 @@ DEFAULTS: dict[str, Any] = {
     "gradient_accumulation_steps": None,
 }
 
+MOVING_AVERAGE = "moving_average"  # the slot of use_ema
+
 
 class TrainingOptions:
     """The options that every optimizer has.
@@ -141,7 +143,7 @@ class TrainingOptions:
     def option_slots(self) -> tuple[str, ...]:
         """What is kept of every parameter, beside the state of the rule."""
         accumulator = ("gradient_accumulator",) if self.gradient_accumulation_steps else ()
-        return (*accumulator, *(("moving_average",) if self.use_ema else ()))
+        return (*accumulator, *((MOVING_AVERAGE,) if self.use_ema else ()))
 
     def compact_slots(self) -> tuple[str, ...]:
         """What is remembered of every parameter in another size than its own; it starts from 0."""

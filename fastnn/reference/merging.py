@@ -68,5 +68,5 @@ def unit_rows(program: Any, step: Any, x: np.ndarray, y: np.ndarray, inverse: np
 def unit_rows_backward(program: Any, step: Any, dy: Any, y: Any, inverse: np.ndarray, dx: np.ndarray) -> None:
     dy, y, factor = dy.reshape(step.ints), y.reshape(step.ints), inverse[:, np.newaxis]
     along = (dy * y).sum(axis=1, keepdims=True, dtype=np.float64)
-    along[factor * step.reals[0] == 1] = 0  # where the norm was held at its least it is a constant
+    along[factor >= 1 / step.reals[0]] = 0  # where the norm was held at its least it is a constant
     dx.reshape(step.ints)[...] = (dy - along * y) * factor

@@ -233,7 +233,7 @@ def row_norm_backward(
     h = dy if gamma is None else dy * gamma
     of_hz = (h * z).sum(axis=1, keepdims=True)
     if kind == "unit":
-        of_hz[scale * eps >= 1] = 0
+        of_hz[scale >= 1 / eps] = 0
     else:
         of_hz /= x.shape[1]
     dx = h - from_mean * of_hz
