@@ -686,3 +686,12 @@ def test_a_picture_of_a_model(tmp_path):
             assert row[0][0] > 0 and sum(row[-1]) < float(root.get("width"))
     with pytest.raises(ValueError, match=r"must end in '.svg'"):
         fastnn.models.plot_model(model, tmp_path / "m.png")
+
+
+def test_a_model_within_another_keeps_its_layers() -> None:
+    inner = Sequential([Input((3,)), Dense(3)])
+    outer = Sequential([inner, Dense(1)])
+    outer.predict(np.ones((2, 3)), verbose=0)
+    for change in (lambda: inner.add(Dense(3)), inner.pop):
+        with pytest.raises(ValueError, match="part of another model"):
+            change()

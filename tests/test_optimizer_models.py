@@ -178,3 +178,18 @@ def test_schedules_on_rate_and_momentum_train_and_are_saved(tmp_path):
     rate, momentum = schedules.OneCycle(0.3, total_steps=60), schedules.OneCycleMomentum(total_steps=60)
     by_hand = network(optimizers.SGD(lambda step: rate(step), lambda step: momentum(step), True))
     np.testing.assert_allclose(fit(by_hand, 5), first, rtol=1e-12)
+
+
+def test_lbfgs_forgets_what_it_knew_of_other_parameters(tmp_path) -> None:
+    x, y = np.random.default_rng(0).normal(size=(32, 4)), np.ones((32, 1))
+    model = Sequential([Input((4,)), Dense(4), Dense(4), Dense(1)])
+    model.compile(optimizers.LBFGS(), "mse")
+    model.fit(x, y, epochs=2, verbose=0)
+    for frozen in ([0], [1], [0, 1]):
+        for i, layer in enumerate(model.layers):
+            layer.trainable = i not in frozen
+        model.save(tmp_path / "m.fastnn")  # a history of other parameters is not kept
+        load_model(tmp_path / "m.fastnn")
+        before = model.evaluate(x, y, verbose=0)
+        model.fit(x, y, epochs=2, verbose=0)
+        assert model.evaluate(x, y, verbose=0) <= before

@@ -65,6 +65,8 @@ class Runner:
         self.optimizer = optimizer
         self.slots: dict[str, Array] = {}
         self.gradients: Array | None = None
+        # the trainable parameters at the last step of an optimizer that moves all of them at once
+        self.minimised: tuple[bool, ...] | None = None
         # whether parameters and moving averages have changed places
         self.swapped = False
         self.pool.clear(lambda key: key[1] != "infer")
@@ -315,7 +317,10 @@ class Pass:
         """One step of an optimizer that evaluates the loss itself; metrics are those before the step."""
         runner, optimizer = self.runner, self.runner.optimizer
         assert optimizer is not None
-        trainable = [p.trainable for p in runner.arena.parameters]
+        trainable = tuple(p.trainable for p in runner.arena.parameters)
+        if runner.minimised not in (None, trainable):
+            optimizer.forget()  # type: ignore[attr-defined]
+        runner.minimised = trainable
         key = current(), "minimise", self.goals, length, *trainable, *runner.learning
         executor = runner.pool.take(key, runner.for_training, self.goals, length, False)
         program = executor.program

@@ -154,8 +154,10 @@ def _slots(model: Model) -> Iterator[tuple[str, Array]]:
 
 def _whole_state(model: Model) -> dict[str, Array]:
     """The part of the optimizer's state that belongs to no single parameter."""
-    optimizer = model.optimizer
-    return {} if optimizer is None else {f"{WHOLE}/{name}": a for name, a in optimizer.state_arrays().items()}
+    optimizer, trainable = model.optimizer, tuple(p.trainable for p in model.weights)
+    if optimizer is None or model.runner.minimised not in (None, trainable):  # it is that of other parameters
+        return {}
+    return {f"{WHOLE}/{name}": a for name, a in optimizer.state_arrays().items()}
 
 
 def _description(model: Model) -> dict[str, Any]:

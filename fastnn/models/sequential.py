@@ -48,6 +48,7 @@ class Sequential(Model):
             ValueError: the layer or its name is already there, an Input comes late, or the layer does not take what
                 comes out of the one below.
         """
+        self._check_free(layer)
         if isinstance(layer, Tensor) and isinstance(layer.call.layer, InputLayer):
             layer = layer.call.layer
         if not isinstance(layer, Layer):
@@ -68,6 +69,13 @@ class Sequential(Model):
         self._layers.append(layer)
         self._changed()
 
+    def _check_free(self, change: Any) -> None:
+        if self.in_graph:
+            raise ValueError(
+                f"{self.name} is part of another model, which would not see the change; expected its layers before "
+                f"that model is built. Received: {change!r}"
+            )
+
     def pop(self) -> Layer:
         """Take the last layer off; an optimizer that has been used starts from the beginning.
 
@@ -76,6 +84,7 @@ class Sequential(Model):
         """
         if not self._layers:
             raise ValueError(f"{self.name}: expected at least one layer to remove. Received: an empty model")
+        self._check_free("pop")
         layer = self._layers.pop()
         self._changed()
         return layer

@@ -35,6 +35,7 @@ class Topology(Layer):
     """
 
     takes_one: ClassVar[bool] = False
+    in_graph: bool = False  # whether another model has been made of this one's layers
 
     def __init__(
         self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True
@@ -103,6 +104,9 @@ class Topology(Layer):
                     f"Received: no input shape"
                 )
             self._graph = self._make_graph()
+            for part in self.all_layers():
+                if isinstance(part, Topology):
+                    part.in_graph = True
         return self._graph
 
     def _make_graph(self) -> Graph:

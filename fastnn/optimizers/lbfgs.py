@@ -100,6 +100,10 @@ class LBFGS(Optimizer):
 
     def restart(self) -> None:
         super().restart()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin the history anew: it was of other parameters."""
         self.state: dict[str, Any] = {"iterations": 0}
 
     def state_arrays(self) -> dict[str, Vector]:
@@ -124,6 +128,9 @@ class LBFGS(Optimizer):
         ValueError
             Other arrays than those.
         """
+        if not arrays:
+            self.forget()
+            return
         changes = arrays["changes"].shape[0] if "changes" in arrays and arrays["changes"].ndim == 2 else 0
         vector, history = (size,), (changes, size)
         expected = {
@@ -164,6 +171,8 @@ class LBFGS(Optimizer):
         loss : float
             The loss at the old ones.
         """
+        if "direction" in self.state and self.state["direction"].size != x.size:
+            self.forget()
         state, rate = self.state, self.learning_rate
         loss, g = closure(x)
         first_loss, evaluations = loss, 1
