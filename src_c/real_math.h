@@ -6,11 +6,10 @@
  *
  * Refuses: <math.h> in the same file (fmax and fmin are names here), flags that assume finite numbers (-ffast-math).
  *
- * "ULP a / b" is the largest error, in units in the last place, of float32 over every input with 2^-26 <= |x| < 128 and
- * every 17th outside, and of float64 over 4 million samples; of the code with and without FMA the worse
- * (tools/ulp_sweep.py --dense --stride 17 --samples 4194304).  Polynomials, with their intervals and degrees:
- * real_math_coefficients.h, made by tools/minimax.py.  Sine and its relatives stand in real_trig.h, activations that
- * take more than a line in real_activations.h.
+ * "ULP a / b" is the largest error, in units in the last place, of float32 and of float64 that an earlier sweep of part
+ * of the inputs found; those over all 2^32 float32 stand in docs/numerics.md.  Polynomials, with their intervals and
+ * degrees: real_math_coefficients.h, made by tools/minimax.py.  Sine and its relatives stand in real_trig.h,
+ * activations that take more than a line in real_activations.h.
  */
 #ifndef FASTNN_REAL_MATH_ONCE
 #define FASTNN_REAL_MATH_ONCE

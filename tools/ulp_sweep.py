@@ -58,21 +58,21 @@ SPECIAL_DOUBLES = (
 )  # fmt: skip
 
 
-def specials(dtype: npt.DTypeLike) -> Array:
-    """What is tried whatever the sampling, in both signs, filled up to a whole chunk."""
+def specials(dtype: npt.DTypeLike) -> tuple[Array, int]:
+    """What is tried whatever the sampling, in both signs: a chunk, and how much of it counts."""
     bits = np.array(SPECIAL_BITS, np.uint32).view(np.float32)
     values = np.array(SPECIAL_DOUBLES) if np.dtype(dtype) == np.float64 else bits
-    return np.resize(np.concatenate([values, -values]).astype(dtype), CHUNK)
+    return np.resize(np.concatenate([values, -values]).astype(dtype), CHUNK), 2 * len(values)
 
 
-def patterns(first: int, last: int, stride: int) -> Iterator[Array]:
-    """The float32 with the bit patterns first, first + stride ... < last, in chunks; the last one is filled up."""
+def patterns(first: int, last: int, stride: int) -> Iterator[tuple[Array, int]]:
+    """The float32 with the bit patterns first, first + stride ... < last, in chunks, and how much of each counts."""
     for start in range(first, last, CHUNK * stride):
         bits = np.arange(start, min(last, start + CHUNK * stride), stride, dtype=np.uint64).astype(np.uint32)
-        yield np.resize(bits, CHUNK).view(np.float32)
+        yield np.resize(bits, CHUNK).view(np.float32), len(bits)
 
 
-def samples(function: Function, count: int) -> Iterator[Array]:
+def samples(function: Function, count: int) -> Iterator[tuple[Array, int]]:
     """float64: in turn a random bit pattern, a number in [low, high), one in [-1, 1), and one of float32's grid."""
     random = np.random.default_rng([ord(c) for c in function.name])
     for _ in range(max(1, count // CHUNK)):
@@ -81,7 +81,7 @@ def samples(function: Function, count: int) -> Iterator[Array]:
         width = function.high - function.low
         x[1::4], x[2::4] = function.low + width * unit[0], 2 * unit[1] - 1
         x[3::4] = (function.low + width * unit[2] ** 2).astype(np.float32)
-        yield x
+        yield x, CHUNK
 
 
 def sweep(
@@ -91,13 +91,13 @@ def sweep(
     results = {name: Result(**progress.get("columns", {}).get(name, {})) for name in columns}
     y = np.empty(CHUNK, dtype)
 
-    def look(chunks: Iterator[Array]) -> None:
+    def look(chunks: Iterator[tuple[Array, int]]) -> None:
         with np.errstate(all="ignore"):
-            for x in chunks:
+            for x, count in chunks:
                 due = oracle.expect(index, x)
                 for name, column in columns.items():
                     column(x, y)
-                    oracle.measure(x, y, due, results[name])
+                    oracle.measure(x, y, due, count, results[name])
 
     while progress.get("next", 0) < 1 << 32:
         first = progress.get("next", 0)
@@ -137,9 +137,9 @@ def save(path: Path, key: str, progress: dict[str, Any]) -> None:
 
 
 def cell(found: dict[str, float]) -> str:
-    """The largest error, and how many special values were wrong, as the tables show them."""
+    """The largest error as the tables show it, with a star where some NaN, sign or infinity was wrong."""
     error = f"{found['worst']:.2f}" if found["worst"] < 1000 else f"{found['worst']:.0e}".replace("e+0", "e")
-    return f"{error} ({found['wrong']:,} wrong)" if found["wrong"] else error
+    return error.replace("e+", "e") + (" \\*" if found["wrong"] else "")
 
 
 def markdown(table: dict[str, Any]) -> str:

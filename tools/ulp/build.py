@@ -64,10 +64,10 @@ class Oracle:
         getattr(self.library, f"expect_{BITS[x.dtype]}")(function, pointer(x), pointer(due), ctypes.c_size_t(len(x)))
         return due
 
-    def measure(self, x: Array, y: Array, due: Array, result: Result) -> None:
-        """Add the errors of y to the result."""
+    def measure(self, x: Array, y: Array, due: Array, count: int, result: Result) -> None:
+        """Add the errors of the first of y to the result."""
         measure = getattr(self.library, f"measure_{BITS[x.dtype]}")
-        measure(pointer(x), pointer(y), pointer(due), ctypes.c_size_t(len(x)), ctypes.byref(result))
+        measure(pointer(x), pointer(y), pointer(due), ctypes.c_size_t(count), ctypes.byref(result))
 
     def has(self, isa: str) -> bool:
         """Whether this CPU runs code for the ISA level."""
