@@ -135,9 +135,17 @@ static void FN(lstm_fused)(size_t n, real *const *z, real *const *s, real *const
         READ(xg, z[2])
         READ(xo, z[3])
         READ(si, s[0])
-        READ(sf, s[1]) READ(sg, s[2]) READ(so, s[3]) READ(bi, b[0]) READ(bf, b[1]) READ(bg, b[2]) READ(bo, b[3])
-            READ(old, cp) WRITE(gi, z[0]) WRITE(gf, z[1]) WRITE(gg, z[2]) WRITE(go, z[3]) WRITE(c, cn) WRITE(h, hn)
-                UNITS gi[j] = fsigmoid(xi[j] + (si[j] + bi[j]));
+        READ(sf, s[1])
+        READ(sg, s[2])
+        READ(so, s[3])
+        READ(bi, b[0])
+        READ(bf, b[1])
+        READ(bg, b[2])
+        READ(bo, b[3])
+        READ(old, cp)
+        WRITE(gi, z[0])
+        WRITE(gf, z[1])
+        WRITE(gg, z[2]) WRITE(go, z[3]) WRITE(c, cn) WRITE(h, hn) UNITS gi[j] = fsigmoid(xi[j] + (si[j] + bi[j]));
         UNITS gf[j] = fsigmoid(xf[j] + (sf[j] + bf[j]));
         UNITS gg[j] = ftanh(xg[j] + (sg[j] + bg[j]));
         UNITS go[j] = fsigmoid(xo[j] + (so[j] + bo[j]));
@@ -178,8 +186,10 @@ static void FN(lstm_fused_backward)(size_t n, real *const *z, const real *cp, co
         READ(gg, z[2])
         READ(go, z[3])
         READ(old, cp)
-        READ(c, cn) READ(dh, dhv) READ(dc, dcv) WRITE(di, z[0]) WRITE(df, z[1]) WRITE(dg, z[2]) WRITE(dout, z[3])
-            WRITE(through, dhv) WRITE(before, dcv) UNITS {
+        READ(c, cn)
+        READ(dh, dhv)
+        READ(dc, dcv)
+        WRITE(di, z[0]) WRITE(df, z[1]) WRITE(dg, z[2]) WRITE(dout, z[3]) WRITE(through, dhv) WRITE(before, dcv) UNITS {
             const real t = ftanh(c[j]), i_ = gi[j], f_ = gf[j], g_ = gg[j], o_ = go[j];
             const real d = dc[j] + dh[j] * o_ * (K(1) - t * t);
             dout[j] = dh[j] * t * (o_ * (K(1) - o_));
@@ -236,9 +246,17 @@ static void FN(gru_fused)(size_t n, real *const *z, const real *sums, real *cons
         READ(xh, z[2])
         READ(sz, sums)
         READ(sr, sums + n)
-        READ(sh, sums + 2 * n) READ(bz, b[0]) READ(br, b[1]) READ(bc, b[2]) READ(cz, bh[0]) READ(cr, bh[1])
-            READ(cc, bh[2]) READ(old, hp) WRITE(gz, z[0]) WRITE(gr, z[1]) WRITE(gh, z[2]) WRITE(inner, innerv)
-                WRITE(h, hn) UNITS gz[j] = fsigmoid((xz[j] + bz[j]) + (sz[j] + cz[j]));
+        READ(sh, sums + 2 * n)
+        READ(bz, b[0])
+        READ(br, b[1])
+        READ(bc, b[2])
+        READ(cz, bh[0])
+        READ(cr, bh[1])
+        READ(cc, bh[2])
+        READ(old, hp)
+        WRITE(gz, z[0])
+        WRITE(gr, z[1])
+        WRITE(gh, z[2]) WRITE(inner, innerv) WRITE(h, hn) UNITS gz[j] = fsigmoid((xz[j] + bz[j]) + (sz[j] + cz[j]));
         UNITS gr[j] = fsigmoid((xr[j] + br[j]) + (sr[j] + cr[j]));
         UNITS {
             inner[j] = sh[j] + cc[j];
@@ -258,8 +276,9 @@ static void FN(gru_fused_gates)(size_t n, real *const *z, const real *sums, real
         READ(sz, sums)
         READ(sr, sums + n)
         READ(bz, b[0])
-        READ(br, b[1]) READ(old, left) WRITE(gz, z[0]) WRITE(gr, z[1]) WRITE(inner, innerv) UNITS gz[j] =
-            fsigmoid(xz[j] + (sz[j] + bz[j]));
+        READ(br, b[1])
+        READ(old, left)
+        WRITE(gz, z[0]) WRITE(gr, z[1]) WRITE(inner, innerv) UNITS gz[j] = fsigmoid(xz[j] + (sz[j] + bz[j]));
         UNITS {
             gr[j] = fsigmoid(xr[j] + (sr[j] + br[j]));
             inner[j] = gr[j] * old[j];
