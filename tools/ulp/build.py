@@ -53,25 +53,25 @@ class Oracle:
             "-fno-trapping-math",
             "-fopenmp-simd",
         ]
-        source, library = str(HERE / "oracle.c"), str(folder / "oracle.so")
+        source, target = str(HERE / "oracle.c"), str(folder / "oracle.so")
         libraries = ["-lquadmath", "-lmvec", "-lm"]
-        subprocess.run([*command, "-fPIC", "-shared", f"-I{folder}", source, "-o", library, *libraries], check=True)
-        self.library = ctypes.CDLL(library)
+        subprocess.run([*command, "-fPIC", "-shared", f"-I{folder}", source, "-o", target, *libraries], check=True)
+        self.code = ctypes.CDLL(target)
 
     def expect(self, function: int, x: Array) -> Array:
         """The results due, in twice the width of x."""
         due = np.empty(len(x), f"V{WIDE[x.dtype]}") if x.dtype == np.float64 else np.empty(len(x), np.float64)
-        getattr(self.library, f"expect_{BITS[x.dtype]}")(function, pointer(x), pointer(due), ctypes.c_size_t(len(x)))
+        getattr(self.code, f"expect_{BITS[x.dtype]}")(function, pointer(x), pointer(due), ctypes.c_size_t(len(x)))
         return due
 
     def measure(self, x: Array, y: Array, due: Array, count: int, result: Result) -> None:
         """Add the errors of the first of y to the result."""
-        measure = getattr(self.library, f"measure_{BITS[x.dtype]}")
+        measure = getattr(self.code, f"measure_{BITS[x.dtype]}")
         measure(pointer(x), pointer(y), pointer(due), ctypes.c_size_t(count), ctypes.byref(result))
 
     def has(self, isa: str) -> bool:
         """Whether this CPU runs code for the ISA level."""
-        return all(self.library.has(feature.encode()) for feature in ISA_NEEDS.get(isa, ()))
+        return all(self.code.has(feature.encode()) for feature in ISA_NEEDS.get(isa, ()))
 
 
 def compiled(
@@ -80,9 +80,9 @@ def compiled(
     """The functions of the project for an ISA level: called with the number of a function, x, and y to be filled."""
     write_table(functions, folder)
     command = [compiler, *LANGUAGE_FLAGS, *ISA_FLAGS[isa], f"-I{headers}", f"-I{folder}", "-fPIC", "-shared"]
-    library = folder / f"kernels_{isa}.so"
-    subprocess.run([*command, str(HERE / "kernels.c"), "-o", str(library), "-lm"], check=True)
-    loaded = ctypes.CDLL(str(library))
+    target = folder / f"kernels_{isa}.so"
+    subprocess.run([*command, str(HERE / "kernels.c"), "-o", str(target), "-lm"], check=True)
+    loaded = ctypes.CDLL(str(target))
 
     def apply(function: int, x: Array, y: Array) -> None:
         getattr(loaded, f"apply_{BITS[x.dtype]}")(function, pointer(x), pointer(y), ctypes.c_size_t(len(x)))
