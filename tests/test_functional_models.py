@@ -214,7 +214,7 @@ def test_nothing_is_computed_where_nothing_learns():
         model.compile("sgd", "mse")
         _, goals = model.prepare(X, X[:, :2], None, "test")
         steps = model.runner.for_training(goals, 30, False).program.plan.steps
-        products.append([sum(step.op == op for step in steps) for op in ("gemm", "copy_columns", "blend", "combine")])
+        products.append([sum(step.op == op for step in steps) for op in ("gemm", "strided_copy", "blend", "combine")])
     assert products == [[8, 4, 0, 0], [5, 3, 0, 0]]
 
 

@@ -29,11 +29,6 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     blend            (a, b, y)                      ints: n                         reals: p, q           y = p a + q b
     choose           (a, b, y)                      ints: n                         reals: 1 the larger, -1 the smaller
     choose_backward  (dy, a, b, da, db)             ints: n                         reals: as above; ties are shared
-    copy_columns     (x, y)                         ints: rows, cols; columns of x, the first of them; the same of y
-    take             (x, index, y)                  ints: samples, size of y, of x        y[:, i] = x[:, index[i]]
-    untake           (dy, members, dx)              ints: samples, size of dx, share      sums of dy[:, members[i]]
-    unit_rows        (x, y, inverse)                ints: rows, cols    reals: eps    y = x inverse, 1 / max(|row|, eps)
-    unit_rows_backward (dy, y, inverse, dx)         ints: rows, cols    reals: eps
     products         (a, b, c)                      ints: count, m n k, ta, tb, m, n, k   `count` products, as in gemm
     dropout          (x, y, mask)                   ints: n, stream                 reals: rate
     masked_scale     (dy, mask, dx)                 ints: n                         reals: scale

@@ -15,23 +15,29 @@ from fastnn import config
 from fastnn.engine.plan import ABSENT, Plan
 from fastnn.engine.step import Backward
 
+from . import _strided
+from ._normalizing import Affine, emit_rows
+from ._strided import Way
 from .base import Layer, Shape, size
 
 Shapes = tuple[Shape, ...]
 
 
-def rearranged(plan: Plan, x: int, index: np.ndarray, count: int) -> tuple[int, Backward]:
-    """y[i] = x[index[i]] in every sample; every one of the `count` elements of x stands in y equally often."""
-    table = plan.constant(index.astype(np.int32))
-    y = plan.buffer(index.size)
-    plan.step("take", (x, table, y), ints=(plan.batch, index.size, count))
+def spread(plan: Plan, x: int, shape: Shape, output: Shape) -> tuple[int, Backward]:
+    """x with its axes repeated to a larger shape, aligned at the end; back, the repetitions are summed."""
+    full = (1,) * (len(output) - len(shape)) + shape
+    ways = [Way(plan.batch, size(shape), size(output))]
+    for n, given, of_x, of_y in zip(output, full, _strided.steps(full), _strided.steps(output)):
+        ways.append(Way(n, of_x if given == n else 0, of_y))
+    y = plan.buffer(size(output))
+    _strided.copy(plan, x, y, ways)
 
     def backward(dy: int, need: bool) -> int:
         if not need or dy == ABSENT:
             return ABSENT
-        members = plan.constant(np.argsort(index, kind="stable").astype(np.int32))
-        dx = plan.buffer(count)
-        plan.step("untake", (dy, members, dx), ints=(plan.batch, count, index.size // count))
+        dx = plan.buffer(size(shape))
+        _strided.zero(plan, dx)
+        _strided.add(plan, dy, dx, [Way(way.size, way.y, way.x) for way in ways])
         return dx
 
     return y, backward
@@ -82,21 +88,18 @@ class _Elementwise(Merge):
     def emit(self, plan: Plan, x: Any) -> tuple[int, Backward]:
         assert self.input_shape is not None and self.output_shape is not None
         shapes: Shapes = self.input_shape  # type: ignore[assignment]
-        output, given, spreads = self.output_shape, [], []
+        output, given, backs = self.output_shape, [], []
         for tensor, shape in zip(x, shapes):
-            spread: Backward | None = None
+            back: Backward | None = None
             if size(shape) < size(output):
-                index = np.broadcast_to(np.arange(size(shape)).reshape(shape), output).reshape(-1)
-                tensor, spread = rearranged(plan, tensor, index, size(shape))
+                tensor, back = spread(plan, tensor, shape, output)
             given.append(tensor)
-            spreads.append(spread)
+            backs.append(back)
         y, merged = self.merge(plan, given)
 
         def backward(dy: int, need: tuple[bool, ...]) -> tuple[int, ...]:
             parts = merged(dy, need)
-            return tuple(
-                part if spread is None else spread(part, needed) for part, spread, needed in zip(parts, spreads, need)
-            )
+            return tuple(part if back is None else back(part, needed) for part, back, needed in zip(parts, backs, need))
 
         return y, backward
 
@@ -283,14 +286,14 @@ class Concatenate(Merge):
         firsts = [sum(widths[:i]) for i in range(len(widths))]
         y = plan.buffer(size(self.output_shape))
         for tensor, width, first in zip(x, widths, firsts):
-            plan.step("copy_columns", (tensor, y), ints=(rows, width, width, 0, total, first))
+            _strided.copy(plan, tensor, y, [Way(rows, width, total), Way(width, 1, 1)], (0, first))
 
         def backward(dy: int, need: tuple[bool, ...]) -> tuple[int, ...]:
             parts = []
             for shape, width, first, needed in zip(shapes, widths, firsts, need):
                 parts.append(plan.buffer(size(shape)) if needed else ABSENT)
                 if needed:
-                    plan.step("copy_columns", (dy, parts[-1]), ints=(rows, width, total, first, width, 0))
+                    _strided.copy(plan, dy, parts[-1], [Way(rows, total, width), Way(width, 1, 1)], (first, 0))
             return tuple(parts)
 
         return y, backward
@@ -376,34 +379,19 @@ class Dot(Merge):
 
     def _rows(self, plan: Plan, x: int, shape: Shape, place: int) -> tuple[int, Backward]:
         """The tensor as rows along the axis, of length 1 if they are normalized."""
-        order = [*(i for i in range(len(shape)) if i != place), place]
-        stages: list[Backward] = []
-        if place != len(shape) - 1:
-            index = np.arange(size(shape)).reshape(shape).transpose(order).reshape(-1)
-            x, back = rearranged(plan, x, index, size(shape))
-            stages.append(back)
+        order = [0, *(i + 1 for i in range(len(shape)) if i != place), place + 1]
+        whole = (plan.batch, *shape)
+        y = _strided.permute(plan, x, whole, order)
+        normalized: Backward | None = None
         if self.normalize:
-            x, back = self._unit_rows(plan, x, size(shape), shape[place])
-            stages.append(back)
-
-        def backward(dy: int, need: bool) -> int:
-            for stage in reversed(stages):
-                dy = stage(dy, need)
-            return dy
-
-        return x, backward
-
-    def _unit_rows(self, plan: Plan, x: int, per_sample: int, cols: int) -> tuple[int, Backward]:
-        ints = (plan.batch * per_sample // cols, cols)
-        y, inverse = plan.buffer(per_sample), plan.buffer(per_sample // cols, np.float64)
-        plan.step("unit_rows", (x, y, inverse), ints=ints, reals=(config.epsilon(),))
+            y, normalized = emit_rows(plan, y, "unit", shape[place], Affine(), config.epsilon())
 
         def backward(dy: int, need: bool) -> int:
             if not need:
                 return ABSENT
-            dx = plan.buffer(per_sample)
-            plan.step("unit_rows_backward", (dy, y, inverse, dx), ints=ints, reals=(config.epsilon(),))
-            return dx
+            if normalized is not None:
+                dy = normalized(dy, True)
+            return _strided.permute(plan, dy, tuple(whole[i] for i in order), _strided.inverse(order))
 
         return y, backward
 
