@@ -17,6 +17,10 @@
 #define fmin FN(min_)
 #define ffinite FN(finite_)
 #define fwithin FN(within_)
+#define frelu6 FN(relu6_)
+#define funit FN(unit_)
+#define frelu_gradient FN(relu_gradient_)
+#define fhard_silu_gradient FN(hard_silu_gradient_)
 #define fcopysign FN(copysign_)
 #define fsign FN(sign_)
 #define frint FN(rint_)
@@ -134,6 +138,28 @@ INLINE real FN(within_)(real x, real low, real high) { return FN(at_least)(low, 
 INLINE real FN(finite_)(real x) {
     const real inside = FN(at_least)(FN(lowest), FN(at_most)(FN(highest), x));
     return __builtin_constant_p(x) ? x : inside;
+}
+
+OPAQUE(zero, 0);
+OPAQUE(one, 1);
+OPAQUE(six, 6);
+OPAQUE(minus_three, -3);
+
+/* min(max(x, 0), 6) and min(max(x, 0), 1). */
+INLINE real FN(relu6_)(real x) { return fwithin(x, FN(zero), FN(six)); }
+INLINE real FN(unit_)(real x) { return fwithin(x, FN(zero), FN(one)); }
+
+/* dy, at_zero or 0 where y is positive, zero, negative; two comparisons with one zero would become four. */
+INLINE real FN(relu_gradient_)(real dy, real y, real at_zero) {
+    const real not_negative = select(y < FN(zero), K(0), at_zero);
+    return select(y <= 0, not_negative, dy);
+}
+
+INLINE real FN(hard_silu_gradient_)(real dy, real x) {
+    const real product = dy * (x * K(0.33333333333333333333) + K(0.5));
+    const real blocked = select(dy == dy, K(0), dy);
+    const real left = select(x <= -3, blocked, product);
+    return select(x >= 3, dy, left);
 }
 
 /* 1, -1, or x itself where it is 0 or NaN. */

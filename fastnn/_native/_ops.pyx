@@ -73,6 +73,17 @@ cdef void map_block_past_caches(void *task, ssize_t block) noexcept nogil:
         at += size
 
 
+cdef void begin_at_a_cache_line(map_task *t) noexcept nogil:
+    """The elements before the result's first cache line; a vector stored across two lines costs a tenth of the time."""
+    cdef ssize_t n = (-<ssize_t>t.y & 63) // t.item
+    map_span(t, n, 0, t.y)
+    t.n -= n
+    t.x += n * t.item
+    t.y += n * t.item
+    if t.z != NULL:
+        t.z += n * t.item
+
+
 cdef int run_map(map_task *t) except -1:
     cdef int threads
     cdef block_fn run = map_block
@@ -83,6 +94,7 @@ cdef int run_map(map_task *t) except -1:
         if t.n * t.item >= STREAM_BYTES and t.y != t.x and t.y != t.z:
             run = map_block_past_caches
         with nogil:
+            begin_at_a_cache_line(t)
             parallel_for(run, t, (t.n + CHUNK - 1) // CHUNK, threads)
     return 0
 
