@@ -52,6 +52,13 @@ def _given_mask(op: str, mask: object, shape: tuple[int, ...]) -> Mask:
     return well_formed(array, np.dtype(np.bool_))
 
 
+def _kept(u: object, x: Array, p: float) -> Mask | None:
+    """The mask that uniform numbers give, if they are an array that needs no checks."""
+    if type(u) is np.ndarray and u.dtype.kind == "f" and u.shape == x.shape:
+        return np.asarray(u >= p)
+    return None
+
+
 def seed_of(op: str, rng: Any) -> int:
     """64 bits from a generator (anything with `bytes`), or the seed itself."""
     if rng is None:
@@ -132,11 +139,12 @@ def dropout(
     if (mask is not None) + (u is not None) + (rng is not None) > 1:
         raise ValueError(f"{op}: expected one of mask, u and rng. {received(mask=mask, u=u, rng=rng)}")
     seed = None
-    if u is None and current() is NATIVE and fast.readable(x):
-        if mask is not None:
-            if (scaled := fast.masked_scale(x, mask, factor, out)) is not None:
-                return scaled, mask
-        elif rate < 1 and scale is None:
+    if current() is NATIVE and fast.readable(x):
+        given = mask if u is None else _kept(u, x, rate)  # type: ignore[arg-type]
+        if given is not None:
+            if (scaled := fast.masked_scale(x, given, factor, out)) is not None:
+                return scaled, given
+        elif u is None and rate < 1 and scale is None:
             seed = seed_of(op, rng)
             if (result := fast.dropout(x, seed, rate, out)) is not None:
                 return result
