@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -288,7 +289,13 @@ def _activation(layer: Any) -> Any:
     """The activation of an output's layer that a loss may take over."""
     if layer is None or layer.activity_regularizer is not None:  # which looks at the activated output
         return None
-    return layer.activation if "bare" in inspect.signature(layer.emit).parameters else None
+    return layer.activation if _can_be_bare(type(layer)) else None
+
+
+@functools.cache
+def _can_be_bare(kind: type) -> bool:
+    """Whether layers of a class can leave their activation to whoever comes next."""
+    return "bare" in inspect.signature(kind.emit).parameters  # type: ignore[attr-defined]
 
 
 def _targets_of_a_sample(kernel: losses.LossKernel, output: Shape, targets: Shape) -> int:

@@ -128,12 +128,14 @@ def inputs_for(
         TypeError: not numbers.
         ValueError: not an array for every input, a shape is wrong, or there are not as many samples for each.
     """
+    if isinstance(x, Parts):  # it has been here before
+        return x
     if len(shapes) == 1 and type(x) is np.ndarray:  # the usual case, and the fastest
         return Parts([prepare_inputs(x, shapes[0], dtype, where)])
-    alone = len(shapes) == 1 and isinstance(x, (list, tuple)) and len(x) == 1 and not isinstance(x, Parts)
+    alone = len(shapes) == 1 and isinstance(x, (list, tuple)) and len(x) == 1
     if alone and isinstance(x[0], np.ndarray) and x[0].ndim == len(shapes[0]) + 1:
         x = x[0]
-    given = structure.flatten(x, where, "inputs") if len(shapes) > 1 or isinstance(x, (Mapping, Parts)) else [x]
+    given = structure.flatten(x, where, "inputs") if len(shapes) > 1 or isinstance(x, Mapping) else [x]
     names = names_of(structure, "x")
     arrays = [prepare_inputs(part, shape, dtype, where, name) for part, shape, name in zip(given, shapes, names)]
     counts = [len(array) for array in arrays]
@@ -168,6 +170,8 @@ def weights_for(structure: Structure, weights: Any, where: str) -> Parts:
     """
     if isinstance(weights, Parts):
         return weights
+    if weights is None:
+        return Parts([None] * len(structure))
     one = not isinstance(weights, (list, tuple)) or all(np.ndim(part) == 0 for part in weights)
     if (len(structure) > 1 and not one) or isinstance(weights, Mapping):
         given = structure.flatten(weights, where, "sample_weight", partly=True)
