@@ -88,14 +88,18 @@ cdef void run_alone(run_t *r) noexcept nogil:
             return
         for i in range(r.count):
             s = &r.steps[i]
+            if r.timed:
+                s.seconds -= seconds_now()
             for block in range(s.blocks):
                 perform(r, s, block)
+            if r.timed:
+                s.seconds += seconds_now()
             if r.failed:
                 return
         batch += 1
 
 
-cdef void run_together(run_t *r) noexcept nogil:
+cdef void run_together(run_t *r, bint timed) noexcept nogil:
     """One thread's part.  Blocks are numbered over the whole run: number n of step s is block n % s.blocks."""
     cdef ssize_t batch = 0
     cdef int64_t number
@@ -110,6 +114,8 @@ cdef void run_together(run_t *r) noexcept nogil:
             return
         for i in range(r.count):
             s = &r.steps[i]
+            if timed:
+                s.seconds -= seconds_now()
             while True:
                 number = fastnn_claim(&s.ticket, (batch + 1) * s.blocks)
                 if number < 0:
@@ -117,6 +123,8 @@ cdef void run_together(run_t *r) noexcept nogil:
                 perform(r, s, number - batch * s.blocks)
                 fastnn_finish(&s.ticket)
             fastnn_wait(&s.ticket, (batch + 1) * s.blocks)
+            if timed:
+                s.seconds += seconds_now()
             if r.failed:
                 return
         batch += 1
@@ -127,7 +135,7 @@ cdef void run_member(void *arg, int member, int team) noexcept nogil:
     if team == 1:
         run_alone(<run_t *>arg)
     else:
-        run_together(<run_t *>arg)
+        run_together(<run_t *>arg, member == 0 and (<run_t *>arg).timed)
     restore_denormals(old)
 
 
@@ -161,8 +169,6 @@ cdef class Program:
         cdef char *base
         self.plan = plan
         self.keep = []
-        self.held_data = []
-        self.held_outputs = []
         self.r.item = plan.dtype.itemsize
         self.r.k = &kernels().dtype[FASTNN_F64 if plan.dtype == np.float64 else FASTNN_F32]
         self.r.batch = plan.batch
@@ -374,6 +380,18 @@ cdef class Program:
         self.held_data, self.held_outputs = list(inputs), list(outputs)
         self.r.done = 0
 
+    def infer(self, inputs, outputs):
+        """One mini-batch from exactly these arrays; the program keeps none of them."""
+        self.bind(inputs, outputs)
+        try:
+            self.run(0, 1)
+        finally:
+            self.unbind()
+
+    def unbind(self):
+        """Let the arrays of the last run go."""
+        self.held_data = self.held_outputs = None
+
     def run(self, Py_ssize_t first_sample, Py_ssize_t batches, order=None, scalars=None, uint64_t seed=0,
             uint32_t step=0, double seconds=1e9):
         """Run up to `batches` mini-batches from `first_sample` on, at least one, stopping after about `seconds`.
@@ -385,6 +403,8 @@ cdef class Program:
         cdef run_t *r = &self.r
         cdef int threads = 1, i
         cdef Py_ssize_t last = first_sample + batches * r.batch
+        if self.held_data is None:
+            raise ValueError("run: expected a program that is bound to data. Received: none")
         for data in self.held_data if order is None else (order,):
             if first_sample < 0 or batches < 0 or last > len(data):
                 raise ValueError(f"run: samples {first_sample} to {last} are not all there. Received: {len(data)}")
@@ -448,6 +468,18 @@ cdef class Program:
     def totals(self):
         """Accumulated scores, float64, one a slot; the caller clears them."""
         return self.totals_array
+
+    def time_steps(self, bint on):
+        """Whether to take the time of every step of the runs to come; those so far are forgotten."""
+        cdef int i
+        self.r.timed = on
+        for i in range(self.r.count):
+            self.r.steps[i].seconds = 0
+
+    @property
+    def step_seconds(self):
+        """Seconds that every step has taken since `time_steps`, float64."""
+        return np.array([self.r.steps[i].seconds for i in range(self.r.count)])
 
     @property
     def done(self):

@@ -31,6 +31,7 @@ cdef struct step_t:
     gemm_task gemm
     fastnn_conv *conv        # of a convolution; pooling has its window only
     fastnn_ticket ticket
+    double seconds           # taken so far, while the run is timed
 
 ctypedef struct segment_t:
     char *p
@@ -82,6 +83,7 @@ cdef struct run_t:
     int slots
     fastnn_ticket begin      # one block a batch: look at the clock, bind the batch's data
     ssize_t stopped_at
+    bint timed               # steps add up their seconds, as the first thread of the run sees them
     # steps in Python
     PyObject *program        # borrowed: the Program of this run
     unsigned long ieee       # the floating-point mode outside of the run

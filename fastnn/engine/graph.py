@@ -99,7 +99,8 @@ class Flow:
         given = tuple(self.values[tensor] for tensor in node.inputs)
         options = {"bare": True} if bare else {}
         training, self.plan.training = self.plan.training, self.plan.training and not node.inference
-        y, backward = masks.emit(self.plan, node.layer, given if node.joined else given[0], **options)
+        with self.plan.part(node.layer.name, "forward"):
+            y, backward = masks.emit(self.plan, node.layer, given if node.joined else given[0], **options)
         self.plan.training = training
         self.values.update(zip(node.outputs, y if node.split else (y,)))
         self._backwards.append(penalties.on_output(self.plan, node.layer, y, backward))
@@ -138,7 +139,7 @@ class Flow:
                     f"{node.layer.name}: a layer called with training=False can be trained through where neither it "
                     f"nor a layer below it learns; set trainable=False. Received: training=False above weights to train"
                 )
-            with self.plan.use():
+            with self.plan.part(node.layer.name, "backward"), self.plan.use():
                 dx = backward(tuple(dy) if node.split else dy[0], need if node.joined else need[0])
             for tensor, buffer in zip(node.inputs, dx if node.joined else (dx,)):
                 if buffer != ABSENT and tensor in learning:

@@ -138,7 +138,7 @@ or labels in `counted`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -164,6 +164,7 @@ class Step(NamedTuple):
     reals: tuple[float, ...] = ()
     call: Callable[..., None] | None = None
     when: int = ALWAYS
+    part: tuple[str, str] = ("", "")  # whose it is: a layer's name or "", and "forward", "backward" and so on
 
 
 class Buffer(NamedTuple):
@@ -194,6 +195,7 @@ class Plan:
         batch: samples per step.
         training: whether layers behave as in training (dropout on) and emit backward steps.
         gradients: where the gradients are to be written, by id of the parameter.
+        values: what stands for the values of parameters, by id of the parameter.
     """
 
     def __init__(
@@ -202,6 +204,7 @@ class Plan:
         batch: int,
         training: bool = False,
         gradients: dict[int, np.ndarray] | None = None,
+        values: Mapping[int, np.ndarray] | None = None,
     ) -> None:
         self.dtype = np.dtype(dtype)
         self.batch = batch
@@ -215,10 +218,12 @@ class Plan:
         self.streams = 0
         self.scores = 0
         self._gradients = gradients or {}
+        self._values = values or {}
         self._parameters: dict[int, int] = {}
         # where the gradients go, by id of the parameter: of all uses together, and of the use that is being emitted
         self._totals: dict[int, int] = {}
         self._parts: dict[int, int] | None = None
+        self._part = ("", "")
         self.masks: dict[int, int] = {}  # buffer -> buffer of its mask (engine/masks.py)
 
     # ---------------------------------------------------------------------------------------------------------- buffers
@@ -254,7 +259,7 @@ class Plan:
     def parameter(self, parameter: Parameter) -> int:
         """The buffer of a parameter's value."""
         if id(parameter) not in self._parameters:
-            value = parameter.value
+            value = self._values.get(id(parameter), parameter.value)
             self._parameters[id(parameter)] = self._add(Buffer("parameter", value.size, value.dtype, value))
         return self._parameters[id(parameter)]
 
@@ -307,6 +312,13 @@ class Plan:
 
     # ------------------------------------------------------------------------------------------------------------ steps
 
+    @contextmanager
+    def part(self, what: str, phase: str) -> Iterator[None]:
+        """Around steps that belong to a layer, or "", in a phase of the training step; profiles tell by it."""
+        outer, self._part = self._part, (what, phase)
+        yield
+        self._part = outer
+
     def step(
         self,
         op: str,
@@ -318,7 +330,7 @@ class Plan:
         call: Callable[..., None] | None = None,
         when: int = ALWAYS,
     ) -> None:
-        self.steps.append(Step(op, buffers, row, ints, reals, call, when))
+        self.steps.append(Step(op, buffers, row, ints, reals, call, when, self._part))
 
     def score(
         self,

@@ -5,7 +5,7 @@ The layers and the objective describe themselves; this module only orders their 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,9 +98,12 @@ class Objective:
         return PLANNED
 
 
-def inference_plan(graph: Graph, dtype: npt.DTypeLike, batch: int) -> Plan:
-    """Inputs -> predictions of all outputs, written into the caller's arrays."""
-    plan = Plan(dtype, batch)
+def inference_plan(graph: Graph, dtype: npt.DTypeLike, batch: int, values: Mapping[int, Array] | None = None) -> Plan:
+    """Inputs -> predictions of all outputs, written into the caller's arrays.
+
+    values: what stands for the parameters' own, by id of the parameter.
+    """
+    plan = Plan(dtype, batch, values=values)
     flow = Flow(plan, graph, _inputs(plan, graph))
     for y, shape in zip(flow.outputs, graph.output_shapes):
         size = _size(shape)
@@ -133,30 +136,36 @@ def objective_plan(
     flow = Flow(plan, graph, inputs, {graph.outputs[o.output] for o in objectives if o.loss.fused})
     arrived, judgements = [], []
     for o in objectives:
-        target = _target_input(plan, o)
-        judged = _target_input(plan, o) if o.smoothed else target
-        weight = plan.input(o.losses, np.float64) if o.weighted else ABSENT
+        with plan.part("", "gather"):
+            target = _target_input(plan, o)
+            judged = _target_input(plan, o) if o.smoothed else target
+            weight = plan.input(o.losses, np.float64) if o.weighted else ABSENT
         x = flow.outputs[o.output]
-        o, weight = masks.on_loss(plan, o, x, weight, target)
-        grad = plan.buffer(o.size) if training else ABSENT
-        predictions = _loss(plan, o, x, target, weight, grad, alone=len(objectives) == 1)
+        with plan.part("", "loss"):
+            o, weight = masks.on_loss(plan, o, x, weight, target)
+            grad = plan.buffer(o.size) if training else ABSENT
+            predictions = _loss(plan, o, x, target, weight, grad, alone=len(objectives) == 1)
         arrived.append((graph.outputs[o.output], grad))
         judgements.append((o, predictions, judged, plan.masks.get(x, ABSENT)))
-    for o, predictions, judged, mask in judgements:
-        for metric in o.metrics:
-            _metric(plan, o, metric, predictions, judged, mask)
-        if o.predictions:
-            _copy_out(plan, predictions, o)
+    with plan.part("", "metrics"):
+        for o, predictions, judged, mask in judgements:
+            for metric in o.metrics:
+                _metric(plan, o, metric, predictions, judged, mask)
+            if o.predictions:
+                _copy_out(plan, predictions, o)
 
     weights = graph.weights
     if training:
-        flow.backward(arrived)
-        for parameter in weights:  # those that no loss depends on
-            if plan.wants_gradient(parameter) and not plan.gradient_is_known(parameter):
-                plan.step("clip_values", (plan.gradient(parameter),), ints=(parameter.size,), reals=(0.0,))
-    penalties.on_weights(plan, weights)
+        with plan.part("", "backward"):
+            flow.backward(arrived)
+            for parameter in weights:  # those that no loss depends on
+                if plan.wants_gradient(parameter) and not plan.gradient_is_known(parameter):
+                    plan.step("clip_values", (plan.gradient(parameter),), ints=(parameter.size,), reals=(0.0,))
+    with plan.part("", "penalties"):
+        penalties.on_weights(plan, weights)
     if update is not None:
-        update(plan)
+        with plan.part("", "update"):
+            update(plan)
     return plan
 
 
@@ -165,7 +174,8 @@ def _size(shape: tuple[int, ...]) -> int:
 
 
 def _inputs(plan: Plan, graph: Graph) -> list[int]:
-    return [plan.input(_size(shape)) for shape in graph.input_shapes]
+    with plan.part("", "gather"):
+        return [plan.input(_size(shape)) for shape in graph.input_shapes]
 
 
 def _target_input(plan: Plan, objective: Objective) -> int:

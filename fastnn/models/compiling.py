@@ -289,7 +289,7 @@ def _activation(layer: Any) -> Any:
     """The activation of an output's layer that a loss may take over."""
     if layer is None or layer.activity_regularizer is not None:  # which looks at the activated output
         return None
-    return layer.activation if _can_be_bare(type(layer)) else None
+    return layer.activation if _can_be_bare(type(layer)) else None  # type: ignore[arg-type]
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from fastnn.layers import tensors
 from fastnn.layers.registry import own_classes
 from fastnn.optimizers import Optimizer
 
-from . import evaluating, fitting, saving
+from . import evaluating, fitting, profiling, saving
 from .compiling import Compiled, Goals
 from .data import (
     Data,
@@ -31,8 +31,10 @@ from .data import (
     weights_for,
     whole,
 )  # fmt: skip
+from .frozen import Frozen
 from .loops import DEFAULT_BATCH, returned
 from .older import OlderNames, older_options
+from .profiling import Profile
 from .runner import Runner
 from .structures import Parts
 from .topology import Topology
@@ -312,6 +314,31 @@ class Model(Topology, OlderNames):
             evaluating.evaluate(self, x, y, batch_size, verbose, sample_weight, steps, callbacks), return_dict
         )
 
+    def profile(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        batch_size: int | None = None,
+        seconds: float = 1.0,
+    ) -> Profile:
+        """Where the time of a training step goes, layer by layer: trains for a while, and takes it back.
+
+        Weights and the optimizer's state are what they were before.  Metrics written in Python are not run.
+
+        Parameters:
+            x, y, sample_weight: as in `fit`, arrays; as many full batches as there are, at most 64, are used in turns.
+            batch_size: samples per step, 32 by default.
+            seconds: about how long to measure.
+
+        Returns:
+            Profile: `print` it for a table; `entries`, `by_phase()`, `by_layer()`, `to_dict()` for programs.
+
+        Raises:
+            TypeError, ValueError: data do not fit the model or each other; the optimizer evaluates the loss itself.
+        """
+        return profiling.profile(self, x, y, sample_weight, batch_size, seconds)
+
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
@@ -357,6 +384,22 @@ class Model(Topology, OlderNames):
             if verbose == 0 or len(x[0]) <= size:
                 return self._structures[1].pack(self.runner.predict(x, size))
         return evaluating.predict(self, x, batch_size, verbose, steps, callbacks)
+
+    def freeze(self, batch_size: int | None = None) -> Frozen:
+        """A fast, immutable function of samples, with the weights of this moment.
+
+        Parameters:
+            batch_size: samples computed at once, 32 by default.
+
+        Returns:
+            Frozen: call it with an array (n, *input_shape); any number of threads may.
+
+        Raises:
+            ValueError: the model has no layer or no input shape yet.
+        """
+        size = DEFAULT_BATCH if batch_size is None else whole(batch_size, "batch_size", "freeze")
+        runner = self.runner
+        return Frozen(self.graph, runner.arena.parameters, *self._structures, runner.dtype, size, self.name)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The output for these samples, computed at once."""

@@ -24,20 +24,14 @@ MOST_BYTES = 256 * 2**20
 
 
 class Executor:
-    """A program with what it is bound to while it has nothing to do: the caller's arrays are let go."""
+    """A program with its sums and its size."""
 
-    __slots__ = ("inputs", "nbytes", "outputs", "program", "totals")
+    __slots__ = ("nbytes", "program", "totals")
 
     def __init__(self, plan: Any, segments: Sequence[tuple[Any, ...]] = ()) -> None:
         self.program = current().Program(plan, segments)
         self.totals: npt.NDArray[np.float64] = self.program.totals
         self.nbytes = int(self.program.workspace_bytes)
-        self.inputs = tuple(np.empty(0, plan.buffers[entry.buffer].dtype) for entry in plan.inputs)
-        self.outputs = tuple(np.empty(0, plan.buffers[entry.buffer].dtype) for entry in plan.outputs)
-
-    def release(self) -> None:
-        """Forget the arrays of the last run."""
-        self.program.bind(self.inputs, self.outputs)
 
 
 class ProgramPool:
@@ -59,7 +53,7 @@ class ProgramPool:
 
     def give(self, key: Hashable, executor: Executor) -> None:
         """Put a program back."""
-        executor.release()
+        executor.program.unbind()
         with self._lock:
             idle = self._idle.pop(key, [])
             idle.append(self._counted(executor, 1))

@@ -193,6 +193,14 @@ class Runner:
         """All outputs for prepared samples; `pulse` is told the number of mini-batches done, twenty times a second."""
         n = len(x[0])
         out = [np.empty((n, *shape), self.dtype) for shape in self.graph.output_shapes]
+        if n <= batch and pulse is None:
+            key = current(), "infer", n
+            executor = self.pool.take(key, self.for_inference, n)
+            try:
+                executor.program.infer(x, out)
+            finally:
+                self.pool.give(key, executor)
+            return out
         full, rest = divmod(n, batch)
         for length, count, first in ((batch, full, 0), (rest, 1, full * batch)):
             if not length or not count:

@@ -44,6 +44,8 @@ class Program:
         self.inputs: Sequence[np.ndarray] = ()
         self.outputs: Sequence[np.ndarray] = ()
         self.done = 0  # mini-batches that the last run has finished, also if an exception ended it
+        self._timed = False
+        self.step_seconds = np.zeros(len(plan.steps))  # what every step has taken since `time_steps`
         # where the current step stands
         self.sample = 0
         self.order: np.ndarray | None = None
@@ -56,6 +58,11 @@ class Program:
         """Bytes of the buffers that are not parameters, gradients or outputs."""
         return sum(b.size * b.dtype.itemsize for b in self.plan.buffers if b.kind in ("work", "input"))
 
+    def time_steps(self, on: bool) -> None:
+        """Whether to take the time of every step of the runs to come; those so far are forgotten."""
+        self._timed = on
+        self.step_seconds[:] = 0
+
     def bind(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray] = ()) -> None:
         """Name the arrays that the next runs read and write; samples along the first axis."""
         if len(inputs) != len(self.plan.inputs) or len(outputs) != len(self.plan.outputs):
@@ -65,6 +72,18 @@ class Program:
             )
         self.inputs, self.outputs = inputs, outputs
         self.done = 0
+
+    def infer(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+        """One mini-batch from exactly these arrays; the program keeps none of them."""
+        self.bind(inputs, outputs)
+        try:
+            self.run(0, 1)
+        finally:
+            self.unbind()
+
+    def unbind(self) -> None:
+        """Let the arrays of the last run go."""
+        self.inputs = self.outputs = ()
 
     def run(
         self,
@@ -86,10 +105,13 @@ class Program:
             self.sample, self.step = first_sample + done * self.plan.batch, step + done
             self.scalars = None if scalars is None else scalars[done]
             with np.errstate(all="ignore"):
-                for entry in self.plan.steps:
+                for i, entry in enumerate(self.plan.steps):
                     if entry.when >= 0 and not self.scalars[entry.when]:
                         continue
+                    started = time.perf_counter()
                     STEPS[entry.op](self, entry, *(None if b == ABSENT else self.arrays[b] for b in entry.buffers))
+                    if self._timed:
+                        self.step_seconds[i] += time.perf_counter() - started
             for output, array in zip(self.plan.outputs, self.outputs):
                 rows = array.reshape(-1)
                 start = self.sample * output.per_sample

@@ -1,0 +1,115 @@
+"""Models for inference alone: what `Model.freeze` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnn.backend import current
+from fastnn.engine.arena import Parameter
+from fastnn.engine.graph import Graph
+from fastnn.engine.plan import Plan
+from fastnn.engine.step import inference_plan
+
+from .data import inputs_for
+from .structures import Structure
+
+Array = npt.NDArray[Any]
+
+
+class Frozen:
+    """A function of samples with the weights that a model had when it was frozen.
+
+    Training the model on, or changing its weights, does not change the function; it cannot be trained itself.  Any
+    number of threads may call it at once.  A call looks at its argument and computes: about as fast as a call can be.
+
+    Parameters:
+        graph: of the model's layers.
+        parameters: whose values are copied.
+        inputs, outputs: how they are arranged.
+        dtype: of all numbers inside.
+        batch_size: samples computed at once.
+        name: of the model.
+
+    Attributes:
+        name: of the model.
+        dtype: of inputs that need no conversion, and of all outputs.
+        input_shapes, output_shapes: of one sample, for every input and output.
+        weights: the copies, which cannot be written to.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        parameters: Sequence[Parameter],
+        inputs: Structure,
+        outputs: Structure,
+        dtype: np.dtype[Any],
+        batch_size: int,
+        name: str,
+    ) -> None:
+        self.name, self.dtype, self.batch_size = name, dtype, batch_size
+        self.input_shapes, self.output_shapes = graph.input_shapes, graph.output_shapes
+        self._graph, self._inputs, self._outputs = graph, inputs, outputs
+        values = [p.value.copy() for p in parameters]
+        for value in values:
+            value.flags.writeable = False
+        self.weights: tuple[Array, ...] = tuple(values)
+        self._values = {id(p): value for p, value in zip(parameters, values)}
+        # programs that nobody runs, by backend and number of samples: taking one off the list and putting it back are
+        # atomic, so threads do not wait for each other
+        self._idle: dict[tuple[Any, int], list[Any]] = {}
+        # the usual case: one input, one output
+        self._shape = graph.input_shapes[0] if len(graph.input_shapes) == 1 and inputs.single else None
+        self._plain = self._shape is not None and len(graph.output_shapes) == 1 and outputs.single
+
+    def __call__(self, x: Any) -> Any:
+        """The outputs for samples, as `Model.predict` would give them.
+
+        Parameters:
+            x: array (n, *input_shape), or a list or dictionary of arrays where the model has several inputs.
+
+        Returns:
+            Array (n, *output_shape) of `dtype`; a list or a dictionary of them for several outputs.
+
+        Raises:
+            TypeError: not numbers.
+            ValueError: the shape is another one, or there are no samples.
+        """
+        if (
+            type(x) is np.ndarray
+            and self._plain
+            and x.dtype == self.dtype
+            and x.shape[1:] == self._shape
+            and 0 < x.shape[0] <= self.batch_size
+            and x.flags.c_contiguous
+            and x.flags.aligned
+        ):
+            y = np.empty((x.shape[0], *self.output_shapes[0]), self.dtype)
+            self._run(x.shape[0], [x], [y])
+            return y
+        samples = inputs_for(self._inputs, self.input_shapes, x, self.dtype, self.name)
+        n, size = len(samples[0]), self.batch_size
+        found = [np.empty((n, *shape), self.dtype) for shape in self.output_shapes]
+        for at in range(0, n, size):
+            rows = slice(at, at + size)
+            self._run(min(size, n - at), [part[rows] for part in samples], [part[rows] for part in found])
+        return self._outputs.pack(found)
+
+    def _run(self, count: int, inputs: list[Array], outputs: list[Array]) -> None:
+        key = current(), count
+        try:
+            program = self._idle[key].pop()
+        except (KeyError, IndexError):
+            program = current().Program(self._plan(count))
+        program.infer(inputs, outputs)
+        self._idle.setdefault(key, []).append(program)
+
+    def _plan(self, count: int) -> Plan:
+        return inference_plan(self._graph, self.dtype, count, self._values)
+
+    def __repr__(self) -> str:
+        return f"<Frozen {self.name}: {self.input_shapes} -> {self.output_shapes}, {self.dtype}>"
