@@ -1,136 +1,226 @@
-"""A training step of dense networks: fastnn beside vectorised textbook NumPy and PyTorch, in one process, in turns.
+"""Training steps and predictions: fastnn beside NumPy, PyTorch, JAX, and the products of a step alone.
 
-    python bench/compare_training.py                  # one thread each
-    python bench/compare_training.py --threads 2
+    python bench/compare_training.py                                  all workloads, one thread and two
+    python bench/compare_training.py --threads 1 mlp-tiny lenet
+    python bench/compare_training.py --predict mlp-tiny mlp-100-b32   one sample
+    python bench/compare_training.py --scaling                        perceptrons: batch 1 to 4096, width 16 to 4096
+    python bench/compare_training.py --json bench/results/training.json --chart docs/training-steps.svg
 
-NumPy is written the fast way a practitioner would write it: in place, float32, gradients by hand.  PyTorch (if it is
-installed: pip install -e '.[peers]') runs eagerly with its fused optimizer.  All train a softmax classifier with
-Adam on consecutive mini-batches; fastnn's figure is that of a whole `fit` over 64 batches, its checks included.
+Every contender runs in a process of its own, so that pools of threads do not disturb each other, and the processes
+take turns.  Microseconds a step are medians over the rounds, ratios medians of the rounds' ratios to fastnn.  fastnn's
+figure is that of whole calls of `fit` over 16 batches, its checks included.  "floor" are the step's matrix products
+alone (peer_training.py).  Whoever is not installed (pip install -e '.[peers]') is left out.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import json
+import statistics
+import subprocess
 import sys
-from collections.abc import Callable
-from functools import partial
-from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
-STEPS = 64
-NETWORKS = [
-    ((64, 32, 10), 32),
-    ((784, 100, 10), 32),
-    ((784, 100, 10), 100),
-    ((784, 256, 256, 10), 128),
-    ((784, 1000, 10), 128),
-]
+from fastnn.benchmarks import WORKLOADS, load
+from fastnn.configuration import configuration
 
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("--threads", type=int, default=1)
-parser.add_argument("--seconds", type=float, default=6.0, help="for each network")
-options = parser.parse_args()
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = str(options.threads)  # read when the libraries are loaded: before the imports below
-
-import numpy as np  # noqa: E402
-
-import fastnn  # noqa: E402
-import fastnn.configuration  # noqa: E402
-from fastnn.benchmarks import alternate, load, measure  # noqa: E402
-from fastnn.layers import Dense, Input  # noqa: E402
+PEERS = ["numpy", "torch", "jax", "jax-scan"]
+BATCHES = [1, 4, 16, 64, 256, 1024, 4096]
+WIDTHS = [16, 64, 256, 1024, 4096]
+Row = dict[str, dict[str, float]]
 
 
-def fastnn_run(sizes: tuple[int, ...], batch: int, x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
-    model = fastnn.Sequential([Input((sizes[0],)), *(Dense(n, "relu") for n in sizes[1:-1]), Dense(sizes[-1])])
-    model.compile("adam", fastnn.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return lambda: model.fit(x, y, batch_size=batch, shuffle=False, verbose=0)
+class Process:
+    """A contender at work."""
+
+    def __init__(self, name: str, workload: str, threads: int) -> None:
+        script = Path(__file__).with_name("peer_training.py")
+        self.process = subprocess.Popen(
+            [sys.executable, str(script), name, workload, str(threads)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        self.answer = self._line()
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def seconds(self, what: str, count: int) -> float:
+        """For one step."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{what} {count}\n")
+        self.process.stdin.flush()
+        taken, done = self._line().split()
+        return float(taken) / int(done)
+
+    def end(self) -> None:
+        self.process.communicate()
 
 
-def numpy_run(sizes: tuple[int, ...], batch: int, x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
-    rng = np.random.default_rng(0)
-    weights = [(0.05 * rng.standard_normal((i, o))).astype(np.float32) for i, o in pairwise(sizes)]
-    biases = [np.zeros(o, np.float32) for o in sizes[1:]]
-    parameters = weights + biases
-    means = [np.zeros_like(p) for p in parameters]
-    squares = [np.zeros_like(p) for p in parameters]
-    step = 0
-
-    def one(xb: np.ndarray, yb: np.ndarray) -> None:
-        nonlocal step
-        outputs = [xb]
-        for i, (w, b) in enumerate(zip(weights, biases)):
-            z = outputs[-1] @ w
-            z += b
-            outputs.append(np.maximum(z, 0, out=z) if i + 1 < len(weights) else z)
-        z = outputs[-1]
-        z -= z.max(1, keepdims=True)
-        np.exp(z, out=z)
-        z /= z.sum(1, keepdims=True)
-        z[np.arange(batch), yb] -= 1
-        d = z / batch
-        gradients: list[np.ndarray] = [np.empty(0)] * len(parameters)
-        for i in reversed(range(len(weights))):
-            gradients[i], gradients[len(weights) + i] = outputs[i].T @ d, d.sum(0)
-            if i:
-                d = (d @ weights[i].T) * (outputs[i] > 0)
-        step += 1
-        rate = np.float32(1e-3 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step))
-        for p, g, m, v in zip(parameters, gradients, means, squares):
-            m += (g - m) * np.float32(0.1)
-            v += (g * g - v) * np.float32(0.001)
-            p -= rate * m / (np.sqrt(v) + np.float32(1e-7))
-
-    def run() -> None:
-        for at in range(0, len(x), batch):
-            one(x[at : at + batch], y[at : at + batch])
-
-    return run
+def compare(names: list[str], workload: str, threads: int, options: argparse.Namespace) -> Row:
+    """Microseconds a step of each contender, and the ratio to the first."""
+    what = "predict" if options.predict else "train"
+    started = {name: Process(name, workload, threads) for name in names}
+    processes = {name: process for name, process in started.items() if process.answer == "ready"}
+    counts = {
+        name: max(1, int(options.seconds / max(process.seconds(what, 16 if what == "train" else 200), 1e-7)))
+        for name, process in processes.items()
+    }
+    times: dict[str, list[float]] = {name: [] for name in processes}
+    for _ in range(options.rounds):
+        for name, process in processes.items():
+            times[name].append(process.seconds(what, counts[name]))
+    for process in started.values():
+        process.end()
+    first = times[names[0]]
+    return {
+        name: {
+            "us": statistics.median(taken) * 1e6,
+            "ratio": statistics.median(a / b for a, b in zip(taken, first)),
+        }
+        for name, taken in times.items()
+    }
 
 
-def torch_run(sizes: tuple[int, ...], batch: int, x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
-    import torch
-    from torch import nn
+def line(workload: str, threads: int, row: Row, names: list[str]) -> str:
+    texts = []
+    for i, name in enumerate(names):
+        if name in row:
+            texts.append(f"{row[name]['us']:>10.1f}" + (f" {row[name]['ratio']:>6.2f}" if i else ""))
+        else:
+            texts.append(f"{'-':>10}" + (" " * 7 if i else ""))
+    return f"{workload:<20} {threads:>3}" + "".join(texts)
 
-    torch.set_num_threads(options.threads)
-    layers: list[nn.Module] = []
-    for i, (inputs, outputs) in enumerate(pairwise(sizes)):
-        layers += [nn.Linear(inputs, outputs)] + ([nn.ReLU()] if i + 2 < len(sizes) else [])
-    model, loss = nn.Sequential(*layers), nn.CrossEntropyLoss()
-    optimizer = torch.optim.Adam(model.parameters(), fused=True)
-    xs, ys = torch.from_numpy(x), torch.from_numpy(y)
 
-    def run() -> None:
-        for at in range(0, len(x), batch):
-            optimizer.zero_grad(set_to_none=True)
-            loss(model(xs[at : at + batch]), ys[at : at + batch]).backward()
-            optimizer.step()
+def summary(found: list[tuple[str, int, Row]]) -> list[str]:
+    """Geometric means over the workloads, and where somebody was faster."""
+    lines = [""]
+    for threads in sorted({count for _, count, _ in found}):
+        rows = [(name, row) for name, count, row in found if count == threads]
+        for peer in (*PEERS, "fastest"):
+            ratios = []
+            for _, row in rows:
+                known = [row[p]["ratio"] for p in PEERS if p in row]
+                if peer in row:
+                    ratios.append(row[peer]["ratio"])
+                elif peer == "fastest" and known:
+                    ratios.append(min(known))
+            if ratios:
+                lines.append(
+                    f"{threads} thread(s), {peer} takes {statistics.geometric_mean(ratios):.2f} times as long "
+                    f"(geometric mean of {len(ratios)})"
+                )
+        slower = [
+            f"{name}: {peer} {row[peer]['ratio']:.2f}"
+            for name, row in rows
+            for peer in PEERS
+            if peer in row and row[peer]["ratio"] < 1
+        ]
+        lines.append(f"{threads} thread(s), faster than fastnn: {', '.join(slower) or 'nobody'}")
+    return lines
 
-    return run
+
+def chart(found: list[tuple[str, int, Row]], path: Path) -> None:
+    """Bars: how many times longer than fastnn each contender takes; below 1 is faster."""
+    from matplotlib.figure import Figure
+
+    counts = sorted({threads for _, threads, _ in found})
+    figure = Figure(figsize=(11, 3.6 * len(counts)), layout="constrained")
+    colors = {"numpy": "#4c78a8", "torch": "#e45756", "jax": "#72b7b2", "jax-scan": "#2a7f7b", "floor": "#bbbbbb"}
+    for place, threads in enumerate(counts):
+        axes = figure.add_subplot(len(counts), 1, place + 1)
+        rows = [(name, row) for name, count, row in found if count == threads]
+        shown = [name for name in colors if any(name in row for _, row in rows)]
+        width = 0.8 / len(shown)
+        for i, contender in enumerate(shown):
+            at = [k for k, (_, row) in enumerate(rows) if contender in row]
+            axes.bar(
+                [k - 0.4 + (i + 0.5) * width for k in at], [rows[k][1][contender]["ratio"] for k in at], width,
+                label="its products alone" if contender == "floor" else contender, color=colors[contender],
+            )  # fmt: skip
+        axes.axhline(1, color="black", linewidth=1)
+        axes.set_yscale("log")
+        ticks = [0.5, 1, 2, 5, 10, 20]
+        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+        axes.minorticks_off()
+        axes.set_xticks(range(len(rows)), [name for name, _ in rows], rotation=30, ha="right")
+        axes.set_ylabel("time of a step / fastnn's")
+        axes.set_title(f"Training step, {threads} thread{'s' * (threads > 1)}: fastnn = 1, higher is slower")
+        axes.legend(ncols=len(shown), loc="upper right", frameon=False)
+    figure.savefig(path)
+    print(f"written: {path}")
+
+
+def curves(found: list[tuple[str, int, Row]], path: Path) -> None:
+    """Microseconds a step against the size of the batch and the width of the hidden layer."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    for place, (what, _) in enumerate(scaled()):
+        axes = figure.add_subplot(1, 2, place + 1)
+        points = [(name, row) for name, _, row in found if name in dict(scaled())[what]]
+        sizes = [dict(scaled())[what][name] for name, _ in points]
+        for contender in ("fastnn", *PEERS):
+            known = [(size, row[contender]["us"]) for size, (_, row) in zip(sizes, points) if contender in row]
+            if known:
+                axes.plot(*zip(*known), marker="o", markersize=3, label=contender)
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.set_xlabel(what)
+        axes.set_ylabel("microseconds a step")
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    figure.savefig(path)
+    print(f"written: {path}")
+
+
+def scaled() -> list[tuple[str, dict[str, int]]]:
+    """The perceptrons of the two curves, with the number that grows."""
+    return [
+        ("samples in a batch (784-100-10)", {f"784-100-10-b{batch}": batch for batch in BATCHES}),
+        (
+            "width of the hidden layer (784-...-10, batch 64)",
+            {f"784-{n}-10-b64": n for n in WIDTHS},
+        ),
+    ]
 
 
 def main() -> None:
-    contenders = {"fastnn": fastnn_run, "numpy": numpy_run}
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        print("PyTorch is not installed: fastnn and NumPy only", file=sys.stderr)
-    else:
-        contenders["torch"] = torch_run
-    fastnn.set_num_threads(options.threads)
-    machine = fastnn.configuration.configuration()
-    print(f"{machine['processor']}, {machine['isa']}, {options.threads} thread(s), load {load()}")
-    print(f"{'network':24s} {'fastnn':>10s}" + "".join(f" {name:>10s} {'ratio':>6s}" for name in list(contenders)[1:]))
-    for sizes, batch in NETWORKS:
-        rng = np.random.default_rng(1)
-        x = rng.random((STEPS * batch, sizes[0]), dtype=np.float32)
-        y = rng.integers(0, sizes[-1], len(x))
-        timers = {name: partial(measure, make(sizes, batch, x, y)) for name, make in contenders.items()}
-        result = alternate(timers, options.seconds, settle=0.02)
-        line = f"{'-'.join(map(str, sizes)) + f' batch {batch}':24s} {result.seconds('fastnn') / STEPS * 1e6:7.1f} us"
-        for name in list(contenders)[1:]:
-            line += f" {result.seconds(name) / STEPS * 1e6:7.1f} us {result.ratio(name, 'fastnn'):6.2f}"
-        print(line, flush=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workloads", nargs="*", help="of fastnn.benchmarks.WORKLOADS (default: all)")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.2, help="of a contender in a round")
+    parser.add_argument("--predict", action="store_true", help="single predictions instead of training steps")
+    parser.add_argument("--scaling", action="store_true", help="curves instead of the workloads")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--chart", type=Path, help="a picture, .svg or .png (needs matplotlib)")
+    options = parser.parse_args()
+    known = [work.name for work in WORKLOADS]
+    for name in options.workloads:
+        if name not in known:
+            parser.error(f"expected workloads of {known}. Received: {name}")
+    workloads = options.workloads or known
+    if options.scaling:
+        workloads = [name for _, names in scaled() for name in names]
+    names = ["fastnn", *(["frozen"] if options.predict else []), *PEERS, *([] if options.predict else ["floor"])]
+    machine = configuration()
+    print(f"{machine['processor']}, {machine['isa']}, load {load()}; microseconds, and times fastnn's")
+    print(f"{'workload':<20} thr{names[0]:>10}" + "".join(f"{name:>10}       " for name in names[1:]))
+    found: list[tuple[str, int, Row]] = []
+    for threads in options.threads:
+        for workload in workloads:
+            row = compare(names, workload, threads, options)
+            found.append((workload, threads, row))
+            print(line(workload, threads, row, names), flush=True)
+    print("\n".join(summary(found)))
+    if options.json:
+        rows: list[dict[str, Any]] = [{"workload": w, "threads": t, "contenders": row} for w, t, row in found]
+        content = {"configuration": machine, "load": load(), "what": sys.argv[1:], "lines": rows}
+        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    if options.chart:
+        (curves if options.scaling else chart)(found, options.chart)
 
 
 if __name__ == "__main__":

@@ -327,10 +327,18 @@ def test_bench_without_names_means_everything(run: Run, monkeypatch: pytest.Monk
 
 
 def test_bench_train(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(benchmarks, "WORKLOADS", (benchmarks.Workload((3, 4, 2), 8),))
+    monkeypatch.setattr(benchmarks, "WORKLOADS", (benchmarks.Workload.dense((3, 4, 2), 8),))
     out, _ = run("bench", "train", "--seconds", 0.02, "--json", tmp_path / "b.json")
     assert re.search(r"^3-4-2-b8 +26 ", out, re.MULTILINE)
     assert json.loads((tmp_path / "b.json").read_text())["training"][0]["parameters"] == 26
+
+
+def test_bench_train_profile(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(benchmarks, "WORKLOADS", (benchmarks.Workload.dense((3, 4, 2), 8),))
+    out, _ = run("bench", "train", "--profile", "--seconds", 0.02, "--json", tmp_path / "b.json")
+    assert re.search(r"^3-4-2-b8: [0-9.]+ us a step of 8 samples", out, re.MULTILINE)
+    phases = {entry["phase"] for entry in json.loads((tmp_path / "b.json").read_text())["training"][0]["entries"]}
+    assert phases == {"gather", "forward", "loss", "backward", "update"}
 
 
 # -------------------------------------------------------------------------------------------------------- errors of use
@@ -340,6 +348,7 @@ def test_bench_train(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     ("argv", "expected"),
     [
         ("trian", "invalid choice: 'trian'"),
+        ("bench relu --profile", "--profile is for training steps: fastnn bench train --profile. Received: ['relu']"),
         ("train --epochs 0", "--epochs: expected a positive whole number. Received: '0'"),
         ("train --dropout 1", "from 0 to less than 1. Received: '1'"),
         ("train --lr nan", "expected a positive number. Received: 'nan'"),

@@ -10,7 +10,8 @@
 
 from fastnn.benchmarks.operations import Call, OperationResult, bench_operation, prepare, select
 from fastnn.benchmarks.timing import Comparison, Timer, alternate, load, measure
-from fastnn.benchmarks.training import WORKLOADS, Stopwatch, TrainingResult, Workload, bench_training, compare_training
+from fastnn.benchmarks.training import Stopwatch, TrainingResult, bench_training, compare_training
+from fastnn.benchmarks.workloads import WORKLOADS, Workload
 
 __all__ = [
     "WORKLOADS",

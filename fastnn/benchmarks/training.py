@@ -12,69 +12,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.backend import use_backend
 from fastnn.benchmarks.operations import BLAS_SETTLES
 from fastnn.benchmarks.timing import alternate
+from fastnn.benchmarks.workloads import Workload
 from fastnn.callbacks import Callback
-from fastnn.layers import Dense, Input
-from fastnn.models import Model, Sequential
+from fastnn.models import Model
 
-__all__ = ["WORKLOADS", "Stopwatch", "TrainingResult", "Workload", "bench_training", "compare_training"]
+__all__ = ["Stopwatch", "TrainingResult", "bench_training", "compare_training"]
 
 Array = NDArray[Any]
 # steps of one epoch: few enough that both sides have their turn often
 LEAST_STEPS, MOST_STEPS = 5, 50
-
-
-@dataclass(frozen=True)
-class Workload:
-    """A stack of dense layers and how it is trained.
-
-    Attributes:
-        sizes: inputs, units of the hidden layers, outputs: that many classes, or one number to predict.
-        batch: samples per step.
-        activation: of the hidden layers.
-        optimizer: its name.
-    """
-
-    sizes: tuple[int, ...]
-    batch: int
-    activation: str = "relu"
-    optimizer: str = "adam"
-
-    @property
-    def name(self) -> str:
-        """Such as "784-100-10-b32"."""
-        return f"{'-'.join(map(str, self.sizes))}-b{self.batch}"
-
-    def model(self) -> Sequential:
-        """The model, compiled."""
-        inputs, *hidden, outputs = self.sizes
-        model = Sequential([Input((inputs,)), *(Dense(units, activation=self.activation) for units in hidden)])
-        model.add(Dense(outputs, activation="softmax" if outputs > 1 else None))
-        model.compile(self.optimizer, "sparse_categorical_crossentropy" if outputs > 1 else "mse")
-        return model
-
-    def data(self, steps: int = MOST_STEPS, seed: int = 0) -> tuple[Array, Array]:
-        """Random samples and targets for so many steps."""
-        rng = np.random.default_rng(seed)
-        count, outputs = steps * self.batch, self.sizes[-1]
-        x = rng.random((count, self.sizes[0]), np.float32)
-        return x, rng.integers(0, outputs, count) if outputs > 1 else rng.random(count, np.float32)
-
-
-# From where the work around the arithmetic decides to where matrix products do.
-WORKLOADS = (
-    Workload((20, 50, 1), 16),
-    Workload((64, 64, 64, 10), 32),
-    Workload((784, 100, 10), 32),
-    Workload((784, 100, 10), 100),
-    Workload((784, 256, 128, 10), 64, "silu"),
-    Workload((784, 512, 512, 10), 128),
-)
 
 
 class Stopwatch(Callback):
@@ -165,6 +116,5 @@ def compare_training(model: Model, x: Array, y: Array, batch: int = 32, seconds:
 
 def bench_training(workload: Workload, seconds: float = 2.0) -> TrainingResult:
     """Measure one workload, see `compare_training`."""
-    model = workload.model()
-    model.name = workload.name
-    return compare_training(model, *workload.data(), workload.batch, seconds)
+    steps = MOST_STEPS if workload.is_dense else LEAST_STEPS
+    return compare_training(workload.model(), *workload.data(steps), workload.batch, seconds)

@@ -17,6 +17,8 @@ from fastnn.configuration import configuration
 def run(arguments: argparse.Namespace) -> None:
     training = "train" in arguments.names
     names = [name for name in arguments.names if name != "train"]
+    if arguments.profile and not training:
+        raise ValueError(f"--profile is for training steps: fastnn bench train --profile. Received: {names}")
     selected = benchmarks.select(names) if names or not training else ()
     target = _check_output(arguments.json) if arguments.json else None
     if arguments.threads:
@@ -27,7 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     if selected:
         found["operations"] = _operations(selected, arguments)
     if training:
-        found["training"] = _training(arguments)
+        found["training"] = _profiles(arguments) if arguments.profile else _training(arguments)
     if target:
         target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         print(f"\nWrote {target}")
@@ -83,4 +85,14 @@ def _training(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             flush=True,
         )
         results.append(dataclasses.asdict(r))
+    return results
+
+
+def _profiles(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    results = []
+    for workload in benchmarks.WORKLOADS:
+        x, y = workload.data(8)
+        profile = workload.model().profile(x, y, batch_size=workload.batch, seconds=arguments.seconds or 1.0)
+        print(profile, end="\n\n", flush=True)
+        results.append(profile.to_dict())
     return results

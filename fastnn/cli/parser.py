@@ -119,6 +119,7 @@ def _bench(parser: argparse.ArgumentParser) -> None:
 fastnn bench                    every operation
 fastnn bench silu adam_         all operations of the table row silu; one operation
 fastnn bench train              training steps
+fastnn bench train --profile    where the time of a training step goes
 
 native, reference: median time of a call; ratio: how many times longer the reference takes, median over the rounds
 GB/s: bytes that the operation has to read and write at least, per second; copy: that as a part of what a plain copy of
@@ -138,6 +139,7 @@ many threads as OPENBLAS_NUM_THREADS says.
     parser.add_argument(
         "--seconds", type=positive, metavar="S", help="for each figure, about (default: 0.2; for training 2)"
     )
+    parser.add_argument("--profile", action="store_true", help="with train: what each part of a step takes, native")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     _add_threads(parser)
 
