@@ -8,6 +8,8 @@ import warnings
 
 from cython.parallel cimport parallel, prange
 
+from fastnn._native.limits import limits
+
 cdef extern from "fastnn_openmp.h" nogil:
     int omp_get_thread_num()
     int omp_get_num_threads()
@@ -202,11 +204,8 @@ cdef int GOOD_WIDTH = 128
 cdef int MOST_BLOCKS = 8
 cdef int BLOCK_MULTIPLE = 8
 
-# Below so many operations our own kernel (src_c/gemm.h) takes the product, where it is as fast as BLAS or faster: it
-# packs one operand only and calls nothing.  Measured for AVX2 (bench/compare_gemm.py); where it was not, it takes only
-# products so small that the call itself counts.
-cdef dict OWN_FLOPS = {"x86_v3": 2e7}
-cdef double _own_flops = OWN_FLOPS.get(isa(), 2e5)
+# Below so many operations our own kernel (src_c/gemm.h) takes the product.
+cdef double _own_flops = limits(isa()).own_gemm
 
 
 def set_own_gemm(double flops):

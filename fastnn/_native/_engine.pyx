@@ -24,6 +24,7 @@ from fastnn._native._steps cimport (
     source_t, step_t,
 )
 from fastnn._native import _core
+from fastnn._native.limits import limits
 from fastnn._native import _shapes  # no-cython-lint - defines its steps
 
 import numpy as np
@@ -34,7 +35,15 @@ cdef enum:
     COLUMN_BLOCK = 128
 
 # Work per mini-batch, in steps that are cut into blocks, from which a team of threads pays.
-cdef double TEAM_FLOPS = 3e6
+cdef double _team_flops = limits(_core.isa()).team
+
+
+def set_team(double flops):
+    """Mini-batches of fewer operations are computed by one thread from now on; returns the limit so far.
+    For measurements."""
+    global _team_flops
+    before, _team_flops = _team_flops, flops
+    return before
 
 
 cdef void cut_evenly(step_t *s, ssize_t units, ssize_t per_block) noexcept:
@@ -422,7 +431,7 @@ cdef class Program:
         if scalars is not None:
             r.scalars = <const double *>cnp.PyArray_DATA(<cnp.ndarray>scalars)
             r.scalars_per_step = cnp.PyArray_DIM(<cnp.ndarray>scalars, 1)
-        if self.divisible_flops >= TEAM_FLOPS:
+        if self.divisible_flops >= _team_flops:
             threads = thread_limit()
         memset(&r.begin, 0, sizeof(fastnn_ticket))
         for i in range(r.count):
