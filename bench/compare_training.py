@@ -71,6 +71,7 @@ def compare(names: list[str], workload: str, threads: int, options: argparse.Nam
     for _ in range(options.rounds):
         for name, process in processes.items():
             times[name].append(process.seconds(what, counts[name]))
+    memory = {name: process.seconds("memory", 1) / 2**20 for name, process in processes.items()}
     for process in started.values():
         process.end()
     first = times[names[0]]
@@ -78,6 +79,7 @@ def compare(names: list[str], workload: str, threads: int, options: argparse.Nam
         name: {
             "us": statistics.median(taken) * 1e6,
             "ratio": statistics.median(a / b for a, b in zip(taken, first)),
+            "peak_mb": memory[name],
         }
         for name, taken in times.items()
     }
@@ -118,6 +120,12 @@ def summary(found: list[tuple[str, int, Row]]) -> list[str]:
             if peer in row and row[peer]["ratio"] < 1
         ]
         lines.append(f"{threads} thread(s), faster than fastnn: {', '.join(slower) or 'nobody'}")
+        peaks = {
+            name: max((row[name]["peak_mb"] for _, row in rows if name in row), default=0.0)
+            for name in ("fastnn", "torch", "jax")
+        }
+        most = ", ".join(f"{name} {peak:.0f} MB" for name, peak in peaks.items() if peak)
+        lines.append(f"{threads} thread(s), most memory of a process: {most}")
     return lines
 
 

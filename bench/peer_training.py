@@ -3,7 +3,8 @@
     python bench/peer_training.py CONTENDER WORKLOAD THREADS        a process that compare_training.py speaks to
 
 A line "train N" on standard input asks for N training steps over consecutive mini-batches, "predict N" for N
-predictions of a single sample; the answer is the seconds they took, and how many they were.
+predictions of a single sample; the answer is the seconds they took, and how many they were.  "memory 1" asks for the
+peak of the process's memory in bytes.
 """
 
 from __future__ import annotations
@@ -388,6 +389,15 @@ CONTENDERS: dict[str, Callable[[Workload, int], Contender]] = {
 }  # fmt: skip
 
 
+def _peak() -> float:
+    """The most memory that this process has had, in bytes; 0 where nobody knows."""
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1.0 if sys.platform == "darwin" else 1024.0)
+
+
 def main() -> None:
     name, workload, threads = sys.argv[1:4]
     # a workload of WORKLOADS, or sizes and batch of a perceptron: 784-100-10-b32
@@ -406,6 +416,9 @@ def main() -> None:
     for line in sys.stdin:
         what, count = line.split()
         started, done = time.perf_counter(), int(count)
+        if what == "memory":
+            print(_peak(), 1, flush=True)
+            continue
         if what == "train":
             done = train(done)
         else:
