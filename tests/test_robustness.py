@@ -205,6 +205,22 @@ def test_a_run_allocates_nothing_per_step():
     assert abs(peaks[1] - peaks[0]) < 300 and peaks[1] < 2000
 
 
+def test_a_large_model_needs_four_arrays_for_adam():
+    """Parameters, gradients and two moments, from the first line to the last; the batch counts little."""
+    x, y = np.zeros((8, 1000), np.float32), np.zeros((8, 1000), np.float32)
+    tracemalloc.start()
+    try:
+        layers = [Dense(1000, kernel_initializer="zeros") for _ in range(3)]
+        model = Sequential([Input((1000,)), *layers])
+        model.compile("adam", "mse")
+        model.fit(x, y, batch_size=8, verbose=0)
+        now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    parameters = 4 * model.count_params()
+    assert 4 * parameters <= now <= peak < 4.05 * parameters + 1_000_000
+
+
 def test_memory_does_not_grow():
     """Repeated fits, evaluations and predictions, with ever new batch sizes."""
     model = network()
