@@ -129,6 +129,19 @@ def summary(found: list[tuple[str, int, Row]]) -> list[str]:
     return lines
 
 
+def table(found: list[tuple[str, int, Row]], names: list[str]) -> str:
+    """Markdown: microseconds of fastnn, and times as long for the others."""
+    lines = [
+        "",
+        f"| workload | threads | {names[0]}, us | {' | '.join(names[1:])} |",
+        "|---|---|" + "---:|" * len(names),
+    ]
+    for workload, threads, row in found:
+        cells = [f"{row[name]['ratio']:.2f}" if name in row else "-" for name in names[1:]]
+        lines.append(f"| {workload} | {threads} | {row[names[0]]['us']:.4g} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def chart(found: list[tuple[str, int, Row]], path: Path) -> None:
     """Bars: how many times longer than fastnn each contender takes; below 1 is faster."""
     from matplotlib.figure import Figure
@@ -203,6 +216,7 @@ def main() -> None:
     parser.add_argument("--predict", action="store_true", help="single predictions instead of training steps")
     parser.add_argument("--scaling", action="store_true", help="curves instead of the workloads")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", action="store_true", help="print the figures as a table for documentation")
     parser.add_argument("--chart", type=Path, help="a picture, .svg or .png (needs matplotlib)")
     options = parser.parse_args()
     known = [work.name for work in WORKLOADS]
@@ -223,6 +237,8 @@ def main() -> None:
             found.append((workload, threads, row))
             print(line(workload, threads, row, names), flush=True)
     print("\n".join(summary(found)))
+    if options.markdown:
+        print(table(found, names))
     if options.json:
         rows: list[dict[str, Any]] = [{"workload": w, "threads": t, "contenders": row} for w, t, row in found]
         content = {"configuration": machine, "load": load(), "what": sys.argv[1:], "lines": rows}
