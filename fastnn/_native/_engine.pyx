@@ -412,9 +412,9 @@ cdef class Program:
         cdef run_t *r = &self.r
         cdef int threads = 1, i
         cdef Py_ssize_t last = first_sample + batches * r.batch
-        if self.held_data is None:
+        if self.held_data is None and (r.inputs or r.outputs):
             raise ValueError("run: expected a program that is bound to data. Received: none")
-        for data in self.held_data if order is None else (order,):
+        for data in self.held_data or () if order is None else (order,):
             if first_sample < 0 or batches < 0 or last > len(data):
                 raise ValueError(f"run: samples {first_sample} to {last} are not all there. Received: {len(data)}")
         if scalars is not None and len(scalars) < batches:
