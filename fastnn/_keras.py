@@ -58,7 +58,7 @@ ABSENT: dict[str, dict[str, str]] = {
         _FOREIGN: "FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper",
         _TENSORS: "InputSpec",
         _VERSION: (
-            "AdditiveAttention Attention Conv3DTranspose ConvLSTM1D ConvLSTM2D ConvLSTM3D Convolution3DTranspose "
+            "AdditiveAttention Attention ConvLSTM1D ConvLSTM2D ConvLSTM3D "
             "EinsumDense GroupQueryAttention MultiHeadAttention ReversibleEmbedding SpectralNormalization Wrapper"
         ),
     },

@@ -29,6 +29,8 @@
 
 #include "norm.h"
 
+#include "norm_masked.h"
+
 #include "norm_rows.h"
 
 #include "noise.h"

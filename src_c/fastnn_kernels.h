@@ -130,8 +130,8 @@ typedef struct {
     void *c;             /* LSTM: as h; GRU: (steps, batch, units): r h, or h Wh + b, and the gradient of the latter */
     void *pre;           /* as z: before the activations, or NULL where they are fused or there is no way back */
     const uint8_t *mask; /* (batch, steps): 0 where a step is skipped; or NULL */
-    const void *drop;    /* (batch, units): factors of h in products; or NULL */
-    void *dropped;       /* with drop: (steps, batch, units) */
+    const void *drop;    /* (gates, batch, units): factors of h in the product of each gate; or NULL */
+    void *dropped;       /* with drop: (gates, steps, batch, units) */
     void *scratch;       /* (batch, (gates + 1) * units) */
     /* the way back: of the outputs (steps, batch, units) and of the last state, each may be NULL; dh, dc (batch,
      * units): of the initial state */
@@ -272,7 +272,9 @@ typedef struct {
 
     /* Recurrent cells: pack Wh (units, gates * units), transposed for the way back (rounded up to whole registers in
      * units); then some of the samples. */
-    void (*recurrent_pack)(int kind, int transposed, const int32_t *order, size_t units, const void *wh, void *packed);
+    /* apart: one matrix for each gate, as the gates of a GRU always have, and others where h is dropped for each */
+    void (*recurrent_pack)(int kind, int apart, int transposed, const int32_t *order, size_t units, const void *wh,
+                           void *packed);
     void (*recurrent_forward)(const fastnn_recurrent *r, size_t first, size_t rows);
     void (*recurrent_backward)(const fastnn_recurrent *r, size_t first, size_t rows);
     void (*swap_time)(const fastnn_time *s, size_t first, size_t samples, const void *x, void *y);

@@ -24,3 +24,11 @@ INLINE real FN(log_cosh_)(real x) {
     const real near = K(0.5) * e * e / (K(1) + e), far = K(0.5) * e * e + e;
     return select(a < K(1), K(0), a) + flog1p(select(a < K(1), near, far));
 }
+
+/* exp(p) and t p may both be beyond the range: then exp(p) - t p = e (e - t p / e) with e = exp(p / 2). */
+#undef EXP_FITS
+#define EXP_FITS K(REAL_BITS == 64 ? 700 : 80)
+INLINE real FN(exp_less_product)(real p, real t, real of_t) {
+    const real e = fexp(select(p > EXP_FITS, K(0.5) * p, p)), near = e - ftimes(t, of_t);
+    return select(p > EXP_FITS, e * (e - ftimes(t / e, of_t)), near);
+}

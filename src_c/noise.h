@@ -20,8 +20,13 @@ static void FN(alpha_dropout)(size_t n, const void *xv, void *yv, uint8_t *mask,
     const real *x = xv, a = (real)scale, b = (real)shift, dropped = (real)fill;
     real *y = yv;
     const uint32_t threshold = FN(drop_threshold)(rate);
-    NOISE_WORDS(_Pragma("omp simd") for (size_t j = 0; j < m; j++) mask[i + j] = words[j] >= threshold;)
-    _Pragma("omp simd") for (size_t i = 0; i < n; i++) y[i] = select(mask[i] != 0, x[i] * a + b, dropped);
+    real kept[4 * PHILOX_LANES]; /* as wide as what is chosen: conditions on bytes are not vectorised everywhere */
+    NOISE_WORDS(_Pragma("omp simd") for (size_t j = 0; j < m; j++) mask[i + j] = words[j] >= threshold;
+                _Pragma("omp simd") for (size_t j = 0; j < m; j++) kept[j] = (real)mask[i + j];
+                _Pragma("omp simd") for (size_t j = 0; j < m; j++) {
+                    const real scaled = x[i + j] * a + b; /* has a name: it is computed for all of them */
+                    y[i + j] = select(kept[j] != K(0), scaled, dropped);
+                })
 }
 
 static void FN(dropout_mask)(size_t n, uint8_t *mask, uint64_t seed, uint32_t stream, uint32_t step, uint64_t first,

@@ -9,6 +9,8 @@
  * What is applied is y = (x - m) a + b with m the rounded mean, a = gamma / deviation, and b = beta less what the
  * rounding of m would add.  x a + b' in one multiplication would lose all digits where the mean is large.
  *
+ * Where squares or sums do not fit into the array's dtype, a tile's column is summed again in double.
+ *
  * Rows of few channels are seen as rows of several times as many, so that vectors are full. */
 #define NORM_NARROW 64
 
@@ -87,6 +89,28 @@ INLINE void FN(norm_spread)(size_t cols, size_t repeats, const real *from, real 
     for (size_t k = 0; k < repeats; k++) __builtin_memcpy(to + k * cols, from, cols * sizeof(real));
 }
 
+/* A column again, in double throughout: infinite or NaN if one of its elements is. */
+static void FN(norm_wide_moments)(size_t rows, size_t ld, const real *x, double *mean, double *m2) {
+    double sum = 0, square = 0;
+    for (size_t r = 0; r < rows; r++) sum += (double)x[r * ld];
+    sum /= (double)rows;
+    for (size_t r = 0; r < rows; r++) {
+        const double d = (double)x[r * ld] - sum;
+        square += d * d;
+    }
+    *mean = sum;
+    *m2 = square;
+}
+
+static void FN(norm_wide_products)(size_t rows, size_t ld, const real *dy, const real *x, real m, double *sum,
+                                   double *product) {
+    *sum = *product = 0;
+    for (size_t r = 0; r < rows; r++) {
+        *sum += (double)dy[r * ld];
+        *product += (double)dy[r * ld] * ((double)x[r * ld] - (double)m);
+    }
+}
+
 static void FN(norm_column_moments)(size_t rows, size_t cols, size_t ld, const real *x, double *mean, double *m2) {
     double sum[FASTNN_NORM_COLS], square[FASTNN_NORM_COLS];
     real centre[FASTNN_NORM_COLS];
@@ -109,6 +133,7 @@ static void FN(norm_column_moments)(size_t rows, size_t cols, size_t ld, const r
         const double left = square[c] - sum[c] * sum[c] / n;
         mean[c] = (double)centre[c] + sum[c] / n;
         m2[c] = left < 0 ? 0 : left;
+        if (m2[c] - m2[c] != 0) FN(norm_wide_moments)(rows, ld, x + c, mean + c, m2 + c);
     }
 }
 
@@ -325,6 +350,9 @@ static void FN(norm_sums)(const fastnn_norm *g, size_t tile, const void *dyv, co
     FN(norm_fold)(t.cols, repeats, product);
     __builtin_memcpy(sums, sum, t.cols * sizeof(double));
     __builtin_memcpy(products, product, t.cols * sizeof(double));
+    for (size_t c = 0; c < t.cols; c++)
+        if (products[c] - products[c] != 0)
+            FN(norm_wide_products)(t.rows, g->channels, dy + c, x + c, m[c], sums + c, products + c);
 }
 
 /* With z = (x - mean) / deviation and h = gamma dy: dgamma = sum dy z, dbeta = sum dy, and

@@ -68,6 +68,13 @@ typedef struct {
     void (*lrn)(size_t rows, size_t cols, size_t size, double alpha, double beta, double k, const void *x, void *y);
     void (*lrn_backward)(size_t rows, size_t cols, size_t size, double alpha, double beta, double k, const void *dy,
                          const void *x, void *dx);
+
+    /* statistics of the rows that a mask lets through, one entry for `each` rows of an array with inner = 1: for some
+     * columns, in the place of the first tile's; and dx from the coefficients that gradients leaves */
+    void (*masked_moments)(const fastnn_norm *g, size_t first, size_t cols, size_t each, const void *x,
+                           const uint8_t *mask, double *partial);
+    void (*masked_backward)(const fastnn_norm *g, size_t tile, size_t each, const void *dy, const void *x,
+                            const void *coefficients, const uint8_t *mask, void *dx);
 } fastnn_norm_kernels;
 
 /* Random streams as in dropout; first is a multiple of 4. */

@@ -192,4 +192,6 @@ static const fastnn_norm_kernels FN(norm_table) = {
     .rows_gradients = FN(norm_rows_gradients),
     .lrn = FN(lrn),
     .lrn_backward = FN(lrn_backward),
+    .masked_moments = FN(norm_masked_moments),
+    .masked_backward = FN(norm_masked_backward),
 };

@@ -27,7 +27,10 @@ INLINE void FN(begin)(const void *from, void *to, size_t at, size_t count) {
 
 static void FN(recurrent_forward)(const fastnn_recurrent *r, size_t first, size_t rows) {
     const size_t n = r->units, gates = FN(gates)(r->kind), width = gates * n, state = r->batch * n, at = first * n;
-    const int lstm = r->kind == FASTNN_LSTM, simple = r->kind == FASTNN_SIMPLE_RNN;
+    const size_t line = r->steps * state; /* what one gate sees of h */
+    const int lstm = r->kind == FASTNN_LSTM, simple = r->kind == FASTNN_SIMPLE_RNN, apart = FN(apart)(r);
+    /* without reset_after, the product of a GRU's candidate has to wait for the gates */
+    const size_t products = !apart ? 1 : r->kind == FASTNN_GRU ? 2 : gates;
     const real *packed = r->packed, *drop = r->drop;
     real *scratch = (real *)r->scratch + first * (gates + 1) * n;
     FN(begin)(r->h0, r->h, at, rows * n);
@@ -38,17 +41,15 @@ static void FN(recurrent_forward)(const fastnn_recurrent *r, size_t first, size_
         real *pre = r->pre ? (real *)r->pre + t * gates * state + first * width : 0;
         /* LSTM: c before and after; GRU: inner */
         real *c = r->c ? (real *)r->c + t * state + at : 0;
-        if (drop) {
-            real *dropped = (real *)r->dropped + t * state + at;
-            FN(product)(rows * n, hp, drop + at, dropped, 0);
-            left = dropped;
+        for (size_t g = 0; drop && g < gates; g++)
+            FN(product)(rows * n, hp, drop + g * state + at, (real *)r->dropped + g * line + t * state + at, 0);
+        for (size_t g = 0; g < products; g++) {
+            /* what the last gate sees stays in `left`: a GRU's candidate needs it */
+            if (drop) left = (real *)r->dropped + g * line + t * state + at;
+            FN(packed_gemm)(rows, apart ? n : width, n, left, n, packed + g * FN(panel_size)(n),
+                            scratch + (lstm ? (size_t)r->order[g] : g) * n * (size_t)apart, width, 0);
         }
-        if (!FN(apart)(r->kind)) {
-            FN(packed_gemm)(rows, width, n, left, n, packed, scratch, width, 0);
-        } else {
-            for (size_t g = 0; g < (r->kind == FASTNN_GRU ? 2 : 3); g++)
-                FN(packed_gemm)(rows, n, n, left, n, packed + g * FN(panel_size)(n), scratch + g * n, width, 0);
-        }
+        if (drop) left = (real *)r->dropped + (gates - 1) * line + t * state + at;
         if (simple) {
             for (size_t i = 0; i < rows; i++) FN(add_both)(n, z + i * n, scratch + i * n, r->bias);
             FN(activations)[r->activation].forward(rows * n, z, hn, r->params);
@@ -78,7 +79,7 @@ static void FN(recurrent_forward)(const fastnn_recurrent *r, size_t first, size_
 
 static void FN(recurrent_backward)(const fastnn_recurrent *r, size_t first, size_t rows) {
     const size_t n = r->units, gates = FN(gates)(r->kind), width = gates * n, state = r->batch * n, at = first * n;
-    const size_t panel = FN(panel_size)(n), line = (gates + 1) * n;
+    const size_t panel = FN(panel_size)(n), line = (gates + 1) * n, products = !FN(apart)(r) ? 1 : gates;
     const int lstm = r->kind == FASTNN_LSTM, simple = r->kind == FASTNN_SIMPLE_RNN,
               after = r->kind == FASTNN_GRU_RESET_AFTER;
     const real *packed = r->packed, *drop = r->drop;
@@ -90,7 +91,9 @@ static void FN(recurrent_backward)(const fastnn_recurrent *r, size_t first, size
     for (size_t t = r->steps; t-- > 0;) {
         const real *hp = (real *)r->h + t * state + at, *hn = hp + state,
                    *dy = r->dy ? (const real *)r->dy + t * state + at : 0;
-        const real *left = drop ? (real *)r->dropped + t * state + at : hp;
+        /* what a GRU's candidate saw of h, and the factors that it saw it with */
+        const real *left = drop ? (real *)r->dropped + ((gates - 1) * r->steps + t) * state + at : hp;
+        const real *of_left = drop ? drop + (gates - 1) * state + at : 0;
         real *z = (real *)r->z + t * gates * state + first * width;
         real *pre = r->pre ? (real *)r->pre + t * gates * state + first * width : 0;
         real *c = r->c ? (real *)r->c + t * state + at : 0;
@@ -128,21 +131,21 @@ static void FN(recurrent_backward)(const fastnn_recurrent *r, size_t first, size
                 /* of r; of the h that r was multiplied with */
                 FN(product)(n, through + i * n, left + i * n, s + n, 0);
                 FN(product)(n, through + i * n, gate, s + 2 * n, 0);
-                if (drop) FN(product)(n, s + 2 * n, drop + at + i * n, s + 2 * n, 0);
+                if (drop) FN(product)(n, s + 2 * n, of_left + i * n, s + 2 * n, 0);
                 for (size_t j = 0; j < n; j++) dh[i * n + j] += s[2 * n + j];
                 FN(gru_ungate)(r, n, row, pre ? pre + i * width : 0, s, s + n);
             }
         }
-        if (!FN(apart)(r->kind)) {
-            FN(packed_gemm)(rows, n, width, z, width, packed, through, n, 0);
-        } else {
-            FN(packed_gemm)(rows, n, n, z + r->order[0] * n, width, packed, through, n, 0);
-            FN(packed_gemm)(rows, n, n, z + r->order[1] * n, width, packed + panel, through, n, 1);
-            if (after) FN(packed_gemm)(rows, n, n, c, n, packed + 2 * panel, through, n, 1);
+        for (size_t g = 0; g < products; g++) {
+            const int candidate = FN(apart)(r) && !lstm && g == 2;
+            if (candidate && !after) break; /* it has gone back through r h */
+            const real *of_gate = candidate ? c : FN(apart)(r) ? z + r->order[g] * n : z;
+            /* without dropout all gates see one h */
+            FN(packed_gemm)(rows, n, FN(apart)(r) ? n : width, of_gate, candidate ? n : width, packed + g * panel,
+                            through, n, g > 0 && !drop);
+            if (drop) FN(product)(rows * n, through, drop + g * state + at, dh, 1);
         }
-        if (drop)
-            FN(product)(rows * n, through, drop + at, dh, 1);
-        else
+        if (!drop)
             for (size_t i = 0; i < rows * n; i++) dh[i] += through[i];
     }
 }

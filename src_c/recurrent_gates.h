@@ -51,18 +51,19 @@ static void FN(packed_gemm)(size_t m, size_t n, size_t k, const real *a, size_t 
     }
 }
 
-/* What a cell multiplies: one matrix (units, gates * units), or, where the gates see different vectors (GRU), one a
- * gate. */
+/* What a cell multiplies: one matrix (units, gates * units), or, where the gates see different vectors, one a gate. */
 INLINE size_t FN(gates)(int kind) { return kind == FASTNN_SIMPLE_RNN ? 1 : kind == FASTNN_LSTM ? 4 : 3; }
-INLINE int FN(apart)(int kind) { return kind == FASTNN_GRU || kind == FASTNN_GRU_RESET_AFTER; }
+INLINE int FN(apart)(const fastnn_recurrent *r) {
+    return r->kind == FASTNN_GRU || r->kind == FASTNN_GRU_RESET_AFTER || (r->kind == FASTNN_LSTM && r->drop);
+}
 INLINE size_t FN(panel_size)(size_t units) { return units * ((units + LANES - 1) / LANES) * LANES; }
 
-static void FN(recurrent_pack)(int kind, int transposed, const int32_t *order, size_t units, const void *wv,
+static void FN(recurrent_pack)(int kind, int apart, int transposed, const int32_t *order, size_t units, const void *wv,
                                void *packed) {
     const real *w = wv;
     real *to = packed;
     const size_t gates = FN(gates)(kind), ld = gates * units;
-    if (!FN(apart)(kind)) {
+    if (!apart) {
         FN(pack)(transposed, transposed ? units : ld, transposed ? ld : units, w, ld, to);
         return;
     }

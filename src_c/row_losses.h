@@ -99,36 +99,32 @@ static void FN(softmax_cross_entropy)(const fastnn_loss_args *a) {
         real *e = a->probs                        ? (real *)a->probs + r * cols
                   : a->grad && a->grad != a->pred ? (real *)a->grad + r * cols
                                                   : NULL;
-        if (e) {
+        if (!e && cols <= CHUNK) e = wide;
+        if (e)
             FN(shifted_exp)(m, cols, z, e, max, sum);
-        } else if (cols <= CHUNK) {
-            e = wide;
-            FN(shifted_exp)(m, cols, z, e, max, sum);
-        } else {
-            real lse;
-            FN(logsumexp)(1, cols, z, &lse);
-            max[0] = lse;
-            sum[0] = 1;
-        }
+        else
+            sum[0] = FN(sum_of_exp)(cols, z, max);
         for (size_t k = 0; k < m; k++) {
             const size_t row = r + k;
             const real *zk = z + k * cols;
             real *ek = e ? e + k * cols : NULL;
             const double weight = FN(weight_of)(a, row);
-            const double log_sum = (double)max[k] + __builtin_log(sum[k]);
+            /* the gap to the largest logit first: added to a large one, the logarithm would be rounded away */
+            const double top = (double)max[k], log_sum = __builtin_log(sum[k]);
             double target_sum = 1, loss = 0;
             if (weight == 0) {
                 loss = 0;
             } else if (plain) {
-                loss = log_sum - (double)zk[a->labels[row]];
+                loss = (top - (double)zk[a->labels[row]]) + log_sum;
             } else {
                 target_sum = 0;
                 for (size_t c = 0; c < cols; c += CHUNK) {
                     const size_t n = FN(min_size)(CHUNK, cols - c);
                     const real *u = FN(targets)(a, row, c, n, own);
                     target_sum += FN(sum)(n, u);
-                    loss += FN(weighted_gaps)(n, u, zk + c, log_sum);
+                    loss += FN(weighted_gaps)(n, u, zk + c, top);
                 }
+                loss += target_sum * log_sum;
             }
             FN(set_loss)(a, row, weight * loss);
             if (!a->grad && !a->probs) continue;

@@ -141,37 +141,34 @@ static void FN(softmax)(size_t rows, size_t cols, const void *xv, void *yv) {
     }
 }
 
+/* The sum of exp(x - max) of one row, and its max; exp(x - max) itself is forgotten. */
+static double FN(sum_of_exp)(size_t cols, const real *x, real *max) {
+    const real top = *max = FN(row_max)(cols, x);
+    double total = 0;
+    real e[CHUNK];
+    for (size_t c = 0; c < cols; c += CHUNK) {
+        const size_t m = FN(min_size)(CHUNK, cols - c);
+        _Pragma("omp simd") for (size_t j = 0; j < m; j++) e[j] = x[c + j] - top;
+        FN(exp_block)(m, e, e);
+        total += FN(sum)(m, e);
+    }
+    return total;
+}
+
 /* x - max - log(sum): exact in the tail where log(softmax) would be -inf. */
 static void FN(log_softmax)(size_t rows, size_t cols, const void *xv, void *yv) {
     for (size_t r = 0; r < rows; r++) {
         const real *x = (const real *)xv + r * cols;
         real *y = (real *)yv + r * cols, max;
-        double total = 0;
-        real e[CHUNK];
-        max = FN(row_max)(cols, x);
-        for (size_t c = 0; c < cols; c += CHUNK) {
-            const size_t m = FN(min_size)(CHUNK, cols - c);
-            _Pragma("omp simd") for (size_t j = 0; j < m; j++) e[j] = x[c + j] - max;
-            FN(exp_block)(m, e, e);
-            total += FN(sum)(m, e);
-        }
-        const real log_total = (real)__builtin_log(total);
+        const real log_total = (real)__builtin_log(FN(sum_of_exp)(cols, x, &max));
         _Pragma("omp simd") for (size_t c = 0; c < cols; c++) y[c] = x[c] - max - log_total;
     }
 }
 
 static void FN(logsumexp)(size_t rows, size_t cols, const void *xv, void *yv) {
     for (size_t r = 0; r < rows; r++) {
-        const real *x = (const real *)xv + r * cols;
-        const real max = FN(row_max)(cols, x);
-        double total = 0;
-        real e[CHUNK];
-        for (size_t c = 0; c < cols; c += CHUNK) {
-            const size_t m = FN(min_size)(CHUNK, cols - c);
-            _Pragma("omp simd") for (size_t j = 0; j < m; j++) e[j] = x[c + j] - max;
-            FN(exp_block)(m, e, e);
-            total += FN(sum)(m, e);
-        }
+        real max;
+        const double total = FN(sum_of_exp)(cols, (const real *)xv + r * cols, &max);
         /* an infinite maximum is the answer itself: inf - inf would be NaN */
         ((real *)yv)[r] = fabs_(max) <= REAL_MAX ? (real)((double)max + __builtin_log(total)) : max;
     }
@@ -225,10 +222,14 @@ static void FN(elementwise_loss)(int loss, const fastnn_loss_args *a) {
         for (size_t k = 0; k < m; k++) {
             const double weight = a->row_weight ? a->row_weight[r + k] : 1;
             const double sum = step == 1 ? total : FN(sum)(cols, values + k * cols);
-            if (a->row_loss) a->row_loss[r + k] = weight * sum / count;
-            if (a->grad) {
-                real *grad = (real *)a->grad + (r + k) * cols;
-                const real scale = (real)(weight * a->grad_scale / count);
+            /* what has no weight counts nothing, whatever it holds */
+            if (a->row_loss) a->row_loss[r + k] = weight == 0 ? 0 : weight * sum / count;
+            if (!a->grad) continue;
+            real *grad = (real *)a->grad + (r + k) * cols;
+            const real scale = (real)(weight * a->grad_scale / count);
+            if (weight == 0) {
+                for (size_t c = 0; c < cols; c++) grad[c] = K(0);
+            } else {
                 _Pragma("omp simd") for (size_t c = 0; c < cols; c++) grad[c] *= scale;
             }
         }

@@ -356,3 +356,70 @@ def test_layers_survive_serialization(layer, shape):
 def test_errors_say_what_was_expected(make):
     with pytest.raises((TypeError, ValueError), match=r"Received: "):
         make()
+
+
+def masked_model(features=3):
+    model = Sequential([Input((4, features), dtype="float64"), layers.Masking(dtype="float64")])
+    model.add(layers.BatchNormalization(momentum=0.5, dtype="float64"))
+    model.add(layers.Dense(2, dtype="float64"))
+    return model
+
+
+def masked_samples(rng, n=5, features=3):
+    x = rng.normal(size=(n, 4, features)) * 3 + 2
+    x[0, 2:] = 0
+    x[1] = 0
+    x[3, :1] = 0
+    return x
+
+
+def test_batch_statistics_of_the_time_steps_that_count(backend):
+    """Mean and variance by hand; 1e-7 is Keras's guard against a mask that leaves nothing."""
+    model, x = masked_model(), masked_samples(np.random.default_rng(0))
+    model.compile("sgd", "mse")
+    model.optimizer.learning_rate = 0.0
+    model.train_on_batch(x, np.ones((5, 4, 2)))
+    counted = x[(x != 0).any(axis=2)]
+    n = len(counted) + 1e-7
+    mean = counted.sum(axis=0) / n
+    variance = ((counted - mean) ** 2).sum(axis=0) / n
+    np.testing.assert_allclose(model.get_weights()[2], 0.5 * mean, rtol=1e-12)
+    np.testing.assert_allclose(model.get_weights()[3], 0.5 + 0.5 * variance, rtol=1e-12)
+
+
+@pytest.mark.parametrize("features", [1, 3, 300])
+def test_gradients_of_masked_batch_statistics(features, backend):
+    model, rng = masked_model(features), np.random.default_rng(1)
+    x = masked_samples(rng, features=features)
+    model.compile("sgd", "mse")
+    before = layers.Dense(features, dtype="float64")  # so that the gradient of x is looked at as well
+    stacked = Sequential([Input((4, features), dtype="float64"), layers.Masking(dtype="float64"), before])
+    for layer in model.layers[1:]:
+        stacked.add(type(layer).from_config(layer.get_config()))
+    stacked.compile("sgd", "mse")
+    if features < 10:
+        assert gradcheck_model(stacked, x, rng.normal(size=(5, 4, 2))) <= 1
+    results = []
+    for name in ("native", "reference"):
+        with fastnn.use_backend(name):
+            again = Sequential.from_config(stacked.get_config())
+            again.set_weights(stacked.get_weights())
+            again.compile("sgd", "mse")
+            again.fit(x, np.ones((5, 4, 2)), epochs=2, batch_size=3, shuffle=False, verbose=0)
+            results.append(again.get_weights())
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-11)
+
+
+def test_nothing_that_counts_gives_no_nan(backend):
+    model = masked_model()
+    model.compile("sgd", "mse")
+    model.train_on_batch(np.zeros((5, 4, 3)), np.ones((5, 4, 2)))
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+def test_masked_channels_of_the_first_axis_are_refused():
+    model = Sequential([Input((4, 3)), layers.Masking(), layers.BatchNormalization(axis=1), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"channels last\. Received: axis=1"):
+        model.train_on_batch(np.ones((2, 4, 3)), np.ones((2, 4, 2)))

@@ -15,6 +15,7 @@ from fastnn.layers import (
     GRU,
     LSTM,
     Activation,
+    Bidirectional,
     Dense,
     Dropout,
     Embedding,
@@ -128,6 +129,103 @@ def test_metrics_count_what_the_mask_leaves(backend):
     hits = model.predict(x, verbose=0).argmax(axis=2) == y
     _, accuracy = model.evaluate(x, y, verbose=0)
     np.testing.assert_allclose(accuracy, hits[kept].mean(), rtol=1e-12)
+
+
+def hand_made(**compiled):
+    """A model that gives x back, and x with 2 and 1 time steps that count; targets are 0: squares 1, 4 and 9."""
+    model = Sequential([Input((3, 1), **F64), Masking(**F64), Dense(1, use_bias=False, **F64)])
+    model.set_weights([np.ones((1, 1))])
+    model.compile("sgd", "mse", **compiled)
+    return model, np.array([[[1.0], [2.0], [0.0]], [[3.0], [0.0], [0.0]]]), np.zeros((2, 3, 1))
+
+
+def squares(y_true, y_pred):
+    return ((y_true - y_pred) ** 2).mean(axis=-1)
+
+
+METRICS = {
+    "inside the engine": lambda: fastnn.metrics.MeanSquaredError(),
+    "a function": lambda: fastnn.metrics.MeanMetricWrapper(squares),
+}
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("kind", METRICS)
+def test_masked_metrics_are_means_over_the_whole_epoch(kind, size, backend):
+    metric = METRICS[kind]()
+    model, x, y = hand_made(metrics=[metric, fastnn.metrics.RootMeanSquaredError()])
+    _, found, root = model.evaluate(x, y, batch_size=size, verbose=0)
+    np.testing.assert_allclose(found, (1 + 4 + 9) / 3, rtol=1e-12)
+    np.testing.assert_allclose(metric.result(), (1 + 4 + 9) / 3, rtol=1e-12)
+    np.testing.assert_allclose(root, np.sqrt(14 / 3), rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("weights", [[1.0, 3.0], [[1.0, 1.0, 7.0], [3.0, 5.0, 5.0]]])
+def test_weights_of_metrics_are_multiplied_with_the_mask(weights, kind, size, backend):
+    model, x, y = hand_made(weighted_metrics=[METRICS[kind]()])
+    found = model.evaluate(x, y, sample_weight=np.array(weights), batch_size=size, verbose=0)[1]
+    np.testing.assert_allclose(found, (1 + 4 + 3 * 9) / (1 + 1 + 3), rtol=1e-12)
+    model.fit(x, y, sample_weight=np.array(weights), batch_size=size, verbose=0)
+
+
+def test_a_whole_batch_without_a_step_that_counts(backend):
+    model, x, y = hand_made(metrics=["mse", fastnn.metrics.MeanMetricWrapper(squares, name="own")])
+    x[1] = 0
+    np.testing.assert_allclose(model.evaluate(x, y, batch_size=1, verbose=0)[1:], [2.5, 2.5], rtol=1e-12)
+    np.testing.assert_array_equal(model.evaluate(x * 0, y, batch_size=1, verbose=0)[1:], [0, 0])
+
+
+def test_masks_of_several_outputs_do_not_get_mixed_up(backend):
+    ids = np.array([[1, 2, 0], [2, 0, 0]])
+    tensor = Input((3,), **F64)
+    masked, plain = Embedding(3, 1, mask_zero=True, **F64)(tensor), Embedding(3, 1, **F64)(tensor)
+    outputs = [Activation("linear", name=name, **F64)(h) for name, h in (("plain", plain), ("masked", masked))]
+    model = Model(tensor, outputs)
+    model.set_weights([np.array([[5.0], [1.0], [2.0]])] * 2)
+    own = {name: [fastnn.metrics.MeanMetricWrapper(squares, name="own")] for name in ("plain", "masked")}
+    model.compile("sgd", {"plain": "mse", "masked": "mse"}, metrics=own)
+    logs = model.evaluate(ids, [np.zeros((2, 3, 1))] * 2, batch_size=1, verbose=0, return_dict=True)
+    np.testing.assert_allclose(logs["plain_own"], (1 + 4 + 4 + 3 * 25) / 6, rtol=1e-12)
+    np.testing.assert_allclose(logs["masked_own"], (1 + 4 + 4) / 3, rtol=1e-12)
+
+
+BAD = [np.nan, np.inf, -np.inf]
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("inner", [SimpleRNN, LSTM, GRU, "before", "dropped", "wrapped", "dense", "activated"])
+def test_what_a_mask_hides_reaches_nothing(inner, bad, backend):
+    """Whatever masked time steps hold: loss, weights and the outputs that count are those of padding with ones."""
+    made = {
+        "before": lambda: GRU(3, reset_after=False, return_sequences=True, **F64),
+        "dropped": lambda: LSTM(3, dropout=0.3, recurrent_dropout=0.3, seed=1, return_sequences=True, **F64),
+        "wrapped": lambda: Bidirectional(GRU(3, return_sequences=True, **F64)),
+        "dense": lambda: Dense(3, **F64),
+        "activated": lambda: Dense(3, activation="gelu", **F64),
+    }
+    make = made.get(inner, lambda: inner(3, return_sequences=True, **F64))
+    ids = np.array([[1, 2, 0, 0], [3, 1, 2, 0], [0, 0, 1, 2]])
+    y = np.where(ids[..., np.newaxis] == 0, bad, 0.5) * np.ones(2)
+    results = []
+    for hidden in (1.0, bad):
+        # the vector of the padding, which nothing changes, holds what is hidden
+        embedding = Embedding(4, 2, mask_zero=True, trainable=False, **F64)
+        model = Sequential([Input((4,), **F64), embedding, make(), Dense(2, **F64)])
+        rng = np.random.default_rng(0)
+        weights = [0.5 * rng.normal(size=p.shape) for p in model.weights]
+        weights[0][0] = hidden
+        model.set_weights(weights)
+        model.compile(fastnn.optimizers.Adam(0.01), "mse", metrics=["mae"])
+        model._seed = 3
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # NaN among the targets
+            history = model.fit(ids, y, epochs=3, batch_size=2, shuffle=False, verbose=0).history
+        results.append([history["loss"], history["mae"], *model.get_weights()[1:]])
+    for one, two in zip(*results, strict=True):
+        assert np.isfinite(one).all()
+        np.testing.assert_array_equal(one, two)
 
 
 def test_a_mask_that_does_not_fit_the_output_is_refused():

@@ -252,7 +252,7 @@ cdef extern from "fastnn_kernels.h" nogil:
         void (*strided_add)(int, const ptrdiff_t *, double, const void *, void *) noexcept nogil
         void (*fill)(size_t, double, void *) noexcept nogil
         void (*adafactor)(const fastnn_adafactor *) noexcept nogil
-        void (*recurrent_pack)(int, int, const int32_t *, size_t, const void *, void *) noexcept nogil
+        void (*recurrent_pack)(int, int, int, const int32_t *, size_t, const void *, void *) noexcept nogil
         void (*recurrent_forward)(const fastnn_recurrent *, size_t, size_t) noexcept nogil
         void (*recurrent_backward)(const fastnn_recurrent *, size_t, size_t) noexcept nogil
         void (*swap_time)(const fastnn_time *, size_t, size_t, const void *, void *) noexcept nogil

@@ -322,15 +322,6 @@ cdef void do_local_response_backward(run_t *r, step_t *s, ssize_t block) noexcep
                           ptr(r, s, 1) + at, ptr(r, s, 2) + at)
 
 
-cdef void do_transpose(run_t *r, step_t *s, ssize_t block) noexcept nogil:
-    # ints: images, elements of an image, rows, columns
-    cdef ssize_t image, at
-    for image in range(block * s.per_block, block * s.per_block + span(s, block)):
-        at = image * s.ints[1] * r.item
-        r.k.transpose(s.ints[2], s.ints[3], ptr(r, s, 0) + at, ptr(r, s, 1) + at)
-
-
-define("transpose", do_transpose, BY_ROWS, 2)
 define("norm_moments", do_moments, BY_ROWS, 2)
 define("norm_statistics", do_statistics, WHOLE, 7)
 define("norm_apply", do_apply, BY_ROWS, 3)

@@ -47,6 +47,10 @@ cdef extern from "norm_plan.h" nogil:
         void (*lrn)(size_t, size_t, size_t, double, double, double, const void *, void *) noexcept nogil
         void (*lrn_backward)(size_t, size_t, size_t, double, double, double, const void *, const void *,
                              void *) noexcept nogil
+        void (*masked_moments)(const fastnn_norm *, size_t, size_t, size_t, const void *, const uint8_t *,
+                               double *) noexcept nogil
+        void (*masked_backward)(const fastnn_norm *, size_t, size_t, const void *, const void *, const void *,
+                                const uint8_t *, void *) noexcept nogil
 
     ctypedef struct fastnn_noise_kernels:
         void (*alpha_dropout)(size_t, const void *, void *, uint8_t *, uint64_t, uint32_t, uint32_t, uint64_t, double,

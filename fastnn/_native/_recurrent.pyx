@@ -82,6 +82,7 @@ cdef int run_recurrent(task_t *t, tuple cell, cnp.ndarray wh, cnp.ndarray h) exc
     cdef ssize_t width = cnp.PyArray_DIM(wh, 1), packed = packed_size(cell[0], units)
     cdef double flops = 2.0 * batch * steps * units * width
     cdef int threads
+    cdef bint apart = t.r.kind == FASTNN_GRU or t.r.kind == FASTNN_GRU_RESET_AFTER
     cdef const void *weights = data_of(wh)
     cdef char *memory
     space = np.empty(packed + batch * (width + units) + 128 // cnp.PyArray_ITEMSIZE(h), h.dtype)
@@ -91,7 +92,7 @@ cdef int run_recurrent(task_t *t, tuple cell, cnp.ndarray wh, cnp.ndarray h) exc
     t.per_block = samples_of_a_block(batch) if flops >= PARALLEL_FLOPS else batch
     threads = thread_limit() if t.per_block < batch else 1
     with nogil:
-        t.k.recurrent_pack(t.r.kind, t.back, t.r.order, units, weights, memory)
+        t.k.recurrent_pack(t.r.kind, apart, t.back, t.r.order, units, weights, memory)
         parallel_for(run_block, t, (batch + t.per_block - 1) // t.per_block, threads)
     return 0
 
@@ -161,9 +162,10 @@ cdef void describe(run_t *r, step_t *s, fastnn_recurrent *c) noexcept nogil:
 cdef void do_pack(run_t *r, step_t *s, ssize_t block) noexcept nogil:
     cdef int32_t order[4]
     cdef int i
+    # ints: kind, one matrix a gate, transposed, units, order
     for i in range(4):
-        order[i] = <int32_t>s.ints[3 + i]
-    r.k.recurrent_pack(<int>s.ints[0], <int>s.ints[1], order, s.ints[2], ptr(r, s, 0), ptr(r, s, 1))
+        order[i] = <int32_t>s.ints[4 + i]
+    r.k.recurrent_pack(<int>s.ints[0], <int>s.ints[1], <int>s.ints[2], order, s.ints[3], ptr(r, s, 0), ptr(r, s, 1))
 
 
 cdef void do_recurrent(run_t *r, step_t *s, ssize_t block) noexcept nogil:

@@ -4,7 +4,8 @@ A mask is a buffer of uint8, one entry for every time step of each sample; `plan
 belongs to.  A layer class says `supports_masking` if the mask of its input is the mask of its output as well,
 `merges_masks` if a time step counts that counts in one of its inputs, and `uses_mask` if its `emit` looks after
 `plan.masks` itself; every other layer takes the mask away, with a warning as in
-Keras.  A mask on the output weighs the loss: what it leaves out counts 0, and the rest is averaged.
+Keras.  A mask on the output weighs the loss: what it leaves out counts 0, and the rest of the batch is averaged; it
+weighs the metrics that are means, over everything that they have seen since they were reset.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .plan import ABSENT, PLANNED, WEIGHTS, Plan
+from .plan import ABSENT, Plan
 
 
 def emit(plan: Plan, layer: Any, x: Any, **options: Any) -> Any:
@@ -85,13 +86,41 @@ def _and_counted(plan: Plan, mask: int, labels: int, ignore: int) -> int:
     return counted
 
 
-def on_metric(plan: Plan, mask: int, values: int, rows: int) -> tuple[int, int]:
-    """Weighs the values of a metric (of each row of a sample) by the mask; returns (divisor, what it counts)."""
+def on_metric(plan: Plan, mask: int, values: int, rows: int) -> int:
+    """Weighs the values of a metric (of each row of a sample) by the mask; returns the weights, if there is a mask."""
     if mask == ABSENT:
-        return PLANNED, ABSENT
+        return ABSENT
     weights = _weights(plan, mask, rows, ABSENT, False)
     plan.step("weigh", (values, weights), ints=(plan.batch * rows,))
-    return WEIGHTS, weights
+    return weights
+
+
+def without_idle_rows(plan: Plan, x: int, dy: int, rows: int, kept: int) -> int:
+    """What the way back of a layer reads of x or y, for a layer whose input x may have a mask.
+
+    Rows with a gradient of 0, as masked time steps have, are 0: 0 * NaN is not to reach the gradients of weights.
+    """
+    if plan.masks.get(x, ABSENT) == ABSENT or kept == ABSENT:
+        return kept
+    busy = plan.fixed(rows, np.uint8)
+    plan.step("mask_rows", (dy, ABSENT, busy), ints=(rows, plan.buffers[dy].size // rows), reals=(0.0,))
+    size = plan.buffers[kept].size
+    clean = plan.fixed(size)
+    plan.step("keep_rows", (kept, busy, clean), ints=(rows, size // rows))
+    return clean
+
+
+def shown(plan: Plan, mask: int) -> np.ndarray | None:
+    """An array in which metrics in Python find the mask of the last batch; None without a mask."""
+    if mask == ABSENT:
+        return None
+    array = np.ones(plan.buffers[mask].size, np.uint8)
+
+    def show(step: int, mask: np.ndarray, array: np.ndarray) -> None:
+        array[...] = mask
+
+    plan.step("call", (mask, plan.array(array)), call=show)
+    return array
 
 
 def _weights(plan: Plan, mask: int, rows: int, weight: int, averaged: bool) -> int:

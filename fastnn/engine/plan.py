@@ -62,19 +62,20 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     norm_sums        (dy, x, coefficients, partial) ints: tiles             sums of dy and dy (x - [0])
     norm_gradients   (partial, gamma|-1, stats, dgamma|-1, dbeta|-1, slopes)    ints: tiles
     norm_backward    (dy, x, slopes, dx)            ints: tiles             dx = [1] dy + [2] (x - [0]) + [3]
+    norm_masked_moments (x, mask, partial)          ints: rows, cols, rows of an entry of the mask      one tile
+    norm_masked_backward (dy, x, slopes, mask, dx)  ints: tiles, rows of an entry of the mask
     norm_rows        (x, gamma|-1, beta|-1, y, stats)   ints: rows, cols, kind     reals: eps
     norm_rows_backward (dy, x, gamma|-1, stats, dx|-1, partial|-1)          reals: eps
                                         ints: tiles, elements of a tile, kind, rows, cols, rows of a tile
     norm_rows_gradients (partial, dgamma|-1, dbeta|-1)  ints: tiles, cols
     local_response   (x, y)                         ints: rows, cols, size  reals: alpha / size, beta, k
     local_response_backward (dy, x, dx)             ints: rows, cols, size  reals: alpha / size, beta, k
-    transpose        (x, y)                         ints: images, elements of one, rows, cols
     alpha_dropout    (x, y, mask)                   ints: n, stream         reals: rate, scale, shift, fill
     dropout_mask     (mask)                         ints: n, stream         reals: rate
     masked_channels  (x, mask, y)                   ints: images, elements of one, channels         reals: scale
     gaussian_noise   (y)                            ints: n, stream         reals: mean, deviation
     swap_time        (x, mask|-1, y)                ints: samples, of a block, work, sequence   time-major, or back
-    recurrent_pack   (wh, packed)                   ints: kind, transposed, units, order
+    recurrent_pack   (wh, packed)                   ints: kind, one matrix a gate, transposed, units, order
     recurrent        (packed, bias, h0|-1, c0|-1, z, h, c|-1, pre|-1, mask|-1, drop|-1, dropped|-1, scratch)
                                                     ints: samples, of a block, work, cell    row: two   a whole sequence
     recurrent_backward (packed, z, h, c|-1, pre|-1, mask|-1, drop|-1, dropped|-1, scratch, dy|-1, dh_last|-1,
@@ -225,6 +226,7 @@ class Plan:
         self._parts: dict[int, int] | None = None
         self._part = ("", "")
         self.masks: dict[int, int] = {}  # buffer -> buffer of its mask (engine/masks.py)
+        self.shown_masks: list[np.ndarray | None] = []  # of each output that is looked at in Python
 
     # ---------------------------------------------------------------------------------------------------------- buffers
 

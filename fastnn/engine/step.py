@@ -128,7 +128,8 @@ def objective_plan(
 
     Inputs of the plan, in order: those of the graph; then for every objective: targets of the loss, targets of the
     metrics (if `smoothed`), weights (if `weighted`).  Scores: the loss; the loss of each objective, if there are
-    several; the metrics of each.  Outputs: the predictions of each objective that wants them.
+    several; for each metric the sum of its values, and the sum of their weights, which stays 0 where samples count
+    1.  Outputs: the predictions of each objective that wants them; `Plan.shown_masks` has their masks.
     """
     plan = Plan(dtype, batch, training, gradients)
     plan.scored = True
@@ -153,6 +154,7 @@ def objective_plan(
                 _metric(plan, o, metric, predictions, judged, mask)
             if o.predictions:
                 _copy_out(plan, predictions, o)
+                plan.shown_masks.append(masks.shown(plan, mask))
 
     weights = graph.weights
     if training:
@@ -248,7 +250,8 @@ def _turn(plan: Plan, o: Objective, x: int, y: int, back: bool) -> None:
     before, along = int(np.prod(shape[:at], dtype=np.int64)), shape[at]
     size = o.size // before
     rows = size // along if back else along
-    plan.step("transpose", (x, y), ints=(plan.batch * before, size, rows, size // rows))
+    cols = size // rows
+    plan.step("strided_copy", (x, y), ints=(plan.batch * before, size, 0, 0, size, size, cols, 1, rows, rows, cols, 1))
 
 
 def _metric(plan: Plan, o: Objective, metric: Any, predictions: int, target: int, mask: int) -> None:
@@ -272,8 +275,13 @@ def _metric(plan: Plan, o: Objective, metric: Any, predictions: int, target: int
         )
     else:
         plan.step(metric.op, (predictions, target, values), ints=(rows, o.cols), reals=metric.params)
-    divisor, counted = masks.on_metric(plan, mask, values, o.rows)
-    plan.score(values, rows, plan.batch / rows if divisor == PLANNED else float(plan.batch), divisor, counted)
+    weights = masks.on_metric(plan, mask, values, o.rows)
+    if weights == ABSENT:
+        plan.score(values, rows, plan.batch / rows)
+        plan.scores += 1  # the place of the weights
+    else:
+        plan.score(values, rows, 1.0)
+        plan.score(weights, rows, 1.0)
 
 
 def _copy_out(plan: Plan, predictions: int, o: Objective) -> None:

@@ -79,7 +79,7 @@ from .regularization import (
 )
 from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from .separable import SeparableConv1D, SeparableConv2D
-from .transposed import Conv1DTranspose, Conv2DTranspose
+from .transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from .upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 from .wrappers import Bidirectional, TimeDistributed
 
@@ -109,6 +109,7 @@ __all__ = [
     "Conv2D",
     "Conv2DTranspose",
     "Conv3D",
+    "Conv3DTranspose",
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",

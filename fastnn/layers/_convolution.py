@@ -105,12 +105,16 @@ class Depth:
             copy(self.plan, x, images, ways, starts)
         return images
 
-    def scatter(self, dimages: int) -> int:
-        """The gradient of x."""
-        if self.trivial:
+    def scatter(self, dimages: int, bias: int = ABSENT) -> int:
+        """The gradient of x; or the volume that images are spread over, which begins with a bias."""
+        if self.trivial and bias == ABSENT:
             return dimages
-        dx = self.plan.fixed(self.plan.batch * self.depth.size * self.pixels * self.channels)
-        zero(self.plan, dx)
+        elements = self.plan.batch * self.depth.size * self.pixels
+        dx = self.plan.fixed(elements * self.channels)
+        if bias == ABSENT:
+            zero(self.plan, dx)
+        else:
+            copy(self.plan, bias, dx, [Way(elements, 0, self.channels), Way(self.channels, 1, 1)])
         for ways, (x_start, start) in self._slices():
             add(self.plan, dimages, dx, [Way(way.size, way.y, way.x) for way in ways], (start, x_start))
         return dx

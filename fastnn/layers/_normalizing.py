@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from fastnn import constraints, initializers, regularizers
+from fastnn.engine import masks
 from fastnn.engine.arena import Parameter
 from fastnn.engine.plan import ABSENT, Plan
 from fastnn.engine.step import Backward
 from fastnn.ops._norm_geometry import ADDED, KINDS, Geometry, geometry, row_tile
 
+from ._strided import inverse, permute
 from .base import Layer, Shape, described, regularizer, size
 
 
@@ -163,16 +165,25 @@ def numbers_from(where: str, values: Mapping[str, Any], least: float, most: floa
 
 def emit_measured(
     plan: Plan, x: int, view: Geometry, affine: Affine, eps: float, moving: tuple[int, int] = (ABSENT, ABSENT),
-    momentum: float = 0.0,
+    momentum: float = 0.0, mask: int = ABSENT,
 ) -> tuple[int, Backward]:  # fmt: skip
-    """Steps that normalise by the statistics of x; moving statistics take them in."""
+    """Steps that normalise by the statistics of x; moving statistics take them in.
+
+    A mask, one entry for one or more rows of a view with the channels last, says which rows count.
+    """
     ints, per_sample = view.ints, plan.buffers[x].size // plan.batch
     gamma, beta = affine.buffers(plan)
-    partial, stats = plan.numbers(view.partial), plan.numbers(2 * view.statistics)
+    # with a mask the statistics are those of one tile
+    measured = view if mask == ABSENT else view._replace(row_tile=view.outer)
+    each = 0 if mask == ABSENT else view.outer // plan.buffers[mask].size
+    partial, stats = plan.numbers(measured.partial), plan.numbers(2 * view.statistics)
     coefficients, y = plan.fixed(3 * view.cells), plan.buffer(per_sample)
-    plan.step("norm_moments", (x, partial), ints=ints)
+    if mask == ABSENT:
+        plan.step("norm_moments", (x, partial), ints=ints)
+    else:
+        plan.step("norm_masked_moments", (x, mask, partial), ints=(view.outer, view.channels, each))
     buffers = (partial, gamma, beta, *moving, stats, coefficients)
-    plan.step("norm_statistics", buffers, ints=(*ints, ADDED), reals=(eps, momentum))
+    plan.step("norm_statistics", buffers, ints=(*measured.ints, ADDED), reals=(eps, momentum))
     plan.step("norm_apply", (x, coefficients, y), ints=ints)
 
     def backward(dy: int, need_dx: bool) -> int:
@@ -180,12 +191,16 @@ def emit_measured(
         if not need_dx and dgamma == dbeta == ABSENT:
             return ABSENT
         sums, slopes = plan.numbers(view.partial), plan.fixed(4 * view.cells)
-        plan.step("norm_sums", (dy, x, coefficients, sums), ints=ints)
+        seen = x if mask == ABSENT else masks.without_idle_rows(plan, x, dy, view.outer, x)
+        plan.step("norm_sums", (dy, seen, coefficients, sums), ints=ints)
         plan.step("norm_gradients", (sums, gamma, stats, dgamma, dbeta, slopes), ints=ints)
         if not need_dx:
             return ABSENT
         dx = plan.buffer(per_sample)
-        plan.step("norm_backward", (dy, x, slopes, dx), ints=ints)
+        if mask == ABSENT:
+            plan.step("norm_backward", (dy, x, slopes, dx), ints=ints)
+        else:
+            plan.step("norm_masked_backward", (dy, x, slopes, mask, dx), ints=(*ints, each))
         return dx
 
     return y, backward
@@ -245,44 +260,20 @@ def emit_rows(plan: Plan, x: int, kind: str, cols: int, affine: Affine, eps: flo
     return y, backward
 
 
-def swaps(batch: int, shape: Shape, last: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """How the axes `last` of all samples get behind the others: transpositions (images, elements, rows, columns)."""
-    layout = list(range(len(shape)))
-    found: list[tuple[int, ...]] = []
-    for first, axis in enumerate(last):
-        if first and last[first - 1] == axis - 1:
-            continue  # moved together with its neighbour
-        run = [a for k, a in enumerate(last[first:]) if a == axis + k]
-        at = layout.index(axis)
-        before, after = layout[:at], layout[at + len(run) :]
-        rows, cols = (size(tuple(shape[a] for a in part)) for part in (run, after))
-        if after:
-            found.append((batch * size(tuple(shape[a] for a in before)), rows * cols, rows, cols))
-        layout = [*before, *after, *run]
-    return found if layout != list(range(len(shape))) else []
-
-
 def emit_along(
     plan: Plan, layer: Layer, x: int, kind: str, axis: Any, affine: Affine, eps: float
 ) -> tuple[int, Backward]:
     """Steps that normalise along some of a layer's axes: those that are not the last ones are moved there and back."""
     assert layer.input_shape
-    shape = layer.input_shape
-    found = axes(layer.name, axis, shape)
-    there = swaps(plan.batch, shape, found)
-    back = [(images, elements, cols, rows) for images, elements, rows, cols in reversed(there)]
-
-    def moved(source: int, steps: Sequence[tuple[int, ...]]) -> int:
-        for ints in steps:
-            target = plan.buffer(size(shape))
-            plan.step("transpose", (source, target), ints=ints)
-            source = target
-        return source
-
-    y, backward = emit_rows(plan, moved(x, there), kind, size(tuple(shape[a] for a in found)), affine, eps)
+    found = axes(layer.name, axis, layer.input_shape)
+    shape = (plan.batch, *layer.input_shape)
+    along = [a + 1 for a in found]
+    order = [*(a for a in range(len(shape)) if a not in along), *along]
+    moved = tuple(shape[a] for a in order)
+    y, backward = emit_rows(plan, permute(plan, x, shape, order), kind, size(moved[-len(found) :]), affine, eps)
 
     def moved_backward(dy: int, need_dx: bool) -> int:
-        dx = backward(moved(dy, there), need_dx)
-        return moved(dx, back) if need_dx else ABSENT
+        dx = backward(permute(plan, dy, shape, order), need_dx)
+        return permute(plan, dx, moved, inverse(order)) if need_dx else ABSENT
 
-    return moved(y, back), moved_backward
+    return permute(plan, y, moved, inverse(order)), moved_backward

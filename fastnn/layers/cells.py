@@ -15,9 +15,11 @@ from fastnn.activations import LINEAR, ActivationSpec
 from fastnn.engine.plan import Plan
 from fastnn.ops._check import flag
 
-from ._recurrence import ACTIVATION_PARAMETERS, GATES, KINDS, CellPlan
+from . import custom_cells
+from ._recurrence import ACTIVATION_PARAMETERS, GATES, KINDS, CellPlan, Run, Starts, Where, emit_cell
 from .base import Layer, Shape, described, regularizer
 from .core import random_stream
+from .custom_cells import sizes_of, units_of
 
 
 class Cell(Layer):
@@ -107,18 +109,19 @@ class Cell(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (self.units,)
 
-    def cell_plans(self) -> list[CellPlan]:
-        """What the steps of a sequence need to know."""
+    def emit_run(
+        self, plan: Plan, x: Where, steps: int, features: int, starts: Starts, mask: int, reverse: bool
+    ) -> Run:
+        """Steps of the cell over a sequence."""
 
         def stream(plan: Plan) -> int:
             return random_stream(plan, self.seed)
 
-        return [
-            CellPlan(
-                self.plan_kind, self.units, self.activation, self.recurrent_activation, self.kernel,
-                self.recurrent_kernel, self.bias, self.dropout, self.recurrent_dropout, stream,
-            )
-        ]  # fmt: skip
+        cell = CellPlan(
+            self.plan_kind, self.units, self.activation, self.recurrent_activation, self.kernel,
+            self.recurrent_kernel, self.bias, self.dropout, self.recurrent_dropout, stream,
+        )  # fmt: skip
+        return emit_cell(plan, cell, x, steps, features, starts, mask, reverse)
 
     def get_config(self) -> dict[str, Any]:
         config = {**super().get_config(), "units": self.units, "activation": activations.serialize(self.activation)}
@@ -178,15 +181,13 @@ class LSTMCell(Cell):
         kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties that the loss gets.
         kernel_constraint, recurrent_constraint, bias_constraint: what weights are put back to after each update.
         dropout: of the inputs; a feature of a sample is dropped at all time steps, or at none.
-        recurrent_dropout: of the state as the products see it, likewise.
+        recurrent_dropout: of the state as the products see it, likewise.  As in Keras, each gate then drops on its own,
+            of the inputs as well.
         seed: of dropout; by default drawn when the cell is made.
 
     Raises:
         TypeError: an argument or activation that nobody knows.
         ValueError: a number is out of range; an activation that works on whole rows.
-
-    Notes:
-        Keras drops the state with a mask of its own for each gate; here the gates share one.
 
     References:
         Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation 9, 1997; Gers, Schmidhuber and Cummins,
@@ -249,15 +250,15 @@ class StackedRNNCells(Layer):
     """Cells on top of each other: each gets the output of the one below at the same time step.
 
     Parameters:
-        cells: the cells, the lowest first.
+        cells: the cells, the lowest first; some may be your own (see `RNN`).
 
     Raises:
         TypeError: something is no cell.
         ValueError: there is none.
     """
 
-    def __init__(self, cells: Sequence[Cell], **kwargs: Any) -> None:
-        if not isinstance(cells, (list, tuple)) or not all(isinstance(cell, Cell) for cell in cells):
+    def __init__(self, cells: Sequence[Any], **kwargs: Any) -> None:
+        if not isinstance(cells, (list, tuple)) or not all(map(is_cell, cells)):
             raise TypeError(f"StackedRNNCells: expected a list of recurrent cells. Received: {cells!r}")
         if not cells:
             raise ValueError("StackedRNNCells: expected at least one cell. Received: []")
@@ -268,41 +269,60 @@ class StackedRNNCells(Layer):
     @property
     def state_size(self) -> list[int]:
         """Numbers of each state, the lowest cell first."""
-        return [n for cell in self.cells for n in cell.state_size]
+        return [n for cell in self.cells for n in sizes_of(cell)]
 
     @property
     def output_size(self) -> int:
-        return self.cells[-1].units
+        return units_of(self.cells[-1])
 
     def build(self, input_shape: Shape) -> None:
         for cell in self.cells:
-            input_shape = cell.build_once(input_shape)
+            cell.build_once(input_shape)
+            input_shape = (units_of(cell),)
         self.parameters = [p for cell in self.cells for p in cell.weights]
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (self.output_size,)
 
-    def cell_plans(self) -> list[CellPlan]:
-        return [plan for cell in self.cells for plan in cell.cell_plans()]
-
     def get_config(self) -> dict[str, Any]:
-        described_cells = [{"class_name": type(cell).__name__, "config": cell.get_config()} for cell in self.cells]
-        return {**super().get_config(), "cells": described_cells}
+        return {**super().get_config(), "cells": [cell_entry(cell) for cell in self.cells]}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> StackedRNNCells:
         return cls(**{**config, "cells": [cell_from(entry) for entry in config["cells"]]})
 
 
-CELLS: dict[str, type[Layer]] = {cls.__name__: cls for cls in (SimpleRNNCell, LSTMCell, GRUCell, StackedRNNCells)}
+def is_cell(thing: Any) -> bool:
+    """Whether it is one of the cells here, or a user's."""
+    return isinstance(thing, Cell) or custom_cells.is_cell(thing)
+
+
+def cells_of(cell: Any) -> list[Any]:
+    """The cells that run one after the other."""
+    return cell.cells if isinstance(cell, StackedRNNCells) else [cell]
+
+
+def run_of(cell: Any, *arguments: Any) -> Run:
+    """The steps of one cell, see `Cell.emit_run`."""
+    return cell.emit_run(*arguments) if isinstance(cell, Cell) else custom_cells.emit_run(cell, *arguments)
+
+
+def cell_entry(cell: Any) -> dict[str, Any]:
+    """Class and config of a cell, as a file has them."""
+    from .registry import serialize  # which knows the cells
+
+    return serialize(cell)
 
 
 def cell_from(entry: Any) -> Any:
     """The cell that {"class_name", "config"} describes.
 
     Raises:
-        ValueError: no such description.
+        ValueError: no such description, or not of a cell.
     """
-    if not isinstance(entry, dict) or entry.get("class_name") not in CELLS or not isinstance(entry.get("config"), dict):
-        raise ValueError(f"expected a cell: class_name, one of {list(CELLS)}, and config. Received: {entry!r}")
-    return CELLS[entry["class_name"]].from_config(entry["config"])
+    from .registry import deserialize
+
+    cell = deserialize(entry)
+    if not isinstance(cell, StackedRNNCells) and not is_cell(cell):
+        raise ValueError(f"expected the description of a recurrent cell. Received: {entry!r}")
+    return cell

@@ -137,7 +137,8 @@ class OneKernel(ConvolutionLayer):
     ) -> tuple[int, Backward]:
         channels, units, axes = shape[-1], self._units(shape[-1]), self.axes(shape)
         if self.rank == 3:
-            return self._volumes(plan, fused, x, Depth(plan, axes, channels, units, self._groups(channels)))
+            ends = (units, channels) if self.transposed else (channels, units)
+            return self._volumes(plan, fused, x, Depth(plan, axes, *ends, self._groups(channels)))
         ends = (units, channels) if self.transposed else (channels, units)
         ints = window(plan.batch, axes, *ends, self._groups(channels))
         steps = Convolution(plan, ints, fused, self.transposed)

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastnn import activations, constraints, initializers, regularizers, seeds
 from fastnn.activations import LINEAR, ActivationSpec
+from fastnn.engine import masks
 from fastnn.engine.arena import Parameter
 from fastnn.engine.plan import ABSENT, Plan
 from fastnn.engine.step import Backward
@@ -121,11 +122,12 @@ def emit_activation(plan: Plan, spec: ActivationSpec, x: int, shape: Shape) -> t
         if not need_dx:
             return ABSENT
         dx = plan.buffer(size(shape))
+        kept = x if spec.row and spec.keeps == "x" else y
+        kept = masks.without_idle_rows(plan, x, dy, rows_cols[0], kept)
         if spec.row:
-            kept = x if spec.keeps == "x" else y
             plan.step("activation_backward", (dy, kept, dx), row=spec.row, ints=(n,), reals=spec.params)
         else:
-            plan.step(f"{spec.name}_backward", (dy, y, dx), ints=rows_cols)
+            plan.step(f"{spec.name}_backward", (dy, kept, dx), ints=rows_cols)
         return dx
 
     return y, backward
@@ -149,9 +151,11 @@ def emit_affine(
         dz = dy if fused.row == "identity" else plan.buffer(per_sample)
         if dz != dy or db != ABSENT:
             kept = z if z != ABSENT else y
+            kept = kept if dz == dy else masks.without_idle_rows(plan, x, dy, rows, kept)
             plan.step("bias_backward", (dy, kept, dz, db), row=fused.row, ints=(rows, units), reals=fused.params)
         if dw != ABSENT:
-            plan.step("gemm", (x, dz, dw), ints=(1, 0, inputs, units, rows))
+            left = masks.without_idle_rows(plan, x, dz, rows, x)
+            plan.step("gemm", (left, dz, dw), ints=(1, 0, inputs, units, rows))
         if not need_dx:
             return ABSENT
         dx = plan.buffer(rows * inputs // plan.batch)

@@ -35,7 +35,7 @@ class BatchNormalization(ScaledLayer):
 
     ``y = gamma * (x - mean) / sqrt(variance + epsilon) + beta``; the variance is that of the population. In every
     training step ``moving = momentum * moving + (1 - momentum) * batch``. A layer that is not trainable behaves as at
-    inference.
+    inference. Time steps that a mask leaves out are normalised, but do not count in mean and variance.
 
     Parameters:
         axis: of the channels, counted with the batch as 0.
@@ -105,9 +105,13 @@ class BatchNormalization(ScaledLayer):
         view = channel_view(plan, self.input_shape, axis, whole_batch=True)
         moving = plan.parameter(self.moving_mean), plan.parameter(self.moving_variance)
         if plan.training and self.trainable:
-            if x in getattr(plan, "masks", ()):  # Keras leaves masked time steps out of the statistics
-                raise ValueError(f"{self.name}: masked time steps are not served in training. Received: a masked input")
-            return emit_measured(plan, x, view, self.affine, self.epsilon, moving, self.momentum)
+            mask = plan.masks.get(x, ABSENT)
+            if mask != ABSENT and axis != len(self.input_shape) - 1:
+                raise ValueError(
+                    f"{self.name}: masked time steps are served in training with the channels last. "
+                    f"Received: axis={self.axis} for samples of shape {self.input_shape}"
+                )
+            return emit_measured(plan, x, view, self.affine, self.epsilon, moving, self.momentum, mask)
         return emit_given(plan, x, view, self.affine, self.epsilon, *moving)
 
     def get_config(self) -> dict[str, Any]:

@@ -15,10 +15,21 @@ import numpy as np
 from fastnn.engine.plan import ABSENT, Plan
 from fastnn.ops._check import flag
 
-from . import _recurrence
-from ._recurrence import Where, sum_of, swap_time, time_major
+from ._recurrence import Run, Where, batch_major, swap_time, time_major
 from .base import Layer, Shape
-from .cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells, cell_from
+from .cells import (
+    Cell,
+    GRUCell,
+    LSTMCell,
+    SimpleRNNCell,
+    StackedRNNCells,
+    cell_entry,
+    cell_from,
+    cells_of,
+    is_cell,
+    run_of,
+)
+from .custom_cells import sizes_of, units_of
 
 FLAGS = ("return_sequences", "return_state", "go_backwards", "stateful", "zero_output_for_mask")
 
@@ -27,7 +38,8 @@ class RNN(Layer):
     """Runs a cell, or a stack of cells, over the time steps of a sequence, shape (steps, features).
 
     Parameters:
-        cell: SimpleRNNCell, LSTMCell, GRUCell, StackedRNNCells, or a list of cells.
+        cell: SimpleRNNCell, LSTMCell, GRUCell, StackedRNNCells, a list of cells, or a cell of your own: a layer with
+            `state_size`, and `forward` and `backward` for one time step (docs/custom-layers.md).
         return_sequences: give the outputs of all time steps, shape (steps, units), not the last one only.
         return_state: give the last states as well, after the output: for LSTM h and c.
         go_backwards: begin with the last time step; outputs are in the order in which they were computed.
@@ -68,7 +80,7 @@ class RNN(Layer):
     ) -> None:
         if isinstance(cell, (list, tuple)):
             cell = StackedRNNCells(cell)
-        if not isinstance(cell, (Cell, StackedRNNCells)):
+        if not isinstance(cell, StackedRNNCells) and not is_cell(cell):
             raise TypeError(f"{type(self).__name__}: expected a recurrent cell or a list of them. Received: {cell!r}")
         kwargs["dtype"] = kwargs.get("dtype") or cell.dtype
         super().__init__(**kwargs)
@@ -90,11 +102,11 @@ class RNN(Layer):
     @property
     def state_size(self) -> list[int]:
         """Numbers of each state."""
-        return list(self.cell.state_size)
+        return sizes_of(self.cell)
 
     @property
     def units(self) -> int:
-        return int(self.cell.output_size)
+        return units_of(self.cell)
 
     def sequence_shape(self, input_shape: Any) -> Shape:
         """The shape of the sequence alone, where initial states come along.
@@ -114,7 +126,7 @@ class RNN(Layer):
 
     def build(self, input_shape: Any) -> None:
         _, features = self.sequence_shape(input_shape)
-        self.cell.name = self.name if isinstance(self.cell, Cell) else self.cell.name
+        self.cell.name = self.cell.name if isinstance(self.cell, StackedRNNCells) else self.name
         self.cell.trainable = self.trainable and self.cell.trainable
         self.cell.build_once((features,))
         self.parameters = self.cell.weights
@@ -178,16 +190,16 @@ class RNN(Layer):
         kept = self._kept_states(plan) if self.stateful else []
         starts = list(initial) or kept or [ABSENT] * len(self.state_size)
 
-        source = Where(time_major(plan, x, steps, features, self.go_backwards))
-        runs, ends, places = [], [], iter(starts)
-        plans = self.cell.cell_plans()
-        inputs = [features, *(cell.units for cell in plans)]
-        for cell, width in zip(plans, inputs):
-            h0, c0 = next(places), next(places) if cell.states == 2 else ABSENT
-            run = _recurrence.emit_cell(plan, cell, source, steps, width, h0, c0, mask, self.go_backwards)
+        source = Where(time_major(plan, x, steps, features, self.go_backwards, mask))
+        runs: list[Run] = []
+        width = features
+        for cell in cells_of(self.cell):
+            count = len(sizes_of(cell))
+            run = run_of(cell, plan, source, steps, width, starts[:count], mask, self.go_backwards)
             runs.append(run)
-            ends += [(run.h, cell.units), (run.c, cell.units)][: cell.states]
-            source = Where(run.h, plan.batch)
+            starts = starts[count:]
+            source, width = Where(run.y, plan.batch), run.units
+        ends = [state for run in runs for state in run.states]
 
         def last(buffer: int, units: int, target: int, **place: Any) -> None:
             swap_time(plan, buffer, target, 1, units, back=True, at=steps * plan.batch, **place)
@@ -227,17 +239,14 @@ class RNN(Layer):
                 swap_time(plan, dy, of_last, 1, units, back=False, ld=ld, column=column)
             dinitial: list[int] = []
             for i in reversed(range(len(runs))):
-                n = plans[i].states
+                n = len(runs[i].states)
                 dstates, of_states = dstates[:-n], dstates[-n:]
-                dh_last = sum_of(plan, of_last, of_states[0], plans[i].units)
-                dc_last = of_states[1] if n == 2 else ABSENT
-                need = need_dx or i > 0
-                of_outputs, dh, dc = runs[i].backward(of_outputs, dh_last, dc_last, need)
-                dinitial = [dh, *([dc] if n == 2 else []), *dinitial]
+                of_outputs, of_starts = runs[i].backward(of_outputs, of_last, of_states, need_dx or i > 0)
+                dinitial = [*of_starts, *dinitial]
                 of_last = ABSENT
             if not need_dx:
                 return ABSENT, dinitial
-            return _recurrence.batch_major(plan, of_outputs, steps, features, self.go_backwards), dinitial
+            return batch_major(plan, of_outputs, steps, features, self.go_backwards), dinitial
 
         return outputs, backward
 
@@ -245,7 +254,7 @@ class RNN(Layer):
 
     def get_config(self) -> dict[str, Any]:
         config = {**super().get_config(), **{name: getattr(self, name) for name in FLAGS}}
-        return {**config, "cell": {"class_name": type(self.cell).__name__, "config": self.cell.get_config()}}
+        return {**config, "cell": cell_entry(self.cell)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> RNN:

@@ -63,7 +63,7 @@ from .regularization import (
 )
 from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from .separable import SeparableConv1D, SeparableConv2D
-from .transposed import Conv1DTranspose, Conv2DTranspose
+from .transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from .upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 from .wrappers import Bidirectional, TimeDistributed
 
@@ -74,7 +74,7 @@ CLASSES += (UpSampling1D, UpSampling2D, UpSampling3D)
 CLASSES += (Bilinear, CategoryEncoding)
 CLASSES += (ReLU, LeakyReLU, ELU, Softmax, RReLU, GLU, Maxout, MaxoutActivation)
 CLASSES += (PReLU, SReLU, LearnedSwish, SoftExponential, APL)
-CLASSES += (Conv1D, Conv2D, Conv3D, Conv1DTranspose, Conv2DTranspose)
+CLASSES += (Conv1D, Conv2D, Conv3D, Conv1DTranspose, Conv2DTranspose, Conv3DTranspose)
 CLASSES += (DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D)
 CLASSES += (MaxPooling1D, MaxPooling2D, MaxPooling3D, AveragePooling1D, AveragePooling2D, AveragePooling3D)
 CLASSES += (GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D)

@@ -1,13 +1,19 @@
-"""Transposed convolution of sequences and images: every element is spread over a window of the output."""
+"""Transposed convolution of sequences, images and volumes: every element is spread over a window of the output."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from fastnn.activations import LINEAR, ActivationSpec
+from fastnn.engine.plan import ABSENT, Plan
+from fastnn.engine.step import Backward
+
+from ._convolution import Convolution, Depth
 from ._weights import Arguments
 from ._windows import Axis, count, numbers
 from .base import Shape
 from .convolutional import OneKernel
+from .core import emit_activation
 
 
 class _Transposed(OneKernel):
@@ -78,6 +84,25 @@ class _Transposed(OneKernel):
     def output_sizes(self, shape: Shape) -> tuple[int, ...]:
         return tuple(a.size for a in self.axes(shape))
 
+    def _volumes(self, plan: Plan, fused: ActivationSpec, x: int, depth: Depth) -> tuple[int, Backward]:
+        steps = Convolution(plan, depth.ints, LINEAR, transposed=True)
+        images = steps.forward(x, depth.weights(plan.parameter(self.kernel)))
+        z = depth.scatter(images, self.bias_buffer(plan))
+        shape = (plan.buffers[z].size // plan.batch,)
+        y, activation_backward = emit_activation(plan, fused, z, shape)
+
+        def backward(dy: int, need_dx: bool) -> int:
+            dz, db, dw = activation_backward(dy, True), self.bias_gradient(plan), plan.gradient(self.kernel)
+            if db != ABSENT:
+                rows = plan.buffers[z].size // self.filters
+                plan.step("column_sums", (dz, db), ints=(rows, self.filters, self.filters, 0, 0))
+            gradient = depth.gradient(dw)
+            dx = steps.backward(depth.gather(dz), need_dx, gradient)
+            depth.back(gradient, dw)
+            return dx
+
+        return y, backward
+
     def get_config(self) -> dict[str, Any]:
         extra = None if self.output_padding is None else list(self.output_padding)
         return {**super().get_config(), "filters": self.filters, "output_padding": extra}
@@ -108,3 +133,13 @@ class Conv1DTranspose(_Transposed):
     """Transposed convolution of sequences: `Conv2DTranspose` with one number for each size."""
 
     rank = 1
+
+
+class Conv3DTranspose(_Transposed):
+    """Transposed convolution of volumes, shape (depth, height, width, channels): `Conv2DTranspose` with three numbers.
+
+    What every slice gives to the slices around it are channels of one image first, which costs memory for
+    kernel_size[0] copies of the output.
+    """
+
+    rank = 3

@@ -18,6 +18,7 @@ class Accuracy(Mean):
 
     default_name = "accuracy"
     _direction = "up"
+    counts_mask = True
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
         true, pred = same_rank(np.asarray(y_true), np.asarray(y_pred, self.dtype))

@@ -52,6 +52,8 @@ class Metric:
     default_name: ClassVar[str] = "metric"
     # "up" if more is better, "down" if less is; callbacks with mode="auto" go by it.
     _direction: str | None = None
+    # Whether a mask of the predictions' time steps weighs what `update_state` gets; as in Keras, that of means does.
+    counts_mask: ClassVar[bool] = False
 
     def __init__(self, name: str | None = None, dtype: str | None = None) -> None:
         self.name = name or self.default_name
@@ -145,7 +147,9 @@ class Mean(Metric):
         weights = np.broadcast_to(weights, numbers.shape)
         samples = numbers.shape[0] if numbers.ndim else 1
         share = samples / numbers.size if numbers.size else 0.0
-        self.add(float((numbers * weights).sum()) * share, float(weights.sum()) * share)
+        with np.errstate(invalid="ignore"):  # what has no weight counts nothing, whatever it is
+            total = float(np.where(weights == 0, 0.0, numbers * weights).sum())
+        self.add(total * share, float(weights.sum()) * share)
 
     def add(self, total: float, count: float) -> None:
         """Take values into account whose weighted sum and sum of weights are known."""
@@ -201,6 +205,8 @@ class MeanMetricWrapper(Mean):
         Passed on to `fn`.
     """
 
+    counts_mask = True
+
     def __init__(
         self, fn: Callable[..., ArrayLike], name: str | None = None, dtype: str | None = None, **kwargs: Any
     ) -> None:
@@ -220,6 +226,8 @@ class MeanMetricWrapper(Mean):
 
 class SampleMetric(Mean):
     """A mean over samples; a subclass says in `_values` what a sample counts."""
+
+    counts_mask = True
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
         """Take a batch into account.

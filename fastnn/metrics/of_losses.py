@@ -132,6 +132,7 @@ class CosineSimilarity(Mean):
 
     default_name = "cosine_similarity"
     _direction = "up"
+    counts_mask = True
 
     def __init__(self, name: str | None = None, dtype: str | None = None, axis: int = -1) -> None:
         super().__init__(name, dtype)
@@ -223,6 +224,7 @@ class SparseCategoricalCrossentropy(Mean):
 
     default_name = "sparse_categorical_crossentropy"
     _direction = "down"
+    counts_mask = True
 
     def __init__(
         self,

@@ -26,11 +26,12 @@ MOST_BYTES = 256 * 2**20
 class Executor:
     """A program with its sums and its size."""
 
-    __slots__ = ("nbytes", "program", "totals")
+    __slots__ = ("masks", "nbytes", "program", "totals")
 
     def __init__(self, plan: Any, segments: Sequence[tuple[Any, ...]] = ()) -> None:
         self.program = current().Program(plan, segments)
         self.totals: npt.NDArray[np.float64] = self.program.totals
+        self.masks: list[Array | None] = plan.shown_masks
         self.nbytes = int(self.program.workspace_bytes)
 
 

@@ -260,6 +260,7 @@ class Pass:
         self.batch = min(batch, data.n)
         self.batches, self.done = -(-data.n // self.batch), 0
         self.predictions = runner.predictions(goals, data.n)
+        self.masks: list[Array | None] = []  # those of the predictions, of the last mini-batch
 
     def advance(self, most: int, scores: Scores) -> int:
         """Run up to `most` of the mini-batches that are left, for about PULSE seconds; returns how many it were.
@@ -282,8 +283,12 @@ class Pass:
             batch = slice(first, first + length)
             rows = batch if self.order is None else self.order[batch]
             weights = [None if w is None else w[rows] for w in self.data.weights]
-            scores.look([y[rows] for y in self.data.y], [p[batch] for p in self.predictions], weights)
+            predictions = [p[batch] for p in self.predictions]
+            scores.look([y[rows] for y in self.data.y], predictions, weights, self.masks)
         return ran
+
+    def _keep_masks(self, executor: Executor) -> None:
+        self.masks = [None if mask is None else mask.copy() for mask in executor.masks]
 
     def _test(self, length: int, first: int, count: int, scores: Scores) -> int:
         trained = [p.trainable for p in self.runner.arena.parameters]  # only these are penalised
@@ -295,6 +300,7 @@ class Pass:
             executor.totals[:] = scores.totals
             ran = executor.program.run(first, count, self.order, None, 0, 0, PULSE)
             scores.totals[:] = executor.totals
+            self._keep_masks(executor)
         finally:
             self.runner.pool.give(key, executor)
         return int(ran)
@@ -317,6 +323,7 @@ class Pass:
                     ran = executor.program.done
                     optimizer.steps = at + ran
             scores.totals[:] = executor.totals
+            self._keep_masks(executor)
         finally:
             runner.pool.give(key, executor)
         return int(ran)
@@ -363,6 +370,7 @@ class Pass:
                 for predictions, kept in zip(self.predictions, first_predictions):
                     predictions[first : first + length] = kept
                 optimizer.steps = at + 1
+            self._keep_masks(executor)
         finally:
             runner.pool.give(key, executor)
         return 1

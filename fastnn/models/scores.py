@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,14 +17,15 @@ class Scores:
 
     Attributes:
         goals: whose loss and metrics.
-        totals: sums of the loss, of the losses of outputs and of each metric that the engine computes, over samples.
+        totals: sums of the loss and of the losses of outputs over samples; for each metric that the engine computes the
+            sum of its values and that of their weights, or 0 where every sample counts 1.
         samples: how many.
     """
 
     def __init__(self, goals: Goals) -> None:
         self.goals = goals
         inside = sum(len(goal.objective.metrics) for goal in goals.parts)
-        self.totals: npt.NDArray[np.float64] = np.zeros(1 + len(goals.losses) + inside)
+        self.totals: npt.NDArray[np.float64] = np.zeros(1 + len(goals.losses) + 2 * inside)
         self.samples = 0
         for metric in goals.metrics:
             metric.reset_state()
@@ -33,37 +35,66 @@ class Scores:
         y: Sequence[npt.NDArray[Any]],
         predictions: Sequence[npt.NDArray[Any]],
         weights: Sequence[npt.NDArray[np.float64] | None],
+        masks: Sequence[npt.NDArray[Any] | None],
     ) -> None:
-        """Show a batch to the metrics in Python: targets and weights of every goal, and the predictions."""
-        given = iter(predictions)
+        """Show a batch to the metrics in Python: targets and weights of every goal, the predictions and their masks."""
+        given = iter(zip(predictions, masks))
         for goal, targets, weight in zip(self.goals.parts, y, weights):
             if goal.objective.predictions:
-                predicted = next(given)
+                predicted, mask = next(given)
                 for metric, weighted in goal.outside:
-                    if weighted:
-                        metric.update_state(targets, predicted, sample_weight=weight)
-                    else:
+                    found = weight if weighted else None
+                    if mask is not None and metric.counts_mask:
+                        found = _masked(mask, found, predicted.shape)
+                    if found is None:
                         metric.update_state(targets, predicted)
+                    else:
+                        metric.update_state(targets, predicted, sample_weight=found)
 
     def logs(self) -> dict[str, Any]:
         """The means so far."""
         if not self.samples:
             return {}
-        values = iter((self.totals / self.samples).tolist())
-        found: list[Any] = [next(values) for _ in ("loss", *self.goals.losses)]
-        for goal in self.goals.parts:
-            for metric, inside in zip(goal.metrics, goal.inside):
-                found.append(next(values) if inside else _plain(metric.result()))
-        return dict(zip(self.goals.names, found))
-
-    def finish(self) -> dict[str, Any]:
-        """The means, now also in the state of the metric objects, which users may keep and ask."""
-        totals = iter(self.totals[1 + len(self.goals.losses) :].tolist())
+        losses = 1 + len(self.goals.losses)
+        found: list[Any] = (self.totals[:losses] / self.samples).tolist()
+        sums = iter(self._sums())
         for goal in self.goals.parts:
             for metric, inside in zip(goal.metrics, goal.inside):
                 if inside:
-                    metric.add(next(totals), float(self.samples))  # type: ignore[attr-defined]
+                    total, count = next(sums)
+                    found.append(total / count)
+                else:
+                    found.append(_plain(metric.result()))
+        return dict(zip(self.goals.names, found))
+
+    def _sums(self) -> list[tuple[float, float]]:
+        """Sum and count of each metric that the engine computes."""
+        pairs = self.totals[1 + len(self.goals.losses) :].reshape(-1, 2).tolist()
+        return [(total, count or float(self.samples)) for total, count in pairs]
+
+    def finish(self) -> dict[str, Any]:
+        """The means, now also in the state of the metric objects, which users may keep and ask."""
+        sums = iter(self._sums())
+        for goal in self.goals.parts:
+            for metric, inside in zip(goal.metrics, goal.inside):
+                if inside:
+                    metric.add(*next(sums))  # type: ignore[attr-defined]
         return self.logs()
+
+
+def _masked(
+    mask: npt.NDArray[Any], weight: npt.NDArray[np.float64] | None, shape: tuple[int, ...]
+) -> npt.NDArray[np.float64]:
+    """Weights of the time steps of predictions of that shape: the mask times those of the samples or time steps."""
+    axes = 1
+    while math.prod(shape[:axes]) < mask.size:
+        axes += 1
+    counted = mask.reshape(shape[:axes]).astype(np.float64)
+    if weight is None:
+        return counted
+    ndim = max(axes, weight.ndim)
+    spread = [a.reshape(*a.shape, *(1,) * (ndim - a.ndim)) for a in (counted, weight)]
+    return spread[0] * spread[1]
 
 
 def _plain(value: Any) -> Any:

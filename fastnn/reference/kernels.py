@@ -202,11 +202,14 @@ def elementwise_loss(
     count, columns = pred.shape
     weight = _weights(row_weight, count)
     divisor = 1 if row in losses.SUMMED else columns
-    loss = getattr(losses, row)(pred, target, *params).sum(axis=1, dtype=np.float64) * (weight / divisor)
-    if grad is not None:
-        slope = getattr(losses, f"{row}_grad")(pred, target, *params)
-        _store(grad, slope * (weight * grad_scale / divisor)[:, np.newaxis])
-    _store(row_loss, loss)
+    counts = weight != 0  # what has no weight counts nothing, whatever it holds
+    with np.errstate(invalid="ignore"):
+        loss = getattr(losses, row)(pred, target, *params).sum(axis=1, dtype=np.float64) * (weight / divisor)
+        if grad is not None:
+            slope = getattr(losses, f"{row}_grad")(pred, target, *params)
+            slope = slope * (weight * grad_scale / divisor)[:, np.newaxis]
+            _store(grad, np.where(counts[:, np.newaxis], slope, 0))
+    _store(row_loss, np.where(counts, loss, 0))
 
 
 def loss_sum(

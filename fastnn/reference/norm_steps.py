@@ -36,12 +36,6 @@ def store(out: Any, values: Any) -> None:
 
 
 @operation
-def transpose(program: Any, step: Any, x: Any, y: Any) -> None:
-    images, _, rows, cols = step.ints
-    y[...] = x.reshape(images, rows, cols).swapaxes(1, 2).reshape(-1)
-
-
-@operation
 def norm_moments(program: Any, step: Any, x: Any, partial: Any) -> None:
     mean, variance = norm.moments(seen(x, step), step.ints[6])
     partial[: 2 * mean.size] = np.concatenate([mean.reshape(-1), variance.reshape(-1)])
@@ -119,6 +113,35 @@ def norm_gradients(
 def norm_backward(program: Any, step: Any, dy: Any, x: Any, coefficients: Any, dx: Any) -> None:
     m, p, q, s = (table_of(coefficients, step, i) for i in range(4))
     dx[...] = (p * seen(dy, step) + (q * (seen(x, step) - m) + s)).reshape(-1)
+
+
+NOTHING = 1e-7  # Keras's: keeps 0 / 0 away where nothing counts
+
+
+def counted(mask: Any, rows: int, each: int) -> Any:
+    """Which rows count, as a column, and how many."""
+    kept = np.repeat(mask[: rows // each] != 0, each)[:, np.newaxis]
+    return kept, kept.sum() + NOTHING
+
+
+@operation
+def norm_masked_moments(program: Any, step: Any, x: Any, mask: Any, partial: Any) -> None:
+    rows, cols, each = step.ints
+    kept, n = counted(mask, rows, each)
+    values = np.where(kept, x.reshape(rows, cols), 0).astype(np.float64)
+    mean = values.sum(axis=0) / n
+    variance = (np.where(kept, values - mean, 0) ** 2).sum(axis=0) / n
+    partial[: 2 * cols] = np.concatenate([mean, variance])
+
+
+@operation
+def norm_masked_backward(program: Any, step: Any, dy: Any, x: Any, slopes: Any, mask: Any, dx: Any) -> None:
+    rows, each = step.ints[3], step.ints[9]
+    kept, n = counted(mask, rows, each)
+    m, p, q, s = slopes.reshape(4, -1).astype(np.float64)
+    dy, x = dy.reshape(rows, -1), x.reshape(rows, -1)
+    through = (rows / n) * (q * (x - m) + s - q * m * NOTHING / n)  # slopes are those of means over all rows
+    dx[...] = (p * dy + np.where(kept, through, 0)).reshape(-1)
 
 
 @operation

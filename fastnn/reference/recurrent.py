@@ -11,7 +11,8 @@ says which part belongs to which gate.  With ``a`` an activation (tanh) and ``s`
 
 Arrays are time-major: z (steps, batch, gates * units), h and c (steps + 1, batch, units), the initial state first.  On
 the way forward z turns from x Wx into the gates, on the way back into the gradients of what goes into the gates.  Where
-the mask (batch, steps) is 0, the state stays as it is.
+the mask (batch, steps) is 0, the state stays as it is.  `drop` (gates, batch, units) are factors of h in the product of
+each gate, `dropped` (gates, steps, batch, units) is what they made of h.
 
 References: Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation 9, 1997; Gers, Schmidhuber and
 Cummins, "Learning to forget", Neural Computation 12, 2000; Cho et al., "Learning phrase representations using RNN
@@ -74,26 +75,40 @@ class Step(NamedTuple):
     x: Array  # gates: x Wx, then the gates, then gradients
     pre: Array  # before the activations
     h: Array  # before the step
-    left: Array  # h as products see it (dropout)
+    left: Array  # (gates, batch, units): h as the product of each gate sees it (dropout)
+    factors: Array  # what h was multiplied with for that
     c: Array | None  # LSTM: c before; GRU: what the candidate's product makes or gets
 
 
+def products(cell: Cell, s: Step, wh: Array) -> list[Array]:
+    """h Wh of every gate."""
+    return [left @ w for left, w in zip(s.left, cell.parts(wh))]
+
+
+def back(cell: Cell, s: Step, wh: Array, gradients: list[Array]) -> Array:
+    """The gradient of h from those of the products of the first gates."""
+    parts = zip(gradients, cell.parts(wh), s.factors)
+    total: Array = sum((d @ w.T * factor for d, w, factor in parts), np.zeros_like(s.h))
+    return total
+
+
 def simple_rnn(cell: Cell, s: Step, wh: Array, bias: Array) -> tuple[Array, Array | None]:
-    s.pre[...] = s.x + s.left @ wh + bias
+    s.pre[...] = s.x + products(cell, s, wh)[0] + bias
     s.x[...] = s.pre
     return cell.activation.output(s.pre), None
 
 
 def simple_rnn_backward(cell: Cell, s: Step, wh: Array, after: Array, dh: Array, dc: Any) -> tuple[Array, Array, Any]:
     s.x[...] = cell.activation.gradient(dh, s.x, after)
-    return np.zeros_like(dh), s.x @ wh.T, None
+    return np.zeros_like(dh), back(cell, s, wh, [s.x]), None
 
 
 def lstm(cell: Cell, s: Step, wh: Array, bias: Array) -> tuple[Array, Array | None]:
     assert s.c is not None
-    s.pre[...] = s.x + s.left @ wh + bias
     gates = cell.parts(s.x)
-    for number, (gate, pre) in enumerate(zip(gates, cell.parts(s.pre))):
+    given = zip(gates, cell.parts(s.pre), products(cell, s, wh), cell.parts(bias))
+    for number, (gate, pre, product, b) in enumerate(given):
+        pre[...] = gate + product + b
         gate[...] = (cell.activation if number == 2 else cell.gate).output(pre)
     i, f, g, o = gates
     c = f * s.c + i * g
@@ -109,39 +124,39 @@ def lstm_backward(cell: Cell, s: Step, wh: Array, after: Array, dh: Array, dc: A
     of_gates = (dc * g, dc * s.c, dc * i, dh * t)
     for number, (d, gate, pre) in enumerate(zip(of_gates, cell.parts(s.x), cell.parts(s.pre))):
         gate[...] = (cell.activation if number == 2 else cell.gate).gradient(d, pre, gate)
-    return np.zeros_like(dh), s.x @ wh.T, dc * f
+    return np.zeros_like(dh), back(cell, s, wh, cell.parts(s.x)), dc * f
 
 
 def gru(cell: Cell, s: Step, wh: Array, bias: Array) -> tuple[Array, Array | None]:
     assert s.c is not None
     (xz, xr, xh), (wz, wr, wg), (bz, br, bg) = cell.parts(s.x), cell.parts(wh), cell.parts(bias.reshape(-1))
     z_in, r_in, h_in = cell.parts(s.pre)
-    z_in[...] = xz + s.left @ wz + bz
-    r_in[...] = xr + s.left @ wr + br
+    z_in[...] = xz + s.left[0] @ wz + bz
+    r_in[...] = xr + s.left[1] @ wr + br
     xz[...], xr[...] = cell.gate.output(z_in), cell.gate.output(r_in)
-    s.c[...] = xr * s.left
+    s.c[...] = xr * s.left[2]
     h_in[...] = xh + s.c @ wg + bg
     xh[...] = cell.activation.output(h_in)
     return xz * s.h + (1 - xz) * xh, None
 
 
 def gru_backward(cell: Cell, s: Step, wh: Array, after: Array, dh: Array, dc: Any) -> tuple[Array, Array, Any]:
-    (z, r, g), (wz, wr, wg), (z_in, r_in, h_in) = cell.parts(s.x), cell.parts(wh), cell.parts(s.pre)
+    (z, r, g), wg, (z_in, r_in, h_in) = cell.parts(s.x), cell.parts(wh)[2], cell.parts(s.pre)
     through_blend = dh * z
     dz = dh * (s.h - g)
     g[...] = cell.activation.gradient(dh * (1 - z), h_in, g)
     of_product = g @ wg.T  # the gradient of r h
-    dr, through = of_product * s.left, of_product * r
+    dr, through = of_product * s.left[2], of_product * r * s.factors[2]
     z[...] = cell.gate.gradient(dz, z_in, z)
     r[...] = cell.gate.gradient(dr, r_in, r)
-    return through_blend, through + z @ wz.T + r @ wr.T, None
+    return through_blend, through + back(cell, s, wh, [z, r]), None
 
 
 def gru_reset_after(cell: Cell, s: Step, wh: Array, bias: Array) -> tuple[Array, Array | None]:
     assert s.c is not None
     xz, xr, xh = cell.parts(s.x)
     (bz, br, bg), (cz, cr, cg) = cell.parts(bias[0]), cell.parts(bias[1])
-    sz, sr, sg = cell.parts(s.left @ wh)
+    sz, sr, sg = products(cell, s, wh)
     z_in, r_in, h_in = cell.parts(s.pre)
     z_in[...] = xz + bz + sz + cz
     r_in[...] = xr + br + sr + cr
@@ -154,7 +169,7 @@ def gru_reset_after(cell: Cell, s: Step, wh: Array, bias: Array) -> tuple[Array,
 
 def gru_reset_after_backward(cell: Cell, s: Step, wh: Array, after: Array, dh: Array, dc: Any) -> tuple[Any, Any, Any]:
     assert s.c is not None
-    (z, r, g), (wz, wr, wg), (z_in, r_in, h_in) = cell.parts(s.x), cell.parts(wh), cell.parts(s.pre)
+    (z, r, g), (z_in, r_in, h_in) = cell.parts(s.x), cell.parts(s.pre)
     through_blend = dh * z
     dz = dh * (s.h - g)
     g[...] = cell.activation.gradient(dh * (1 - z), h_in, g)
@@ -162,7 +177,7 @@ def gru_reset_after_backward(cell: Cell, s: Step, wh: Array, after: Array, dh: A
     s.c[...] = g * r  # the gradient of h Wh + c
     z[...] = cell.gate.gradient(dz, z_in, z)
     r[...] = cell.gate.gradient(dr, r_in, r)
-    return through_blend, z @ wz.T + r @ wr.T + s.c @ wg.T, None
+    return through_blend, back(cell, s, wh, [z, r, s.c]), None
 
 
 FORWARD: dict[str, Callable[..., Any]] = {
@@ -174,10 +189,12 @@ BACKWARD: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def steps_of(kind: str, t: int, z: Array, h: Array, c: Any, pre: Any, dropped: Any) -> Step:
+def steps_of(cell: Cell, t: int, z: Array, h: Array, c: Any, pre: Any, drop: Any, dropped: Any) -> Step:
     kept = np.empty_like(z[t]) if pre is None else pre[t]
-    left = h[t] if dropped is None else dropped[t]
-    return Step(z[t], kept, h[t], left, None if c is None else c[t])
+    every = (len(cell.order), *h[t].shape)
+    left = np.broadcast_to(h[t], every) if dropped is None else dropped[:, t]
+    factors = np.broadcast_to(np.ones((), h.dtype), every) if drop is None else drop
+    return Step(z[t], kept, h[t], left, factors, None if c is None else c[t])
 
 
 def kept_rows(mask: Array | None, t: int, reverse: bool) -> Any:
@@ -198,10 +215,10 @@ def recurrent_forward(
         c[0] = 0 if c0 is None else c0
     for t in range(len(z)):
         if drop is not None:
-            dropped[t] = h[t] * drop
+            dropped[:, t] = h[t] * drop
         takes_part = kept_rows(mask, t, reverse)
         with np.errstate(all="ignore"):
-            state, memory = FORWARD[spec.kind](spec, steps_of(spec.kind, t, z, h, c, pre, dropped), wh, bias)
+            state, memory = FORWARD[spec.kind](spec, steps_of(spec, t, z, h, c, pre, drop, dropped), wh, bias)
         h[t + 1] = np.where(takes_part, state, h[t])
         if memory is not None:
             c[t + 1] = np.where(takes_part, memory, c[t])
@@ -218,13 +235,13 @@ def recurrent_backward(
     for t in reversed(range(len(z))):
         takes_part = kept_rows(mask, t, reverse)
         whole = gradient if dy is None else gradient + dy[t]
-        step = steps_of(spec.kind, t, z, h, c, pre, dropped)
+        step = steps_of(spec, t, z, h, c, pre, drop, dropped)
         with np.errstate(all="ignore"):
             past, through, before = BACKWARD[spec.kind](spec, step, wh, h[t + 1], whole, memory)
         z[t] = np.where(takes_part, z[t], 0)
         if spec.kind == "gru_reset_after":
             c[t] = np.where(takes_part, c[t], 0)
-        gradient = np.where(takes_part, past + (through if drop is None else through * drop), whole)
+        gradient = np.where(takes_part, past + through, whole)
         if before is not None:
             memory = np.where(takes_part, before, memory)
     dh[...] = gradient

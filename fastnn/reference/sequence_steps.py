@@ -38,14 +38,14 @@ def recurrent(
     drop: Any, dropped: Any, scratch: Any,
 ) -> None:  # fmt: skip
     cell, width, (steps, batch, units), reverse = parts(step)
-    state = (batch, units)
+    state, gates = (batch, units), len(cell[1])
     bias = bias.reshape(2, width) if cell[0] == "gru_reset_after" else bias
     memory = steps + (cell[0] == "lstm")
     cells.recurrent_forward(
         cell, shaped(packed, units, width), bias, shaped(h0, *state), shaped(c0, *state),
         shaped(z, steps, batch, width), shaped(h, steps + 1, *state), shaped(c, memory, *state),
         shaped(pre, steps, batch, width), shaped(mask, batch, steps),
-        reverse=reverse, drop=shaped(drop, *state), dropped=shaped(dropped, steps, *state),
+        reverse=reverse, drop=shaped(drop, gates, *state), dropped=shaped(dropped, gates, steps, *state),
     )  # fmt: skip
 
 
@@ -55,12 +55,13 @@ def recurrent_backward(
     scratch: Any, dy: Any, dh_last: Any, dc_last: Any, dh: Any, dc: Any,
 ) -> None:  # fmt: skip
     cell, width, (steps, batch, units), reverse = parts(step)
-    state = (batch, units)
+    state, gates = (batch, units), len(cell[1])
     cells.recurrent_backward(
         cell, shaped(packed, units, width), shaped(z, steps, batch, width), shaped(h, steps + 1, *state),
         shaped(c, steps + (cell[0] == "lstm"), *state), shaped(pre, steps, batch, width), shaped(mask, batch, steps),
         shaped(dy, steps, *state), shaped(dh_last, *state), shaped(dc_last, *state), shaped(dh, *state),
-        shaped(dc, *state), reverse=reverse, drop=shaped(drop, *state), dropped=shaped(dropped, steps, *state),
+        shaped(dc, *state), reverse=reverse, drop=shaped(drop, gates, *state),
+        dropped=shaped(dropped, gates, steps, *state),
     )  # fmt: skip
 
 

@@ -209,3 +209,39 @@ def test_pytorchs_batch_norm_for_twenty_steps():
     gamma, beta = (p.detach().numpy() for p in module.parameters())
     y, _ = ops.batchnorm(x, gamma, beta, mean, variance, training=False, eps=1e-5, axis=1)
     np.testing.assert_allclose(y, module(torch.from_numpy(x)).detach(), rtol=1e-10)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.8, "epsilon": 1e-5, "scale": False}])
+def test_masked_batch_statistics(options, backend):
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=(6, 5, 3)) + 1, rng.normal(size=(6, 5, 3))
+    x[0, 2:], x[1, :1], x[4] = 0, 0, 0
+
+    def build(source):
+        # no Dense: float32 in Keras; the frozen layer behind makes the gradients uneven
+        return [source.Masking(), source.BatchNormalization(**options), source.BatchNormalization(trainable=False)]
+
+    model = fastnn.Sequential([ours.Input((5, 3), dtype="float64"), *build_double(build, ours)])
+    other = keras.Sequential([keras.Input((5, 3), dtype="float64"), *build_double(build, theirs)])
+    weights = [rng.uniform(0.5, 1.5, size=p.shape) for p in model.weights]
+    model.set_weights(weights)
+    other.set_weights(weights)
+    with fastnn.use_backend(backend):
+        model.compile("sgd", "mse")
+        other.compile("sgd", "mse")
+        for each in (model, other):
+            each.optimizer.learning_rate = 0.1
+        for _ in range(20):
+            np.testing.assert_allclose(model.train_on_batch(x, y), float(other.train_on_batch(x, y)), rtol=1e-6)
+        for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(model.predict(x, verbose=0), other.predict(x, verbose=0), rtol=1e-9, atol=1e-10)
+
+
+def build_double(build, source):
+    """The layers with weights of float64."""
+    found = build(source)
+    config = [{**layer.get_config(), "dtype": "float64"} for layer in found]
+    return [type(layer).from_config(c) for layer, c in zip(found, config)]

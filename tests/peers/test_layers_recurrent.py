@@ -7,6 +7,7 @@ import pytest
 
 import fastnn
 from fastnn import Sequential, layers, ops
+from fastnn.engine.plan import Plan
 from fastnn.layers import Input
 
 torch = pytest.importorskip("torch")
@@ -171,6 +172,83 @@ def test_masked_metrics():
         model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
     one, two = ours.evaluate(x, y, verbose=0), theirs.evaluate(x, y, verbose=0)
     np.testing.assert_allclose(one, two, rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_masked_metrics_of_several_batches(size):
+    """Means over everything that counts, with the weights of samples and without, in the engine and in Python."""
+
+    def build(module):
+        return [module.Masking(), module.Dense(4, activation="softmax")]
+
+    x = sequences("right")
+    rng = np.random.default_rng(5)
+    # of every time step: Keras on PyTorch cannot multiply one of each sample with a mask
+    y, weights = rng.integers(0, 4, (len(x), STEPS)), rng.uniform(0.5, 2, (len(x), STEPS))
+    ours, theirs = pair(build, (STEPS, FEATURES))
+    for model in (ours, theirs):
+        names = ["sparse_categorical_accuracy", "sparse_categorical_crossentropy"]
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=names, weighted_metrics=["accuracy"])
+    one = ours.evaluate(x, y, sample_weight=weights, batch_size=size, verbose=0)
+    two = theirs.evaluate(x, y, sample_weight=weights, batch_size=size, verbose=0)
+    np.testing.assert_allclose(one, two, rtol=1e-5)
+
+
+def with_factors(layer, x, dy):
+    """Output, gradients of x and the weights in training, and the factors that dropout has drawn."""
+    layer.build_once(x.shape[1:])
+    gradients = {id(p): np.zeros(p.shape) for p in layer.weights}
+    plan = Plan("float64", len(x), training=True, gradients=gradients)
+    y, backward = layer.emit(plan, plan.array(x))
+    dx = backward(plan.array(dy), True)
+    found = []
+    for buffer in (y, dx, *(step.buffers[1] for step in plan.steps if step.op == "dropout")):
+        found.append(np.zeros(plan.buffers[buffer].size))
+        plan.step("activation", (buffer, plan.array(found[-1])), row="identity", ints=(found[-1].size,))
+    fastnn.backend.current().Program(plan).run(0, 1, None, None, 7, 0)
+    y, dx, *factors = found
+    return y.reshape(dy.shape), [dx.reshape(x.shape), *gradients.values()], factors
+
+
+@pytest.mark.parametrize("rates", [(0.4, 0.0), (0.0, 0.4), (0.3, 0.5)], ids=str)
+@pytest.mark.parametrize("name", ["SimpleRNN", "LSTM", "GRU", "GRU before", "LSTM other"])
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_dropout_is_that_of_keras(name, rates, backend):
+    """With the same factors, cell by cell: which of them belong to which gate, and how they are used."""
+    kind = name.split()[0]
+    options = {"GRU before": {"reset_after": False}, "LSTM other": {"activation": "softsign"}}.get(name, {})
+    rng, units = np.random.default_rng(6), 3
+    x, dy = rng.normal(size=(4, STEPS, FEATURES)), rng.normal(size=(4, STEPS, units))
+    dropout = {"dropout": rates[0], "recurrent_dropout": rates[1]}
+    layer = getattr(layers, kind)(units, return_sequences=True, seed=1, dtype="float64", **options, **dropout)
+    with fastnn.use_backend(backend):
+        layer.build_once(x.shape[1:])
+        layer.set_weights([rng.normal(size=p.shape) for p in layer.weights])
+        y, gradients, factors = with_factors(layer, x, dy)
+
+    cell = getattr(keras.layers, f"{kind}Cell")(units, dtype="float64", **options, **dropout)
+    cell.build((4, FEATURES))
+    cell.set_weights(layer.get_weights())
+    gates = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}[kind] if rates[1] else 1
+    masks = [torch.tensor(f.reshape(4, FEATURES)) for f in factors[: gates if rates[0] else 0]]
+    recurrent = [torch.tensor(f) for f in factors[-1].reshape(-1, 4, units)] if rates[1] else []
+    assert len(masks) == (gates if rates[0] else 0)
+    alone = kind == "SimpleRNN" or not rates[1]
+    cell.get_dropout_mask = lambda inputs: (masks[0] if alone else masks) if masks else None
+    single = kind == "SimpleRNN"
+    cell.get_recurrent_dropout_mask = lambda h: (recurrent[0] if single else recurrent) if recurrent else None
+    inputs = torch.tensor(x, requires_grad=True)
+    states = [torch.zeros(4, units, dtype=torch.float64) for _ in range(2 if kind == "LSTM" else 1)]
+    outputs = []
+    for t in range(STEPS):
+        out, states = cell.call(inputs[:, t], states, training=True)
+        outputs.append(out)
+    expected = torch.stack(outputs, dim=1)
+    expected.backward(torch.tensor(dy))
+    np.testing.assert_allclose(y, expected.detach().numpy(), **TIGHT)
+    theirs = [inputs.grad, *(w.value.grad for w in cell.trainable_weights)]
+    for one, two in zip(gradients, theirs, strict=True):
+        np.testing.assert_allclose(one, two.numpy(), **TIGHT)
 
 
 def test_time_distributed():

@@ -78,7 +78,12 @@ def poisson_nll(p: Array, t: Array) -> Array:
     -----
     PyTorch's ``nn.PoissonNLLLoss`` with its defaults.  For a predicted mean see `poisson`.
     """
-    return np.exp(p) - np.where(t == 0, 0, t * p)
+    difference = np.exp(p) - np.where(t == 0, 0, t * p)
+    # both too large for the dtype: the larger of their logarithms decides
+    finite = np.minimum(p, np.finfo(np.float64).max)
+    larger = np.copysign(np.inf, finite - np.log(np.abs(t)) - np.log(np.abs(finite)))
+    undecided = np.isnan(difference) & ~np.isnan(p) & ~np.isnan(t) & (np.isfinite(p) | np.isfinite(t))
+    return np.where(undecided, larger, difference)
 
 
 @double_precision
@@ -97,7 +102,7 @@ def poisson_nll_grad(p: Array, t: Array) -> Array:
     array, shape and dtype of p
         Derivative of each element's loss.
     """
-    return np.exp(p) - t
+    return np.where(np.isinf(t) & np.isfinite(p), -t, np.exp(p) - t)
 
 
 @double_precision
