@@ -257,7 +257,10 @@ def test_gradients_with_padding(backend, cls, causal):
     model, _ = sequences_model(cls(**arguments, **F64), use_causal_mask=causal)
     model.compile("sgd", "mse")
     target = np.random.default_rng(5).normal(size=(3, 4, 3))
-    assert gradcheck_model(model, list(IDS), target) <= 1
+    queries, values = (ids.copy() for ids in IDS)
+    if cls is not layers.MultiHeadAttention:
+        values[:, 0] = 8  # where nothing is seen, scores have lost the digits that differences would show
+    assert gradcheck_model(model, [queries, values], target) <= 1
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (1, 5), (3, 1), (2, 3, 5), (1, 3, 5), (2, 1, 5)])

@@ -43,7 +43,7 @@ from .merging import (
     multiply,
     subtract,
 )  # fmt: skip
-from .multi_head_attention import GroupQueryAttention, MultiHeadAttention
+from .multi_head_attention import GroupedQueryAttention, GroupQueryAttention, MultiHeadAttention
 from .normalization import (
     BatchNormalization,
     GroupNormalization,
@@ -140,6 +140,7 @@ __all__ = [
     "GlobalMaxPooling3D",
     "GroupNormalization",
     "GroupQueryAttention",
+    "GroupedQueryAttention",
     "Identity",
     "Input",
     "InputLayer",

@@ -40,7 +40,7 @@ class Widths(NamedTuple):
 
 
 class ManyHeads(Attending):
-    """What MultiHeadAttention and GroupQueryAttention share: everything but their sizes."""
+    """What MultiHeadAttention and GroupedQueryAttention share: everything but their sizes."""
 
     neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         **Attending.neutral_options,
@@ -305,8 +305,9 @@ class MultiHeadAttention(ManyHeads):
         ValueError: an argument is out of range or not served, or the sequences do not fit together.
 
     Notes:
-        A query that sees no key gives all keys the same weight, as in Keras, and no gradient to the scores, as in Keras
-        but on PyTorch where no weights are asked for. Weights have Keras's shapes and order; a projection of PyTorch's
+        A query that sees no key gives all keys the same weight, and no gradient to the scores. So does Keras where it
+        runs its fused attention, though on PyTorch with a gradient; with dropout, or where the weights are asked for,
+        it gives such a query weights of 0. Weights have Keras's shapes and order; a projection of PyTorch's
         `nn.MultiheadAttention` is the transpose of one here.
 
     References:
@@ -383,7 +384,7 @@ class MultiHeadAttention(ManyHeads):
         }
 
 
-class GroupQueryAttention(ManyHeads):
+class GroupedQueryAttention(ManyHeads):
     """Attention of several heads, of which some share one head of key and value; see `MultiHeadAttention`.
 
     Parameters:
@@ -455,3 +456,6 @@ class GroupQueryAttention(ManyHeads):
             "num_query_heads": self.num_query_heads,
             "num_key_value_heads": self.num_key_value_heads,
         }
+
+
+GroupQueryAttention = GroupedQueryAttention  # Keras's public name

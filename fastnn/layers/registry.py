@@ -28,7 +28,7 @@ from .embedding import Embedding, Masking
 from .encoding import CategoryEncoding
 from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
 from .merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
-from .multi_head_attention import GroupQueryAttention, MultiHeadAttention
+from .multi_head_attention import GroupedQueryAttention, MultiHeadAttention
 from .normalization import (
     BatchNormalization,
     GroupNormalization,
@@ -91,7 +91,7 @@ CLASSES += (ActivityRegularization,)
 CLASSES += (Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot)
 CLASSES += (SimpleRNN, LSTM, GRU, RNN, SimpleRNNCell, LSTMCell, GRUCell, StackedRNNCells)
 CLASSES += (Embedding, Masking, Bidirectional, TimeDistributed)
-CLASSES += (Attention, AdditiveAttention, MultiHeadAttention, GroupQueryAttention, EinsumDense)
+CLASSES += (Attention, AdditiveAttention, MultiHeadAttention, GroupedQueryAttention, EinsumDense)
 LAYERS: dict[str, type[Layer]] = {cls.__name__: cls for cls in CLASSES}
 
 
