@@ -57,9 +57,7 @@ ABSENT: dict[str, dict[str, str]] = {
         ),
         _FOREIGN: "FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper",
         _TENSORS: "InputSpec",
-        _VERSION: (
-            "ConvLSTM1D ConvLSTM2D ConvLSTM3D ReversibleEmbedding SpectralNormalization Wrapper"
-        ),
+        _VERSION: ("ConvLSTM1D ConvLSTM2D ConvLSTM3D ReversibleEmbedding SpectralNormalization Wrapper"),
     },
     "models": {},
     "optimizers": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import fastnn
 from fastnn import Sequential, layers, ops
 from fastnn.engine.plan import Plan
 from fastnn.layers import Input
