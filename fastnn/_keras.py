@@ -57,10 +57,7 @@ ABSENT: dict[str, dict[str, str]] = {
         ),
         _FOREIGN: "FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper",
         _TENSORS: "InputSpec",
-        _VERSION: (
-            "AdditiveAttention Attention ConvLSTM1D ConvLSTM2D ConvLSTM3D "
-            "EinsumDense GroupQueryAttention MultiHeadAttention ReversibleEmbedding SpectralNormalization Wrapper"
-        ),
+        _VERSION: ("ConvLSTM1D ConvLSTM2D ConvLSTM3D ReversibleEmbedding SpectralNormalization Wrapper"),
     },
     "models": {},
     "optimizers": {

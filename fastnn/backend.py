@@ -241,6 +241,34 @@ class Backend(Protocol):
         dc: Array | None,
     ) -> None: ...
 
+    # q (heads, queries, features), k (heads, keys, features), v (heads, keys, columns), weights (heads, queries, keys):
+    # softmax(scale q k^T) over what mask, whose axes may have length 1, and causal leave; y = weights v
+    def attention(
+        self,
+        q: Array,
+        k: Array,
+        v: Array,
+        mask: NDArray[np.uint8] | None,
+        weights: Array,
+        y: Array,
+        scale: float,
+        causal: bool,
+    ) -> None: ...
+    def attention_backward(
+        self,
+        dy: Array,
+        q: Array,
+        k: Array,
+        v: Array,
+        mask: NDArray[np.uint8] | None,
+        weights: Array,
+        dq: Array,
+        dk: Array,
+        dv: Array,
+        scale: float,
+        causal: bool,
+    ) -> None: ...
+
     # rows of w; their gradients are added to out
     def embedding(self, w: Array, index: NDArray[np.int64], out: Array) -> None: ...
     def embedding_backward(self, dy: Array, index: NDArray[np.int64], out: Array) -> None: ...

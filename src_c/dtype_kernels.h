@@ -64,6 +64,8 @@ static const fastnn_activation FN(activations)[FASTNN_ACTIVATIONS] = {
 
 #include "sequence.h"
 
+#include "attention.h"
+
 static const fastnn_loss FN(losses)[FASTNN_LOSSES] = {
 #define LOSS(name, reduce, list, ...) {#name, #reduce, #list, FASTNN_REDUCE_##reduce, FN(name##_with_grad)},
 #include "losses.def"

@@ -161,6 +161,16 @@ typedef struct {
     double gradient_scale, decay, rate, beta, eps1, eps2, threshold;
 } fastnn_adafactor;
 
+/* Which keys the rows (sample, head, query) of attention see, and what becomes of the others; see attention.h. */
+typedef struct {
+    size_t heads, queries, keys;
+    size_t behind, ahead;                        /* query i sees keys i - behind ... i + ahead */
+    const uint8_t *query_mask, *key_mask, *mask; /* (samples, queries), (samples, keys), by its steps; or NULL */
+    size_t mask_steps[4];                        /* of sample, head, query, key; 0 repeats */
+    double scale, fill;
+    int shifted;
+} fastnn_attention;
+
 /* Numbers of scratch that ctc needs for every row: time steps, and the most labels of a row. */
 static inline size_t fastnn_ctc_scratch(size_t steps, size_t labels) {
     return steps * (2 * labels + 2) + 2 * (2 * labels + 1);
@@ -281,6 +291,14 @@ typedef struct {
     /* mask[row]: whether a row has an element other than `value`; y (may be NULL, may be x): the other rows 0 */
     void (*mask_rows)(size_t rows, size_t cols, double value, const void *x, void *y, uint8_t *mask);
     void (*keep_rows)(size_t rows, size_t cols, const void *x, const uint8_t *mask, void *y);
+    /* Attention: softmax of some rows from `first` on; the scores of additive attention of one sample */
+    void (*attention_weights)(const fastnn_attention *a, size_t first, size_t rows, const void *scores, void *weights);
+    void (*attention_weights_backward)(const fastnn_attention *a, size_t first, size_t rows, const void *dweights,
+                                       const void *weights, void *dscores);
+    void (*additive_scores)(size_t queries, size_t keys, size_t dim, const void *q, const void *k, const void *v,
+                            void *scores);
+    void (*additive_scores_backward)(size_t queries, size_t keys, size_t dim, const void *dscores, const void *q,
+                                     const void *k, const void *v, void *dq, void *dk, void *dv);
     size_t (*to_indices)(size_t n, const void *x, size_t limit, int64_t *index); /* first that is none, or n */
     void (*scatter_rows)(size_t rows, size_t cols, size_t ld, const void *dy, const int64_t *index, void *out);
 } fastnn_dtype_kernels;

@@ -42,7 +42,9 @@
     .choose_backward = DTYPE(choose_backward), .recurrent_pack = DTYPE(recurrent_pack),                                \
     .recurrent_forward = DTYPE(recurrent_forward), .recurrent_backward = DTYPE(recurrent_backward),                    \
     .swap_time = DTYPE(swap_time), .mask_rows = DTYPE(mask_rows), .keep_rows = DTYPE(keep_rows),                       \
-    .to_indices = DTYPE(to_indices), .scatter_rows = DTYPE(scatter_rows)
+    .to_indices = DTYPE(to_indices), .scatter_rows = DTYPE(scatter_rows),                                              \
+    .attention_weights = DTYPE(attention_weights), .attention_weights_backward = DTYPE(attention_weights_backward),    \
+    .additive_scores = DTYPE(additive_scores), .additive_scores_backward = DTYPE(additive_scores_backward)
 
 const fastnn_kernels FASTNN_ISA_TABLE = {
     .isa = FASTNN_ISA_NAME,

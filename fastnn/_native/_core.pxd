@@ -177,6 +177,20 @@ cdef extern from "fastnn_kernels.h" nogil:
         void *dh
         void *dc
 
+    ctypedef struct fastnn_attention:
+        size_t heads
+        size_t queries
+        size_t keys
+        size_t behind
+        size_t ahead
+        const uint8_t *query_mask
+        const uint8_t *key_mask
+        const uint8_t *mask
+        size_t mask_steps[4]
+        double scale
+        double fill
+        int shifted
+
     ctypedef struct fastnn_time:
         size_t batch
         size_t steps
@@ -260,6 +274,13 @@ cdef extern from "fastnn_kernels.h" nogil:
         void (*keep_rows)(size_t, size_t, const void *, const uint8_t *, void *) noexcept nogil
         size_t (*to_indices)(size_t, const void *, size_t, int64_t *) noexcept nogil
         void (*scatter_rows)(size_t, size_t, size_t, const void *, const int64_t *, void *) noexcept nogil
+        void (*attention_weights)(const fastnn_attention *, size_t, size_t, const void *, void *) noexcept nogil
+        void (*attention_weights_backward)(const fastnn_attention *, size_t, size_t, const void *, const void *,
+                                           void *) noexcept nogil
+        void (*additive_scores)(size_t, size_t, size_t, const void *, const void *, const void *,
+                                void *) noexcept nogil
+        void (*additive_scores_backward)(size_t, size_t, size_t, const void *, const void *, const void *, const void *,
+                                         void *, void *, void *) noexcept nogil
         void (*combine)(size_t, double, const void *, double, void *) noexcept nogil
         void (*clip_values)(size_t, double, void *) noexcept nogil
         double (*penalty)(size_t, double, double, const void *, void *) noexcept nogil

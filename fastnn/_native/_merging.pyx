@@ -20,20 +20,36 @@ cdef void do_choose_backward(run_t *r, step_t *s, ssize_t block) noexcept nogil:
 
 
 cdef void do_products(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    """Matrices one behind the other, or where the numbers behind k say (fastnn/engine/plan.py)."""
     cdef gemm_task g
-    cdef ssize_t number, part, first = block * s.per_block
+    cdef ssize_t m = s.ints[4], n = s.ints[5], k = s.ints[6], heads = 1, parts = 1, number, part, piece, i
+    cdef ssize_t *steps = &s.ints[12]
+    cdef ssize_t packed[9]
     g.dtype = FASTNN_F64 if r.item == 8 else FASTNN_F32
-    g.alpha, g.beta = 1, 0
-    g.transpose_a, g.transpose_b = s.ints[2], s.ints[3]
-    g.m, g.n, g.k = <int>s.ints[4], <int>s.ints[5], <int>s.ints[6]
-    g.lda, g.ldb, g.ldc = g.m if g.transpose_a else g.k, g.k if g.transpose_b else g.n, g.n
-    plan_gemm(&g)
-    for number in range(first, first + span(s, block)):
-        g.a = ptr(r, s, 0) + number * s.ints[4] * s.ints[6] * r.item
-        g.b = ptr(r, s, 1) + number * s.ints[6] * s.ints[5] * r.item
-        g.c = ptr(r, s, 2) + number * s.ints[4] * s.ints[5] * r.item
-        for part in range(g.blocks):
-            gemm_block(&g, part)
+    g.alpha, g.transpose_a, g.transpose_b = 1, s.ints[2], s.ints[3]
+    g.m, g.n, g.k = <int>m, <int>n, <int>k
+    if s.ints[7]:
+        heads, parts = s.ints[7], s.ints[8]
+        g.lda, g.ldb, g.ldc = <int>s.ints[9], <int>s.ints[10], <int>s.ints[11]
+    else:
+        g.lda, g.ldb, g.ldc = g.m if g.transpose_a else g.k, g.k if g.transpose_b else g.n, g.n
+        for i in range(9):
+            packed[i] = 0
+        packed[0], packed[3], packed[6] = m * k, k * n, m * n
+        steps = packed
+    for number in range(block * s.per_block, block * s.per_block + span(s, block)):
+        for part in range(parts):
+            g.beta = 1 if part and steps[8] == 0 else 0
+            plan_gemm(&g)
+            g.a = ptr(r, s, 0) + place(steps, number // heads, number % heads, part) * r.item
+            g.b = ptr(r, s, 1) + place(steps + 3, number // heads, number % heads, part) * r.item
+            g.c = ptr(r, s, 2) + place(steps + 6, number // heads, number % heads, part) * r.item
+            for piece in range(g.blocks):
+                gemm_block(&g, piece)
+
+
+cdef inline ssize_t place(const ssize_t *steps, ssize_t sample, ssize_t head, ssize_t part) noexcept nogil:
+    return sample * steps[0] + head * steps[1] + part * steps[2]
 
 
 define("blend", do_blend, BY_ELEMENTS, 3)

@@ -1,6 +1,7 @@
 """The compiled backend: the kernel protocol of fastnn.backend."""
 
 from . import _loss_steps, _merging, _noise, _norm_masked, _update_steps  # noqa: F401 - they define steps
+from ._attention import attention, attention_backward
 from ._conv import (
     average_pool,
     average_pool_backward,
@@ -79,6 +80,8 @@ __all__ = [
     "activation_forward",
     "adafactor",
     "argmax_hits",
+    "attention",
+    "attention_backward",
     "average_pool",
     "average_pool_backward",
     "bias_backward",

@@ -45,6 +45,7 @@ class Node(NamedTuple):
     """One call of a layer.
 
     joined, split: the layer takes, or gives, a tuple of tensors.  inference: it behaves as in inference in any mode.
+    options: arguments of this call that `emit` takes by name.
     """
 
     layer: Emitter
@@ -53,6 +54,7 @@ class Node(NamedTuple):
     joined: bool = False
     split: bool = False
     inference: bool = False
+    options: dict[str, Any] | None = None
 
 
 class Graph(NamedTuple):
@@ -97,7 +99,7 @@ class Flow:
 
     def _forward(self, node: Node, bare: bool) -> None:
         given = tuple(self.values[tensor] for tensor in node.inputs)
-        options = {"bare": True} if bare else {}
+        options = {**(node.options or {}), **({"bare": True} if bare else {})}
         training, self.plan.training = self.plan.training, self.plan.training and not node.inference
         with self.plan.part(node.layer.name, "forward"):
             y, backward = masks.emit(self.plan, node.layer, given if node.joined else given[0], **options)

@@ -30,6 +30,13 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     choose           (a, b, y)                      ints: n                         reals: 1 the larger, -1 the smaller
     choose_backward  (dy, a, b, da, db)             ints: n                         reals: as above; ties are shared
     products         (a, b, c)                      ints: count, m n k, ta, tb, m, n, k   `count` products, as in gemm
+                                                    ints, if given: heads, parts, lda, ldb, ldc, and for a, b, c the
+                                                    steps of sample, head and part, see below
+    attention_weights (scores, query_mask|-1, key_mask|-1, mask|-1, weights)    ints: rows, keys, band  reals: scale,
+                                                    fill    weights = softmax(scale scores), fill for what is left out
+    attention_weights_backward (dweights, weights, query_mask|-1, key_mask|-1, mask|-1, dscores)    as above
+    additive_scores  (q, k, v|-1, scores)           ints: samples, of a block, work, queries, keys, features
+    additive_scores_backward (dscores, q, k, v|-1, dq, dk, dv|-1)       as above    dv: of each sample
     dropout          (x, y, mask)                   ints: n, stream                 reals: rate
     masked_scale     (dy, mask, dx)                 ints: n                         reals: scale
     elementwise_loss (pred, target, weight|-1, grad|-1, row_loss)        ints: rows, cols, divisor   row,
@@ -124,6 +131,12 @@ a variance: 1 / sqrt(variance + eps), 1 / max(sqrt(variance), eps), or the way b
 part, whether to time-major or back, whether the batch-major side and the mask run backwards.  `cell`: kind, time steps,
 units, whether the mask runs backwards, the order of the gates (four numbers); its reals: four parameters of each of the
 two activations (fastnn/reference/recurrent.py).  `work`: operations of a sample.
+
+`products` with steps are `count` times `parts` products, `heads` of a sample in `count`; where the step of part in c
+is 0, c is the sum over the parts.  Rows of scores are numbered by sample, head and query.  `band`: heads, queries;
+behind, ahead: query i sees the keys i - behind ... i + ahead; 1 if fill is added to scores, 0 if it takes their place;
+the steps of sample, head, query and key in mask.  A query_mask has an entry for every query of a sample, a key_mask for
+every key.
 
 `members` (count, share), int32, has the columns that share each value; absent, `share` columns in a row do.
 

@@ -124,6 +124,8 @@ class Layer:
     neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {"autocast": (True,)}
     # whether the mask of the input (engine/masks.py) is that of the output, too; whether emit itself looks at masks
     supports_masking: ClassVar[bool] = False
+    # arguments of single calls that `emit` and `compute_output_shape` take by name
+    call_options: ClassVar[tuple[str, ...]] = ()
     uses_mask: ClassVar[bool] = False
 
     def __init__(

@@ -133,6 +133,24 @@ def emit_activation(plan: Plan, spec: ActivationSpec, x: int, shape: Shape) -> t
     return y, backward
 
 
+def emit_dropout(plan: Plan, x: int, rate: float, seed: int) -> tuple[int, Backward]:
+    """Steps of dropout in training; x itself in inference."""
+    if not plan.training or rate == 0:
+        return x, lambda dy, need_dx: dy
+    n = plan.buffers[x].size
+    y, mask = plan.fixed(n), plan.fixed(n, np.uint8)
+    plan.step("dropout", (x, y, mask), ints=(n, random_stream(plan, seed)), reals=(rate,))
+
+    def backward(dy: int, need_dx: bool) -> int:
+        if not need_dx:
+            return ABSENT
+        dx = plan.fixed(n)
+        plan.step("masked_scale", (dy, mask, dx), ints=(n,), reals=(1 / (1 - rate),))
+        return dx
+
+    return y, backward
+
+
 def emit_affine(
     plan: Plan, fused: ActivationSpec, x: int, kernel: Parameter, bias: Parameter | None, rows: int
 ) -> tuple[int, Backward]:
@@ -309,23 +327,7 @@ class Dropout(Layer):
         self.seed = seeds.make_seed() if seed is None and rate else seeds.check_seed(seed or 0)
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        if not plan.training or self.rate == 0:
-            return x, lambda dy, need_dx: dy
-        assert self.input_shape is not None
-        per_sample = size(self.input_shape)
-        n = plan.batch * per_sample
-        stream = random_stream(plan, self.seed)
-        y, mask = plan.buffer(per_sample), plan.buffer(per_sample, np.uint8)
-        plan.step("dropout", (x, y, mask), ints=(n, stream), reals=(self.rate,))
-
-        def backward(dy: int, need_dx: bool) -> int:
-            if not need_dx:
-                return ABSENT
-            dx = plan.buffer(per_sample)
-            plan.step("masked_scale", (dy, mask, dx), ints=(n,), reals=(1 / (1 - self.rate),))
-            return dx
-
-        return y, backward
+        return emit_dropout(plan, x, self.rate, self.seed)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}

@@ -6,7 +6,7 @@ it.  `+`, `-` and `*` between tensors are merging layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -21,10 +21,19 @@ class Call:
     Attributes:
         joined, split: the layer was called with several tensors, or gives several.
         inference: it behaves as in inference, also while the model is trained.
+        options: further arguments of this call, as JSON has them; they go to `emit` and `compute_output_shape`.
     """
 
-    def __init__(self, layer: Layer, inputs: Sequence[Tensor], joined: bool, inference: bool) -> None:
+    def __init__(
+        self,
+        layer: Layer,
+        inputs: Sequence[Tensor],
+        joined: bool,
+        inference: bool,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         self.layer, self.inputs, self.joined, self.inference = layer, tuple(inputs), joined, inference
+        self.options = dict(options or {})
         self.outputs: tuple[Tensor, ...] = ()
         self.split = False
 
@@ -129,8 +138,11 @@ def is_shapes(shape: Any) -> bool:
     return bool(shape) and isinstance(shape[0], tuple)
 
 
-def call(layer: Layer, x: Any, training: Any = None) -> Any:
+def call(layer: Layer, x: Any, training: Any = None, options: Mapping[str, Any] | None = None) -> Any:
     """Record that the layer is called with a tensor or several; returns a tensor, or a list of them.
+
+    Parameters:
+        options: arguments of this call, of those that the layer's class lists in `call_options`.
 
     Raises:
         TypeError: something else than tensors.
@@ -148,9 +160,14 @@ def call(layer: Layer, x: Any, training: Any = None) -> Any:
             f"{layer.name}: a layer behaves as in training while the model is trained, and only then; leave it out. "
             f"Received: training=True"
         )
-    made = Call(layer, given, isinstance(x, (list, tuple)), training is False)
+    unserved = sorted(set(options or {}) - set(getattr(layer, "call_options", ())))
+    if unserved:
+        raise ValueError(f"{layer.name}: a call takes none of these arguments. Received: {unserved}")
+    made = Call(layer, given, isinstance(x, (list, tuple)), training is False, options)
     shapes = tuple(tensor.sample_shape for tensor in given)
     output = layer.build_once(shapes if made.joined else shapes[0])
+    if made.options:
+        output = layer.compute_output_shape(shapes if made.joined else shapes[0], **made.options)
     made.split = is_shapes(output)
     made.outputs = tuple(Tensor(made, i, shape) for i, shape in enumerate(output if made.split else (output,)))  # type: ignore[arg-type]
     return list(made.outputs) if made.split else made.outputs[0]

@@ -10,38 +10,20 @@ from fastnn._errors import unknown
 from fastnn.engine.arena import Parameter
 from fastnn.engine.plan import ABSENT, Plan
 
+from ._composite import Composite
 from ._recurrence import sum_of
 from .base import Layer, Shape, size
 from .recurrent import RNN
 
 
-class _Wrapper(Layer):
-    """A layer with the weights of others."""
-
-    _adopted: tuple[Layer, ...] = ()
+class _Wrapper(Composite):
+    """A layer around one that it was given."""
 
     def __init__(self, inner: Layer, **kwargs: Any) -> None:
         kwargs["dtype"] = kwargs.get("dtype") or inner.dtype
         super().__init__(**kwargs)
         if self.dtype != inner.dtype:
             raise ValueError(f"{self.name}: expected a layer of dtype {self.dtype}. Received: {inner.dtype}")
-
-    def _adopt(self, *layers: Layer) -> None:
-        self._adopted = layers
-        self.parameters = [p for layer in layers for p in layer.weights]
-        if not self.trainable:
-            self.trainable = False  # reaches the layers
-
-    @property
-    def trainable(self) -> bool:
-        """Whether the optimizer may change the parameters; setting it sets it for the layers within."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
-        for layer in self._adopted:
-            layer.trainable = value
 
 
 def _described(layer: Layer) -> dict[str, Any]:

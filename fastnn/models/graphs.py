@@ -26,13 +26,13 @@ class Assembly:
 
     def add(
         self, layer: Layer, inputs: tuple[int, ...], *, joined: bool = False, outputs: int = 1, split: bool = False,
-        inference: bool = False,
+        inference: bool = False, options: dict[str, Any] | None = None,
     ) -> tuple[int, ...]:  # fmt: skip
         """A call of a layer, or all nodes of a model; returns the numbers of its outputs."""
         inner: Graph | None = getattr(layer, "graph", None)
         if inner is None:
             made = self.tensors(outputs)
-            self.nodes.append(Node(layer, inputs, made, joined, split, inference))
+            self.nodes.append(Node(layer, inputs, made, joined, split, inference, options))
             return made
         numbers = dict(zip(inner.inputs, inputs))
         for node in inner.nodes:
@@ -83,7 +83,8 @@ class Network:
             places[id(tensor)] = tensor if fresh else InputLayer(tensor.sample_shape, dtype=tensor.dtype).output
         for call in self.calls:
             given = [places[id(tensor)] for tensor in call.inputs]
-            out = call_layer(call.layer, given if call.joined else given[0], False if call.inference else None)
+            training = False if call.inference else None
+            out = call_layer(call.layer, given if call.joined else given[0], training, call.options)
             made = out if call.split else [out]
             places.update((id(old), places.get(id(old), new)) for old, new in zip(call.outputs, made))
         self.inputs, self.outputs = ([places[id(t)] for t in tensors] for tensors in (self.inputs, self.outputs))
@@ -108,7 +109,7 @@ class Network:
         for call in self.calls:
             made = assembly.add(
                 call.layer, tuple(numbers[id(tensor)] for tensor in call.inputs), joined=call.joined,
-                outputs=len(call.outputs), split=call.split, inference=call.inference,
+                outputs=len(call.outputs), split=call.split, inference=call.inference, options=call.options,
             )  # fmt: skip
             for tensor, number in zip(call.outputs, made):
                 numbers.setdefault(id(tensor), number)
@@ -131,6 +132,8 @@ def describe(network: Network, serialize: Any) -> dict[str, Any]:
     for call in network.calls:
         entry: dict[str, Any] = {"layer": place[id(call.layer)], "inputs": references(call.inputs)}
         entry.update({name: True for name in ("joined", "inference") if getattr(call, name)})
+        if call.options:
+            entry["options"] = call.options
         described.append(entry)
     return {
         "layers": [serialize(layer) for layer in network.layers],
@@ -163,8 +166,12 @@ def rebuild(config: dict[str, Any], deserialize: Any) -> tuple[list[Tensor], lis
         if not given or not (entry.get("joined") or len(given) == 1):
             raise ValueError(f"expected tensors for each call. Received: {entry!r}")
         layer = _entry(layers, entry["layer"], "layer")
-        output = layer(given if entry.get("joined") else given[0], training=False if entry.get("inference") else None)
-        made.append(_flat(output))
+        x, training = given if entry.get("joined") else given[0], False if entry.get("inference") else None
+        options = entry.get("options", {})
+        if not isinstance(options, dict):
+            raise ValueError(f"expected the arguments of a call by name. Received: {options!r}")
+        own_way = isinstance(layer, Layer) and not layer.call_options  # models arrange their tensors
+        made.append(_flat(layer(x, training=training) if own_way else call_layer(layer, x, training, options)))
     return [tensors[0] for tensors in made[: len(config["inputs"])]], [tensor(r) for r in config["outputs"]]
 
 

@@ -24,6 +24,7 @@ from fastnn.ops import losses as _losses
 from fastnn.ops import optimizers as _optimizers
 from fastnn.ops import registry as registry
 from fastnn.ops import row_losses as _row_losses
+from fastnn.ops.attention import attention, attention_backward
 from fastnn.ops.classification import (
     cross_entropy,
     cross_entropy_backward,
@@ -94,6 +95,8 @@ __all__ = [
     "adafactor_",
     "affine",
     "affine_backward",
+    "attention",
+    "attention_backward",
     "avgpool2d",
     "avgpool2d_backward",
     "batchnorm",

@@ -5,6 +5,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn.ops import registry
+from fastnn.ops.attention import attention, attention_backward
 from fastnn.ops.classification import (
     cross_entropy,
     cross_entropy_backward,
@@ -93,6 +94,8 @@ __all__ = [
     "arctan_grad",
     "asgd_",
     "asgd_many",
+    "attention",
+    "attention_backward",
     "avgpool2d",
     "avgpool2d_backward",
     "balanced_binary_cross_entropy",

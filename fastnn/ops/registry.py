@@ -32,6 +32,7 @@ KINDS = (
     "pooling",
     "normalization",
     "recurrent",
+    "attention",
     "loss",
     "random",
     "optimizer",

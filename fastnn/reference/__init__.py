@@ -15,6 +15,7 @@ module                 contents
 ``learned``            activations with learned parameters: prelu, srelu, apl ...
 ``gates``              the gated linear units, maxout
 ``affine``             matrix product, bias, column sums
+``attention``          dot-product and additive attention, masks
 ``windows``            a window that slides over images
 ``convolution``        convolution, its gradients (one is the transposed convolution), im2col
 ``pooling``            max and average pooling

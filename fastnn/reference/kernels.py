@@ -35,6 +35,8 @@ from fastnn.reference import (
     windows,
 )
 from fastnn.reference.arrays import Array, Labels
+from fastnn.reference.attention import attention as attention
+from fastnn.reference.attention import attention_backward as attention_backward
 
 if TYPE_CHECKING:
     from fastnn.reference.program import Program as Program  # __getattr__ below

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from . import (  # noqa: F401 - all but the first register their steps
+from . import (  # noqa: F401 - all but kernels register their steps
+    attention_steps,
     kernels,
     merging,
     noise_steps,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ def check_layer(
     step: float = 6e-6,
     rtol: float = 1e-6,
     atol: float = 1e-8,
+    options: Mapping[str, Any] | None = None,
 ) -> float:
     """Check a layer, one of your own or of `fastnn.layers`, outside of any model.
 
@@ -47,6 +48,8 @@ def check_layer(
         Relative size of the differences.
     rtol, atol : float
         The error allowed is ``atol + rtol * abs(difference quotient)``.
+    options : dict, optional
+        Arguments of the call, such as ``use_causal_mask`` of attention.
 
     Returns
     -------
@@ -79,15 +82,16 @@ def check_layer(
     weights = [parameter.numpy() for parameter in layer.weights]
     before = [part.copy() for part in inputs]
 
-    output = _run(layer, inputs, True)[0]
-    alone, together = (_run(layer, parts, False)[0] for parts in ([part[:1] for part in inputs], inputs))
+    call = dict(options or {})
+    output = _run(layer, inputs, True, call)[0]
+    alone, together = (_run(layer, parts, False, call)[0] for parts in ([part[:1] for part in inputs], inputs))
     _compare("one sample", alone, [part[:1] for part in together])
     other = "reference" if current().name == "native" else "native"
     with use_backend(other):
-        again, gradients = _run(layer, inputs, True, _direction(output))
+        again, gradients = _run(layer, inputs, True, call, _direction(output))
     _compare(f"the {other} backend", again, output)
-    _compare(f"gradients on the {other} backend", gradients, _run(layer, inputs, True, _direction(output))[1])
-    _same_from_config(layer, inputs, weights)
+    _compare(f"gradients on the {other} backend", gradients, _run(layer, inputs, True, call, _direction(output))[1])
+    _same_from_config(layer, inputs, weights, call)
     if any(not np.array_equal(a, b) for a, b in zip(inputs, before)):
         raise AssertionError(f"check_layer: {layer.name} must not change its input. Received: changed values")
 
@@ -99,13 +103,13 @@ def check_layer(
 
     def forward(*values: Array) -> Array:
         set_weights(values[len(inputs) :])
-        return _flat(_run(layer, list(values[: len(inputs)]), True)[0])
+        return _flat(_run(layer, list(values[: len(inputs)]), True, call)[0])
 
     def backward(dy: Array, *values: Array) -> list[Array]:
         set_weights(values[len(inputs) :])
         parts = list(np.split(dy, np.cumsum([part.size for part in output])[:-1]))
         dys = [part.reshape(like.shape) for part, like in zip(parts, output)]
-        return _run(layer, list(values[: len(inputs)]), True, dys)[1]
+        return _run(layer, list(values[: len(inputs)]), True, call, dys)[1]
 
     names = ["x"] if len(inputs) == 1 else [f"x[{i}]" for i in range(len(inputs))]
     names += [parameter.name for parameter in trained]
@@ -117,7 +121,7 @@ def check_layer(
             parameter.assign(value)
 
 
-def run_layer(layer: Any, x: Any, training: bool = False) -> Any:
+def run_layer(layer: Any, x: Any, training: bool = False, options: Mapping[str, Any] | None = None) -> Any:
     """What a built layer computes: an array, or a tuple of arrays for a layer with several outputs.
 
     Parameters
@@ -128,14 +132,16 @@ def run_layer(layer: Any, x: Any, training: bool = False) -> Any:
         A tuple for a layer that is called with several tensors.
     training : bool
         Whether it behaves as in training.
+    options : dict, optional
+        Arguments of the call.
 
     Returns
     -------
     array or tuple of arrays, of the layer's dtype
     """
     inputs = [np.ascontiguousarray(part, layer.dtype) for part in (x if isinstance(x, tuple) else (x,))]
-    outputs = _run(layer, inputs, training)[0]
-    return tuple(outputs) if _several(layer.output_shape) else outputs[0]
+    outputs = _run(layer, inputs, training, dict(options or {}))[0]
+    return tuple(outputs) if len(outputs) > 1 or _several(layer.output_shape) else outputs[0]
 
 
 def _several(shape: Any) -> bool:
@@ -153,22 +159,24 @@ def _direction(output: Sequence[Array]) -> list[Array]:
 
 
 def _run(
-    layer: Any, inputs: list[Array], training: bool, dys: list[Array] | None = None
+    layer: Any, inputs: list[Array], training: bool, call: dict[str, Any], dys: list[Array] | None = None
 ) -> tuple[list[Array], list[Array]]:
     """Outputs; with dys also the gradients of the inputs and of the trained weights."""
     trained = [parameter for parameter in layer.weights if parameter.trainable]
     gradients = {id(parameter): np.zeros(parameter.shape, layer.dtype) for parameter in trained}
     plan = Plan(layer.dtype, len(inputs[0]), training, gradients if dys is not None else None)
-    several_in, several_out = _several(layer.input_shape), _several(layer.output_shape)
+    given = tuple(part.shape[1:] for part in inputs)
+    output_shape = layer.compute_output_shape(given, **call) if call else layer.output_shape
+    several_in, several_out = _several(layer.input_shape), _several(output_shape)
     xs = [plan.array(part) for part in inputs]
-    y, backward = layer.emit(plan, tuple(xs) if several_in else xs[0])
-    shapes = layer.output_shape if several_out else (layer.output_shape,)
+    y, backward = layer.emit(plan, tuple(xs) if several_in else xs[0], **call)
+    shapes = output_shape if several_out else (output_shape,)
     outputs = [_copied(plan, b, (plan.batch, *s)) for b, s in zip(y if several_out else (y,), shapes)]
     found: list[Array] = []
     if dys is not None:
-        given = [plan.array(np.ascontiguousarray(part)) for part in dys]
+        gradient = [plan.array(np.ascontiguousarray(part)) for part in dys]
         need = (True,) * len(inputs) if several_in else True
-        dx = backward(tuple(given) if several_out else given[0], need)
+        dx = backward(tuple(gradient) if several_out else gradient[0], need)
         for buffer, part in zip(dx if several_in else (dx,), inputs):
             found.append(np.zeros(part.shape) if buffer == ABSENT else _copied(plan, buffer, part.shape))
         found += list(gradients.values())
@@ -190,7 +198,7 @@ def _compare(what: str, found: Sequence[Array], expected: Sequence[Array]) -> No
             raise AssertionError(f"check_layer: {what} must give the same. Expected: {two!r}. Received: {one!r}")
 
 
-def _same_from_config(layer: Any, inputs: list[Array], weights: list[Array]) -> None:
+def _same_from_config(layer: Any, inputs: list[Array], weights: list[Array], call: dict[str, Any]) -> None:
     try:
         twin = type(layer).from_config(layer.get_config())
     except TypeError as error:
@@ -204,4 +212,4 @@ def _same_from_config(layer: Any, inputs: list[Array], weights: list[Array]) -> 
         )
     twin.build_once(layer.input_shape)
     twin.set_weights(weights)
-    _compare("a layer from the same config", _run(twin, inputs, False)[0], _run(layer, inputs, False)[0])
+    _compare("a layer from the same config", _run(twin, inputs, False, call)[0], _run(layer, inputs, False, call)[0])

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
 
 pytestmark = [
+    pytest.mark.usefixtures("keras_in_double"),
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # in Keras
     pytest.mark.filterwarnings("ignore::UserWarning:torch"),
 ]
@@ -34,27 +35,6 @@ CASES = {
     "gru other after": ("GRU", {"units": 4, "activation": "silu", "recurrent_activation": "softsign"}),
 }
 MASKS = ("none", "right", "left", "holes")
-
-
-@pytest.fixture(autouse=True)
-def double(monkeypatch):
-    """Both compute in float64: Keras computes products in float32 whatever it is given, and here it decides that."""
-    dtypes = pytest.importorskip("keras.src.backend.common.dtypes")
-    remembering = [function for function in vars(dtypes).values() if hasattr(function, "cache_clear")]
-    with monkeypatch.context() as patch:
-        patch.setitem(dtypes.BIT64_TO_BIT32_DTYPE, "float64", "float64")
-        before, policy = (keras.config.floatx(), fastnn.config.floatx()), keras.config.dtype_policy()
-        keras.config.set_floatx("float64")
-        keras.config.set_dtype_policy("float64")
-        fastnn.config.set_floatx("float64")
-        for function in remembering:  # what it has decided before
-            function.cache_clear()
-        yield
-        fastnn.config.set_floatx(before[1])
-        keras.config.set_dtype_policy(policy)
-        keras.config.set_floatx(before[0])
-    for function in remembering:
-        function.cache_clear()
 
 
 def sequences(padding, n=6, steps=STEPS):
