@@ -260,5 +260,3 @@ def _assign(model: Model, arrays: dict[str, Array]) -> None:
             )
     for path, parameter in places.items():
         parameter.assign(arrays[path])
-
-

@@ -215,12 +215,17 @@ def _functional(config: dict[str, Any]) -> dict[str, Any]:
     names = {"input_names": input_names, "output_names": output_names}
     # at the ends, and only there, the calls of a functional model count from the one that made it
     models = {entry["name"] for entry in entries if entry["class_name"] == FUNCTIONAL}
+    ends = [(name, call - (name in models), index) for name, call, index in outputs]
+    for name, call, _ in ends:
+        if (name, call) not in known:
+            what = "fastnn traces no operations on tensors" if name in operations else "expected a call that there is"
+            raise ValueError(f"{what}. Received: the output {name!r}")
     return {
         "name": config.get("name"),
         "layers": [_layer(entry) for entry in entries],
         "inputs": [place[name] for name, *_ in inputs],
         "calls": calls,
-        "outputs": [[known[name, call - (name in models)], index] for name, call, index in outputs],
+        "outputs": [[known[name, call], index] for name, call, index in ends],
         "single": [input_single, output_single],
         **{key: value for key, value in names.items() if value is not None},
     }

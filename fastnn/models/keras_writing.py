@@ -16,7 +16,6 @@ from fastnn.layers.core import InputLayer
 from fastnn.layers.recurrent import RNN
 from fastnn.layers.wrappers import Bidirectional
 
-
 # classes that Keras does not have, by its module
 ONLY_HERE: dict[str, str] = {
     "layers": (
@@ -42,9 +41,40 @@ ONLY_HERE: dict[str, str] = {
 }
 # the activations that Keras knows by name
 ACTIVATIONS = frozenset(
-    "celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear "
-    "log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus "
-    "sparse_sigmoid sparsemax squareplus swish tanh tanh_shrink threshold".split()
+    [
+        "celu",
+        "elu",
+        "exponential",
+        "gelu",
+        "glu",
+        "hard_shrink",
+        "hard_sigmoid",
+        "hard_silu",
+        "hard_swish",
+        "hard_tanh",
+        "leaky_relu",
+        "linear",
+        "log_sigmoid",
+        "log_softmax",
+        "mish",
+        "relu",
+        "relu6",
+        "selu",
+        "sigmoid",
+        "silu",
+        "soft_shrink",
+        "softmax",
+        "softplus",
+        "softsign",
+        "sparse_plus",
+        "sparse_sigmoid",
+        "sparsemax",
+        "squareplus",
+        "swish",
+        "tanh",
+        "tanh_shrink",
+        "threshold",
+    ]
 )
 # arguments that Keras does not have, with the values at which fastnn does what Keras does
 OURS: dict[str, tuple[Any, ...]] = {
@@ -54,6 +84,7 @@ OURS: dict[str, tuple[Any, ...]] = {
 # classes that have some of these in Keras, too, or lack another one there
 THEIRS = {"gain": ("Orthogonal",)}
 CHANNELS = ("UpSampling1D", "Cropping1D")  # Keras has them without data_format
+UNTRAINED = "SpatialDropout"  # Keras has them without trainable
 
 
 def model(given: Any) -> dict[str, Any]:
@@ -102,6 +133,11 @@ def _entry(module: str, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
 def _described(module: str, described: Mapping[str, Any]) -> dict[str, Any]:
     """{"class_name", "config"} of fastnn in Keras's words."""
     name, config = described["class_name"], described["config"]
+    if name == "function":
+        own = get_registered_object(config)
+        return {
+            "module": own.__module__, "class_name": name, "config": own.__name__, "registered_name": config
+        }  # fmt: skip
     own = get_registered_object(name)
     if own is not None:
         return {
@@ -122,6 +158,8 @@ def _config(owner: str, config: Mapping[str, Any]) -> dict[str, Any]:
         elif name == "data_format" and owner in CHANNELS:
             if value not in (None, "channels_last"):
                 raise ValueError(f"{owner} has no data_format in Keras. Received: {value!r}")
+        elif name == "trainable" and owner.startswith(UNTRAINED):
+            continue
         elif name == "exclude_from_weight_decay":
             raise ValueError(f"{owner}: Keras does not save exclude_from_weight_decay. Received: {value!r}")
         else:
@@ -188,7 +226,13 @@ def _functional(given: Any) -> dict[str, Any]:
         structure.pack([history(tensor, _is_functional(tensor.call.layer)) for tensor in tensors])
         for structure, tensors in zip(given._structures, (network.inputs, network.outputs))
     ]
-    config = {"name": given.name, "trainable": True, "layers": layers, "input_layers": ends[0], "output_layers": ends[1]}
+    config = {
+        "name": given.name,
+        "trainable": True,
+        "layers": layers,
+        "input_layers": ends[0],
+        "output_layers": ends[1],
+    }
     return {
         "module": "keras.src.models.functional", "class_name": "Functional", "config": config,
         "registered_name": "Functional", "build_config": {"input_shape": None},

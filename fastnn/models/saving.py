@@ -223,8 +223,8 @@ def _can_be_named(metric: Any) -> bool:
     if metric is None or isinstance(metric, (str, dict, list, tuple)) or metrics.is_known(metrics.get(metric)):
         return True
     warn(
-        f"save: a metric that is a function or a class of your own is not saved; compile again after loading. "
-        f"Received: {metric!r}"
+        f"save: a metric that is a function or a class of your own is not saved unless it is registered "
+        f"(fastnn.saving.register_keras_serializable); compile again after loading. Received: {metric!r}"
     )
     return False
 

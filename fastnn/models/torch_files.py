@@ -48,9 +48,7 @@ class Pair(NamedTuple):
     rule: Rule
 
 
-def load_torch_weights(
-    model: Model, source: Any, names: Mapping[str, str] | None = None, strict: bool = True
-) -> None:
+def load_torch_weights(model: Model, source: Any, names: Mapping[str, str] | None = None, strict: bool = True) -> None:
     """Assign the weights of a PyTorch module to a model with the same layers.
 
     Parameters:

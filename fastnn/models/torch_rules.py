@@ -207,5 +207,3 @@ _RULES: dict[str, Callable[[Any], list[Entry]]] = {
     "InstanceNormalization": _normalized, "RMSNormalization": _normalized,
     "SimpleRNN": _recurrent, "LSTM": _recurrent, "GRU": _recurrent, "Bidirectional": _both,
 }  # fmt: skip
-
-

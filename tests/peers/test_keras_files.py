@@ -62,8 +62,8 @@ CASES = {
     "ActivityRegularization": [(VECTOR, {"l1": 0.1, "l2": 0.2})],
     "AlphaDropout": [(VECTOR, {"rate": 0.2})],
     "AveragePooling1D": [(SEQUENCE, {"pool_size": 2, "padding": "same"})],
-    "AveragePooling2D": [(PICTURE, {})],
-    "AveragePooling3D": [(VOLUME, {})],
+    "AveragePooling2D": [(PICTURE, {"pool_size": 2})],
+    "AveragePooling3D": [(VOLUME, {"pool_size": 2})],
     "BatchNormalization": [(PICTURE, {"momentum": 0.9, "axis": -1}), (VECTOR, {"center": False})],
     "Bidirectional": [(SEQUENCE, lambda: layers.Bidirectional(layers.GRU(3), merge_mode="ave"))],
     "CategoryEncoding": [],
@@ -79,7 +79,15 @@ CASES = {
     "Cropping2D": [(PICTURE, {"cropping": ((1, 2), (0, 1))})],
     "Cropping3D": [(VOLUME, {"cropping": 1})],
     "Dense": [
-        (VECTOR, {"units": 3, "activation": "softmax", "kernel_regularizer": "l1_l2", "bias_constraint": "non_neg"}),
+        (
+            VECTOR,
+            {
+                "units": 3,
+                "activation": "softmax",
+                "kernel_regularizer": keras.regularizers.L1L2(0.1, 0.2),
+                "bias_constraint": "non_neg",
+            },
+        ),
         (SEQUENCE, {"units": 3, "use_bias": False, "kernel_initializer": keras.initializers.HeNormal(seed=3)}),
     ],
     "DepthwiseConv1D": [(SEQUENCE, {"kernel_size": 3, "depth_multiplier": 2})],
@@ -190,6 +198,7 @@ def test_a_list_of_one_is_a_list(tmp_path):
     assert isinstance(ours.output, list) and len(ours.output) == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*global_max_pooling1d")  # the mask ends there, as both say
 def test_masks_and_states_in_graphs(tmp_path):
     tokens = keras.Input((6,))
     e = layers.Embedding(9, 3, mask_zero=True)(tokens)
@@ -205,10 +214,15 @@ def test_masks_and_states_in_graphs(tmp_path):
 
 
 def test_float64(tmp_path):
-    model = keras.Sequential([keras.Input((6, 4), dtype="float64")])
-    for layer in (layers.LSTM(5, dtype="float64"), layers.Dense(3, "tanh", dtype="float64")):
-        model.add(layer)
-    there_and_back(model, RNG.normal(size=(3, 6, 4)), tmp_path, 1e-12)
+    keras.config.set_floatx("float64")  # else `predict` rounds the data
+    try:
+        model = keras.Sequential([keras.Input((6, 4), dtype="float64")])
+        for layer in (layers.LSTM(5, dtype="float64"), layers.Dense(3, "tanh", dtype="float64")):
+            model.add(layer)
+        ours = there_and_back(model, RNG.normal(size=(3, 6, 4)), tmp_path, 1e-12)
+    finally:
+        keras.config.set_floatx("float32")
+    assert {str(p.dtype) for p in ours.weights} == {"float64"}
 
 
 def test_layers_that_are_not_trained(tmp_path):
@@ -226,7 +240,7 @@ def small(optimizer, loss="mse", metrics=("mae",)):
          layers.Dense(2)]
     )  # fmt: skip
     drawn(model)
-    model.compile(optimizer, loss, list(metrics))
+    model.compile(optimizer, loss, metrics=list(metrics))
     return model
 
 
@@ -300,7 +314,7 @@ def test_states_of_another_form_begin_anew(tmp_path):
 def test_losses_and_metrics_travel(tmp_path):
     theirs = branches()
     theirs.compile(
-        O.SGD(0.01), {"second": keras.losses.Huber(2.0), "end": "mse"}, loss_weights={"second": 0.5, "end": 1.0},
+        O.SGD(0.01), {"second": keras.losses.LogCosh(reduction="sum"), "end": "mse"}, loss_weights={"second": 0.5, "end": 1.0},
         metrics={"second": ["mae", keras.metrics.CosineSimilarity(name="c")], "end": [keras.metrics.MeanSquaredError()]},
     )  # fmt: skip
     drawn(theirs)
@@ -319,7 +333,11 @@ def test_losses_and_metrics_travel(tmp_path):
 
 CLASSIFIED = [
     ("softmax", "sparse_categorical_crossentropy", ["accuracy"]),
-    ("softmax", keras.losses.SparseCategoricalCrossentropy(ignore_class=None), ["sparse_top_k_categorical_accuracy"]),
+    (
+        "softmax",
+        keras.losses.SparseCategoricalCrossentropy(ignore_class=None),
+        [keras.metrics.SparseTopKCategoricalAccuracy(k=2)],
+    ),
     (None, keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["acc"]),
 ]
 
@@ -364,7 +382,9 @@ def test_the_same_paths_in_files(tmp_path):
     def structure(path):
         found = {}
         with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
-            file.visititems(lambda name, thing: found.update({name: (dict(thing.attrs), getattr(thing, "shape", None))}))
+            file.visititems(
+                lambda name, thing: found.update({name: (dict(thing.attrs), getattr(thing, "shape", None))})
+            )
         return found
 
     theirs = branches()
@@ -386,10 +406,11 @@ def refused(model, tmp_path, match):
     assert "Received" in str(caught.value)
 
 
+@pytest.mark.filterwarnings("ignore:The object being serialized")  # a lambda, as Keras says
 def test_what_fastnn_does_not_have_is_refused_by_name(tmp_path):
     x = keras.Input((4, 3))
     refused(keras.Model(x, layers.MultiHeadAttention(1, 2)(x, x)), tmp_path, "MultiHeadAttention|further arguments")
-    refused(keras.Model(x, x + 1.0), tmp_path, "traces no operations.*Add|symbolic|operation")
+    refused(keras.Model(x, x + 1.0), tmp_path, "traces no operations.*Received: .*add")
     refused(keras.Model(x, layers.Dropout(0.5)(x, training=True)), tmp_path, "training=True")
     refused(keras.Sequential([keras.Input((4,)), layers.Lambda(lambda x: 2 * x)]), tmp_path, "code|Lambda")
     refused(keras.Sequential([keras.Input((None, 3)), layers.LSTM(2)]), tmp_path, "fixed shape")
@@ -412,7 +433,7 @@ def test_what_keras_does_not_have_is_listed():
     }
     for name, (module, known) in places.items():
         classes = {key if name == "layers" else cls.__name__ for key, cls in known.items()}
-        lacking = {key for key in classes if not hasattr(module, key) and key != "Functional"}
+        lacking = {key for key in classes if not hasattr(module, key) and key not in ("Functional", "Sequential")}
         assert lacking == set(keras_writing.ONLY_HERE[name].split()) - {"FromArray"}, name
     known = {name for name in dir(keras.activations) if callable(getattr(keras.activations, name))}
     assert {name for name in keras_writing.ACTIVATIONS if name not in known} == set()
