@@ -180,7 +180,7 @@ def deserialize(config: object) -> Metric | None:
 
 
 def is_known(metric: object) -> bool:
-    """Whether `serialize` describes it so that `get` finds it again: classes and functions of one's own, if registered."""
+    """Whether `serialize` describes it so that `get` finds it again: what is one's own, if it is registered."""
     if type(metric) is MeanMetricWrapper:
         return is_registered(metric._fn) and not metric._fn_kwargs
     return type(metric) in _CLASSES or is_registered(type(metric))

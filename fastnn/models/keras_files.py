@@ -2,7 +2,7 @@
 
     metadata.json             the version of Keras
     config.json               class, config and compile settings (keras_reading.py, keras_writing.py)
-    model.weights.h5          layers/<class, numbered>/vars/0, 1 ...; cells and nested models within; optimizer/vars/0 ...
+    model.weights.h5          layers/<class, numbered>/vars/0, 1 ...; cells and models within; optimizer/vars/0 ...
 
 They need h5py, the extra `keras`.  As with fastnn's own files, nothing is unpacked, allocated or read before its size
 and shape have been checked; links out of the file, compressed data and objects are refused.  What Keras does not keep
@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fastnn import losses, metrics, optimizers
 from fastnn.engine.arena import drawn_later
 from fastnn.layers import registry
 from fastnn.layers.base import Layer
@@ -42,7 +43,7 @@ METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
 # the version of Keras whose format this is
 KERAS_VERSION = "3.10.0"
 LARGEST_JSON = 64 * 2**20
-# what a group can hold beside its share of the data, at least: HDF5 fills up pages
+# groups within groups
 DEEPEST = 64
 
 
@@ -177,12 +178,14 @@ def read(stream: IO[bytes], compile: bool) -> Model:
         model.trainable = False
     compiled = keras_reading.compiled(described.get("compile_config") or {}) if compile else None
     if compiled is not None:
-        from fastnn import optimizers
+        from .saving import resolved
 
+        for name, module in (("loss", losses), ("metrics", metrics), ("weighted_metrics", metrics)):
+            compiled[name] = resolved(compiled[name], module)
         model.compile(optimizers.get(compiled.pop("optimizer")), **compiled)
         if "optimizer/vars/0" in arrays:
             keras_optimizers.restore(model, keras_optimizers.in_order(arrays))
-    return model  # type: ignore[no-any-return]
+    return model
 
 
 def load_weights(model: Model, data: bytes) -> None:

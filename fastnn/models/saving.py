@@ -383,7 +383,9 @@ def _model(parts: dict[str, bytes], compile: bool) -> Model:
 
 def _restore(model: Model, compiled: dict[str, Any], slots: bytes | None) -> None:
     names = ("loss", "metrics", "loss_weights", "weighted_metrics")
-    model.compile(optimizers.get(compiled["optimizer"]), **{name: compiled.get(name) for name in names})
+    modules = {"loss": losses, "metrics": metrics, "weighted_metrics": metrics}
+    given = {name: resolved(compiled.get(name), modules.get(name)) for name in names}
+    model.compile(optimizers.get(compiled["optimizer"]), **given)
     assert model.optimizer is not None
     if slots is not None:
         found = _from_safetensors(slots)
@@ -397,6 +399,17 @@ def _restore(model: Model, compiled: dict[str, Any], slots: bytes | None) -> Non
         for name, view in places.items():
             view[...] = found[name]
     model.optimizer.steps = _whole(compiled, "iterations", 2**63)
+
+
+def resolved(given: Any, module: Any) -> Any:
+    """Descriptions as objects, as long as the classes of the user's that they name are known; names stay names."""
+    if module is None:
+        return given
+    if isinstance(given, dict):
+        if "class_name" in given:
+            return module.get(given)
+        return {name: resolved(part, module) for name, part in given.items()}
+    return [resolved(part, module) for part in given] if isinstance(given, list) else given
 
 
 def _whole(described: dict[str, Any], name: str, end: int) -> int:

@@ -33,11 +33,15 @@ PICKLES = (".pt", ".pth", ".bin", ".pkl", ".ckpt")
 # weight_ih_l1_reverse: the layer of a stack, and what is left without its number
 STACKED = re.compile(r"^((?:weight|bias)_(?:ih|hh))_l(\d+)(_reverse)?$")
 # layers behind which PyTorch has channels ahead of pixels, and layers that change nothing about it
-_PICTURES = ("Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling", "AdaptiveMax", "AdaptiveAverage")
-_PICTURES += ("ZeroPadding", "Cropping", "UpSampling", "SpatialDropout", "InstanceNormalization", "GroupNormalization")
-_THROUGH = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax", "Dropout", "AlphaDropout", "GaussianDropout")
-_THROUGH += ("GaussianNoise", "Identity", "BatchNormalization", "Add", "Subtract", "Multiply", "Average", "Maximum")
-_THROUGH += ("Minimum", "Concatenate", "Rescaling")
+_MAKERS = (
+    "Conv DepthwiseConv SeparableConv MaxPooling AveragePooling AdaptiveMax AdaptiveAverage ZeroPadding Cropping "
+    "UpSampling SpatialDropout InstanceNormalization GroupNormalization"
+)
+_KEEPERS = (
+    "Activation ReLU LeakyReLU ELU PReLU Softmax Dropout AlphaDropout GaussianDropout GaussianNoise Identity "
+    "BatchNormalization Add Subtract Multiply Average Maximum Minimum Concatenate Rescaling"
+)
+_PICTURES, _THROUGH = tuple(_MAKERS.split()), tuple(_KEEPERS.split())
 
 
 class Pair(NamedTuple):

@@ -78,7 +78,7 @@ def both_ways(module, model, x, tmp_path, names=None, there=lambda x: x, back=la
     compare()
     drawn(module)
     files.save_file(module.state_dict(), tmp_path / "theirs.safetensors")
-    given = names or dict(zip([layer for layer in torch_layers(model)], modules(module)))
+    given = names or dict(zip(torch_layers(model), modules(module)))
     load_torch_weights(model, tmp_path / "theirs.safetensors", given)
     compare()
     model.set_weights([RNG.uniform(0.1, 0.9, w.shape) for w in model.get_weights()])
