@@ -27,7 +27,7 @@ from fastnn.layers import (
     TimeDistributed,
 )
 from fastnn.models.summarising import human_count
-from fastnn.reference.steps import STEPS
+from fastnn.reference.program import STEPS  # with all of them
 
 
 def forward(*layers, shape, batch=4):
