@@ -1,4 +1,4 @@
-"""Classes of the user that files may name, beside the closed lists: registered by the user's code, never by a file.
+"""Classes and functions of the user that files may name, beside the closed lists: registered by code, never by a file.
 
 A registration is a name in a table.  Reading a file looks names up there; it imports nothing and runs nothing that the
 program has not put there itself.  Names and behaviour are Keras's: a class registered in a package is called
@@ -20,7 +20,10 @@ _scope: ContextVar[Mapping[str, Any]] = ContextVar("fastnn_custom_objects", defa
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[T], T]:
-    """A decorator: files may name this class from now on.
+    """A decorator: files may name this class or function from now on.
+
+    A class may be a layer, loss, metric, optimizer, schedule, initializer, regularizer or constraint; a function, a
+    metric, initializer or constraint.  Losses and activations are no functions here: training needs their gradients.
 
     Parameters:
         package: of the class; files name it "package>name".
@@ -48,7 +51,7 @@ class CustomObjectScope:
     """Inside a `with` block, files may also name these.
 
     Parameters:
-        custom_objects: name -> class.
+        custom_objects: name -> class or function.
 
     Raises:
         TypeError: not a dictionary of names.
@@ -81,7 +84,10 @@ def get_custom_objects() -> dict[str, Any]:
 
 def get_registered_name(obj: Any) -> str:
     """What files call the class: its registered name, else its own."""
-    return _names.get(obj) or str(obj.__name__)
+    name = _names.get(obj)
+    if name is None or name not in _objects:
+        name = next((name for name, known in _scope.get().items() if known is obj), None)
+    return name or str(obj.__name__)
 
 
 def get_registered_object(
@@ -92,6 +98,31 @@ def get_registered_object(
         if name in objects:
             return objects[name]
     return None
+
+
+def named_function(identifier: Any) -> Any:
+    """The user's function that a name or a description means, or the name of one of fastnn's; else what came.
+
+    Keras's form is {"class_name": "function", "config": name}.
+    """
+    described = isinstance(identifier, Mapping) and identifier.get("class_name") == "function"
+    name = identifier.get("config") if described else identifier
+    if not isinstance(name, str):
+        return identifier
+    found = get_registered_object(name)
+    if found is not None and not isinstance(found, type):
+        return found
+    return name
+
+
+def describe_function(function: Any) -> dict[str, Any]:
+    """The form that `named_function` reads, of a function that `is_registered`."""
+    return {"class_name": "function", "config": get_registered_name(function)}
+
+
+def is_registered(thing: Any) -> bool:
+    """Whether files can name this class or function: it is registered, or in a scope."""
+    return any(thing is known for objects in (_objects, _scope.get()) for known in objects.values())
 
 
 def names() -> list[str]:

@@ -83,9 +83,7 @@ ABSENT: dict[str, dict[str, str]] = {
             "disable_interactive_logging enable_interactive_logging is_interactive_logging_enabled"
         ),
         "unpack (x, y, sample_weight) as Python tuples": "pack_x_y_sample_weight unpack_x_y_sample_weight",
-        _VERSION: (
-            "Config deserialize_keras_object legacy model_to_dot plot_model serialize_keras_object standardize_dtype"
-        ),
+        _VERSION: ("Config deserialize_keras_object legacy model_to_dot serialize_keras_object standardize_dtype"),
     },
     "saving": {
         "a file of fastnn is a zip of JSON and safetensors": "KerasFileEditor",

@@ -1,7 +1,7 @@
 """A closed list of classes and the ways in which a user may name one: string, class, instance or config.
 
 Initializers, losses, optimizers and metrics each have one. There is no import by string: a config can only mean a class
-that stands in the list.
+that stands in the list, or one that the program has registered (fastnn.saving).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
+from fastnn import _custom_objects
 from fastnn._errors import unknown
 
 
@@ -43,11 +44,16 @@ class Registry(Generic[T]):
         return any(known.lower() == name.lower() for known in self.names)
 
     def find(self, name: str) -> type[T]:
-        """The class called `name`, whatever its case."""
+        """The class called `name`, whatever its case; one of the user's by exactly its name, before all others."""
+        own = _custom_objects.get_registered_object(name)
+        if isinstance(own, type) and issubclass(own, self.base):
+            return own
         for known, cls in self.names.items():
             if known.lower() == name.lower():
                 return cls
-        raise unknown(self.kind, name, self.names)
+        if own is not None:
+            raise ValueError(f"{name!r} must stand for a class of the kind {self.kind!r}. Received: {own!r}")
+        raise unknown(self.kind, name, [*self.names, *_custom_objects.names()])
 
     def make(self, identifier: object) -> T:
         """The object that `identifier` means; an instance is returned as it is."""
@@ -65,8 +71,20 @@ class Registry(Generic[T]):
         )
 
     def serialize(self, thing: T) -> dict[str, Any]:
-        """The dictionary from which `make` builds an equal object."""
-        return {"class_name": type(thing).__name__, "config": thing.get_config()}
+        """The dictionary from which `make` builds an equal object.
+
+        Raises:
+            ValueError: the class is the user's, not registered (fastnn.saving), and has the name of one in the list.
+        """
+        cls = type(thing)
+        own = cls not in self.names.values()
+        name = _custom_objects.get_registered_name(cls) if own else cls.__name__
+        if own and name in self.names:
+            raise ValueError(
+                f"a {self.kind} of your own needs another name than {name!r}, or "
+                f"fastnn.saving.register_keras_serializable, to be described. Received: {thing!r}"
+            )
+        return {"class_name": name, "config": thing.get_config()}
 
     def _from_mapping(self, mapping: Mapping[str, Any]) -> T:
         name, config = mapping.get("class_name"), mapping.get("config", {})

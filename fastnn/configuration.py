@@ -20,7 +20,7 @@ from fastnn.backend import current
 __all__ = ["configuration", "processor", "show_config"]
 
 # what fastnn requires, and then what it uses where it is there
-PACKAGES = ("numpy", "scipy-openblas32", "safetensors", "tqdm", "matplotlib", "pooch")
+PACKAGES = ("numpy", "scipy-openblas32", "safetensors", "tqdm", "matplotlib", "h5py", "pooch")
 # settings of the environment that fastnn looks at when it is imported
 SETTINGS = ("FASTNN_ISA", "FASTNN_NUM_THREADS", "OMP_NUM_THREADS", "FASTNN_DATA")
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import config
+from fastnn._custom_objects import describe_function, is_registered, named_function
 from fastnn._numbers import finite, whole
 from fastnn._registry import Registry, from_config
 
@@ -179,6 +180,7 @@ def get(identifier: object) -> Constraint | Callable[[Array], Array] | None:
     """
     if identifier is None:
         return None
+    identifier = named_function(identifier)
     if callable(identifier) and not isinstance(identifier, (type, Constraint)):
         return cast("Callable[[Array], Array]", identifier)
     return _registry.make(identifier)
@@ -190,16 +192,18 @@ def serialize(constraint: object) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is not a Constraint: a function has no config.
+        If it is neither a Constraint nor a function that is registered (fastnn.saving): others have no config.
     """
+    if callable(constraint) and not isinstance(constraint, (type, Constraint)) and is_registered(constraint):
+        return describe_function(constraint)
     if not isinstance(constraint, Constraint):
         raise ValueError(f"Only an instance of Constraint can be serialized. Received: {constraint!r}")
     return _registry.serialize(constraint)
 
 
-def deserialize(config: Mapping[str, Any]) -> Constraint:
+def deserialize(config: Mapping[str, Any]) -> Constraint | Callable[[Array], Array] | None:
     """The constraint that `serialize` described."""
-    return _registry.make(config)
+    return get(config)
 
 
 _registry: Registry[Constraint] = Registry("constraint", Constraint, (MaxNorm, NonNeg, UnitNorm, MinMaxNorm), {})

@@ -26,6 +26,7 @@ from fastnn._custom_objects import (
 from fastnn.layers.registry import deserialize as deserialize_layer
 from fastnn.layers.registry import serialize as serialize_layer
 from fastnn.models import Model, load_model, save_model
+from fastnn.models.torch_files import load_torch_weights, save_torch_weights, torch_state_dict
 
 __all__ = [
     "CustomObjectScope",
@@ -35,11 +36,14 @@ __all__ = [
     "get_registered_name",
     "get_registered_object",
     "load_model",
+    "load_torch_weights",
     "load_weights",
     "register_keras_serializable",
     "save_model",
+    "save_torch_weights",
     "save_weights",
     "serialize_layer",
+    "torch_state_dict",
 ]
 
 

@@ -281,8 +281,30 @@ def test_a_picture_of_a_model(tmp_path):
             row.sort()
             assert all(x + width < after for (x, width), (after, _) in itertools.pairwise(row))
             assert row[0][0] > 0 and sum(row[-1]) < float(root.get("width"))
-    with pytest.raises(ValueError, match=r"must end in '.svg'"):
-        fastnn.models.plot_model(model, tmp_path / "m.png")
+    with pytest.raises(ValueError, match=r"must end in one of \['.svg', '.png', '.pdf'\]"):
+        fastnn.models.plot_model(model, tmp_path / "m.gif")
+
+
+def test_plot_model_paints_pixels(tmp_path):
+    from matplotlib.image import imread
+
+    model = nested()
+    text = fastnn.utils.plot_model(
+        model, tmp_path / "m.png", show_shapes=True, show_dtype=True, show_layer_activations=True, dpi=96, rankdir="TB"
+    )
+    picture = imread(tmp_path / "m.png")
+    root = ElementTree.fromstring(text)
+    for i, side in enumerate(("height", "width")):
+        assert abs(picture.shape[i] - float(root.get(side))) <= 1
+    assert model.dtype in text and "activation: " in text
+    colours = {tuple(np.round(pixel * 255).astype(int)) for pixel in picture[..., :3].reshape(-1, 3)}
+    assert {(0xE8, 0xEE, 0xFC), (0xF4, 0xF4, 0xF4), (0xFF, 0xFF, 0xFF)} <= colours  # a model, a layer, paper
+    fastnn.utils.plot_model(model, tmp_path / "m.pdf")
+    assert (tmp_path / "m.pdf").read_bytes().startswith(b"%PDF")
+    with pytest.raises(ValueError, match="rankdir is not served"):
+        fastnn.utils.plot_model(model, tmp_path / "m.svg", rankdir="LR")
+    with pytest.raises(TypeError, match="show_shapes"):
+        fastnn.utils.plot_model(model, tmp_path / "m.svg", show_shape=True)
 
 
 def test_a_model_within_another_keeps_its_layers() -> None:

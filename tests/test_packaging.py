@@ -81,7 +81,18 @@ def test_the_reference_kernels_import_nothing_but_numpy() -> None:
 def test_importing_costs_little() -> None:
     """Heavy or optional parts are imported when they are used, not with the package."""
     code = "import sys, fastnn; print(*(m for m in sys.argv[1:] if m in sys.modules))"
-    optional = ["matplotlib", "pooch", "sklearn", "scipy", "torch", "tqdm", "safetensors", "pytest", "fastnn.cli"]
+    optional = [
+        "matplotlib",
+        "h5py",
+        "pooch",
+        "sklearn",
+        "scipy",
+        "torch",
+        "tqdm",
+        "safetensors",
+        "pytest",
+        "fastnn.cli",
+    ]
     run = subprocess.run([sys.executable, "-c", code, *optional], check=True, capture_output=True, text=True)
     assert run.stdout.split() == []
 

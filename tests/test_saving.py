@@ -239,12 +239,12 @@ def test_files_are_what_they_say(tmp_path):
 
 def test_names_and_places_of_files(tmp_path):
     model = network()
-    for wrong in ("m.keras", "m", "m.FASTNN", "m.h5"):
-        with pytest.raises(ValueError, match=r"must end in '.fastnn'. Received:"):
+    for wrong in ("m.kers", "m", "m.FASTNN", "m.h5"):
+        with pytest.raises(ValueError, match=r"must end in one of \['.fastnn', '.keras'\]. Received:"):
             model.save(tmp_path / wrong)
         with pytest.raises(ValueError, match=r"must end in one of"):
             load_model(tmp_path / wrong)
-    with pytest.raises(ValueError, match=r"must end in '.safetensors'"):
+    with pytest.raises(ValueError, match=r"must end in one of \['.safetensors', '.weights.h5'\]"):
         model.save_weights(tmp_path / "w.fastnn")
     with pytest.raises(FileNotFoundError, match=r"no such folder. Received:"):
         model.save(tmp_path / "nowhere" / "m.fastnn")

@@ -20,6 +20,7 @@ from typing import Any, cast
 import numpy as np
 
 from fastnn import _keras
+from fastnn._custom_objects import describe_function, is_registered, named_function
 from fastnn._registry import Registry
 from fastnn.initializers.base import Array, Initializer
 from fastnn.initializers.constants import Constant, Dirac, FromArray, Identity, Ones, Zeros
@@ -80,6 +81,7 @@ def get(identifier: object) -> Initializer | Callable[..., Array] | None:
         return None
     if isinstance(identifier, np.ndarray):
         return FromArray(identifier)
+    identifier = named_function(identifier)
     if callable(identifier) and not isinstance(identifier, (type, Initializer)):
         return cast("Callable[..., Array]", identifier)
     if isinstance(identifier, str) and identifier.lower() in ("stft", "stftinitializer"):
@@ -96,8 +98,10 @@ def serialize(initializer: object) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is not an Initializer: a function has no config.
+        If it is neither an Initializer nor a function that is registered (fastnn.saving): others have no config.
     """
+    if callable(initializer) and not isinstance(initializer, (type, Initializer)) and is_registered(initializer):
+        return describe_function(initializer)
     if not isinstance(initializer, Initializer):
         raise ValueError(f"Only an instance of Initializer can be serialized. Received: {initializer!r}")
     if isinstance(initializer, FromArray):
@@ -105,9 +109,9 @@ def serialize(initializer: object) -> dict[str, Any]:
     return _registry.serialize(initializer)
 
 
-def deserialize(config: Mapping[str, Any]) -> Initializer:
+def deserialize(config: Mapping[str, Any]) -> Initializer | Callable[..., Array] | None:
     """The initializer that `serialize` described."""
-    return _registry.make(config)
+    return get(config)
 
 
 _registry: Registry[Initializer] = Registry(

@@ -346,10 +346,13 @@ def described(module: Any, thing: Any, where: str) -> dict[str, Any]:
     """The config of a regularizer or constraint.
 
     Raises:
-        ValueError: it is of a class that no config can name.
+        ValueError: it has no get_config, or no name by which it could be found again.
     """
-    if type(thing).__module__ != module.__name__:
-        raise ValueError(f"{where}: only what stands in {module.__name__} has a config. Received: {thing!r}")
+    if not hasattr(thing, "get_config") and not hasattr(thing, "__name__"):
+        raise ValueError(
+            f"{where}: to be described, a class of your own needs get_config and "
+            f"fastnn.saving.register_keras_serializable. Received: {thing!r}"
+        )
     config: dict[str, Any] = module.serialize(thing)
     return config
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from fastnn import _keras
 from fastnn._arrays import Shape, target_kind
+from fastnn._custom_objects import describe_function, is_registered, named_function
 from fastnn._registry import Registry
 from fastnn.losses import (
     binary_crossentropy,
@@ -132,6 +133,7 @@ def get(identifier: object) -> Metric | None:
     """
     if identifier is None:
         return None
+    identifier = named_function(identifier)
     if callable(identifier) and not isinstance(identifier, (type, Metric)):
         return MeanMetricWrapper(identifier)
     return _registry.make(identifier)
@@ -160,7 +162,15 @@ def resolve(identifier: object, output_shape: Shape, target_shape: Shape) -> Met
 
 
 def serialize(metric: Metric) -> dict[str, Any]:
-    """The dictionary from which `get` builds an equal metric, without its state."""
+    """The dictionary from which `get` builds an equal metric, without its state.
+
+    Raises
+    ------
+    ValueError
+        For a function that is not registered (fastnn.saving), or with arguments of its own.
+    """
+    if type(metric) is MeanMetricWrapper and is_known(metric):
+        return describe_function(metric._fn)
     return _registry.serialize(metric)
 
 
@@ -170,8 +180,10 @@ def deserialize(config: object) -> Metric | None:
 
 
 def is_known(metric: object) -> bool:
-    """Whether `serialize` describes it so that `get` finds it again: not so for classes and functions of one's own."""
-    return type(metric) in _CLASSES
+    """Whether `serialize` describes it so that `get` finds it again: what is one's own, if it is registered."""
+    if type(metric) is MeanMetricWrapper:
+        return is_registered(metric._fn) and not metric._fn_kwargs
+    return type(metric) in _CLASSES or is_registered(type(metric))
 
 
 def direction(name: str) -> str | None:

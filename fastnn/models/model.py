@@ -426,14 +426,17 @@ class Model(Topology, OlderNames):
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write architecture, weights, and the state of optimizer and shuffling to a `.fastnn` file.
 
+        A name that ends in `.keras` gives a file of Keras 3, which Keras reads: without the state of shuffling.
+
         Raises:
+            ImportError: a file of Keras needs h5py (the extra `keras`).
             FileExistsError, FileNotFoundError: the file exists and `overwrite` is false; its folder does not exist.
-            ValueError: another suffix, no shape yet, or something that JSON cannot hold.
+            ValueError: another suffix, no shape yet, something that JSON cannot hold, or that Keras does not have.
         """
         saving.save(self, filepath, overwrite)
 
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Write the weights to a `.safetensors` file; errors as in `save`."""
+        """Write the weights to a `.safetensors` file, or to Keras's `.weights.h5`; errors as in `save`."""
         saving.save_weights(self, filepath, overwrite)
 
     def load_state(self, filepath: str | os.PathLike[str]) -> None:
@@ -459,10 +462,11 @@ class Model(Topology, OlderNames):
         self.runner.swap_averages()
 
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
-        """Read weights that `save_weights` or `save` wrote.
+        """Read weights that `save_weights` or `save` wrote, here or in Keras 3.
 
         Raises:
             FileNotFoundError: there is no such file.
+            ImportError: files of Keras need h5py (the extra `keras`).
             ValueError: it is damaged, or numbers or shapes differ; nothing is changed then.
         """
         saving.load_weights(self, filepath)

@@ -75,6 +75,16 @@ class Runner:
         """What the optimizer remembers of every parameter."""
         return self.optimizer.slot_names() if self.optimizer is not None else ()
 
+    def state_bytes(self) -> int:
+        """What they take, whether they have been made yet or not."""
+        compact = self.optimizer.compact_slots() if self.optimizer is not None else ()
+        count = 0
+        for name in self.slot_names():
+            assert self.optimizer is not None
+            parts = self.arena.parameters
+            count += sum(map(self.optimizer.compact_size, parts)) if name in compact else self.arena.size
+        return count * self.dtype.itemsize
+
     def slot(self, name: str) -> Array:
         """One of them, for the whole arena; it starts from the optimizer's value."""
         assert self.optimizer is not None

@@ -4,6 +4,8 @@
     weights.safetensors       every parameter, by "layer/name"
     optimizer.safetensors     every slot of the optimizer, by "slot/layer/name"; state of the whole, by "model/name"
 
+Files whose name ends in `.keras` or `.weights.h5` are Keras's (keras_files.py).
+
 Files are written beside their target, flushed to disk and renamed, so an interrupted save leaves the old file.  Reading
 trusts nothing: sizes are checked before anything is unpacked, classes come from closed lists, and nothing is allocated
 for a parameter before the file has been seen to hold one of that shape.
@@ -29,6 +31,7 @@ from fastnn._custom_objects import CustomObjectScope
 from fastnn._errors import unknown
 from fastnn.engine.arena import drawn_later
 
+from . import keras_files
 from .data import warn
 
 if TYPE_CHECKING:
@@ -70,10 +73,17 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-def _target(filepath: Any, overwrite: bool, suffix: str, where: str) -> Path:
+def _ends(path: Path, suffixes: tuple[str, ...], where: str) -> str:
+    """The one of these suffixes that the name of the file has."""
+    for suffix in suffixes:
+        if path.name.endswith(suffix) and path.name != suffix:
+            return suffix
+    raise ValueError(f"{where}: the file name must end in one of {list(suffixes)}. Received: {str(path)!r}")
+
+
+def _target(filepath: Any, overwrite: bool, suffixes: tuple[str, ...], where: str) -> Path:
     path = Path(filepath)
-    if path.suffix != suffix:
-        raise ValueError(f"{where}: the file name must end in {suffix!r}. Received: {str(filepath)!r}")
+    _ends(path, suffixes, where)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{where}: there is no such folder. Received: {str(path.parent)!r}")
     if path.is_dir():
@@ -87,10 +97,11 @@ def _target(filepath: Any, overwrite: bool, suffix: str, where: str) -> Path:
 
 def save(model: Model, filepath: Any, overwrite: bool = True) -> None:
     """See `Model.save`."""
-    path = _target(filepath, overwrite, SUFFIX, "save")
+    path = _target(filepath, overwrite, (SUFFIX, keras_files.SUFFIX), "save")
     _check_built(model, "save")
+    write = keras_files.write if path.suffix == keras_files.SUFFIX else _write
     with replacing(path) as temporary, temporary.open("wb") as stream:
-        _write(model, stream)
+        write(model, stream)
 
 
 def save_model(model: Model, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -100,10 +111,11 @@ def save_model(model: Model, filepath: str | os.PathLike[str], overwrite: bool =
 
 def save_weights(model: Model, filepath: Any, overwrite: bool = True) -> None:
     """See `Model.save_weights`."""
-    path = _target(filepath, overwrite, WEIGHTS_SUFFIX, "save_weights")
+    path = _target(filepath, overwrite, (WEIGHTS_SUFFIX, keras_files.WEIGHTS_SUFFIX), "save_weights")
     _check_built(model, "save_weights")
+    content = _weights(model) if path.suffix == WEIGHTS_SUFFIX else keras_files.weights(model)
     with replacing(path) as temporary:
-        temporary.write_bytes(_weights(model))
+        temporary.write_bytes(content)
 
 
 def to_bytes(model: Model) -> bytes:
@@ -211,8 +223,8 @@ def _can_be_named(metric: Any) -> bool:
     if metric is None or isinstance(metric, (str, dict, list, tuple)) or metrics.is_known(metrics.get(metric)):
         return True
     warn(
-        f"save: a metric that is a function or a class of your own is not saved; compile again after loading. "
-        f"Received: {metric!r}"
+        f"save: a metric that is a function or a class of your own is not saved unless it is registered "
+        f"(fastnn.saving.register_keras_serializable); compile again after loading. Received: {metric!r}"
     )
     return False
 
@@ -222,8 +234,7 @@ def _can_be_named(metric: Any) -> bool:
 
 def _source(filepath: Any, suffixes: tuple[str, ...], where: str) -> Path:
     path = Path(filepath)
-    if path.suffix not in suffixes:
-        raise ValueError(f"{where}: the file name must end in one of {list(suffixes)}. Received: {str(filepath)!r}")
+    _ends(path, suffixes, where)
     if not path.is_file():
         raise FileNotFoundError(f"{where}: there is no such file. Received: {str(filepath)!r}")
     return path
@@ -242,14 +253,21 @@ def _reading(name: str) -> Iterator[None]:
     ) as error:
         if isinstance(error, ValueError) and "Received" in str(error):
             raise ValueError(f"{name}: {error}") from error
-        raise ValueError(f"{name} is damaged, or not a file of fastnn. Received: {error!r}") from error
+        raise ValueError(f"{name} is damaged, or not a file of such a model. Received: {error!r}") from error
 
 
 def load_weights(model: Model, filepath: Any) -> None:
     """See `Model.load_weights`."""
-    path = _source(filepath, (WEIGHTS_SUFFIX, SUFFIX), "load_weights")
+    suffixes = (WEIGHTS_SUFFIX, SUFFIX, keras_files.WEIGHTS_SUFFIX, keras_files.SUFFIX)
+    path = _source(filepath, suffixes, "load_weights")
     _check_built(model, "load_weights")
     with path.open("rb") as stream, _reading(path.name):
+        if path.suffix == keras_files.SUFFIX:
+            keras_files.load_weights_of_model(model, stream)
+            return
+        if path.suffix not in suffixes:  # .weights.h5
+            keras_files.load_weights(model, stream.read())
+            return
         data = _parts(stream)[WEIGHTS] if path.suffix == SUFFIX else stream.read()
         found = _from_safetensors(data)
         parameters = model.weight_paths()
@@ -267,16 +285,20 @@ def load_model(
     """Read a model that `Model.save` wrote, ready to predict or to go on training with the same numbers.
 
     Parameters:
-        filepath: a `.fastnn` file.
-        custom_objects: name -> class of your own layers, where they are not registered (fastnn.saving).
+        filepath: a `.fastnn` file, or a `.keras` file, also one that Keras 3 wrote.
+        custom_objects: name -> what it means, for classes and functions of your own that are not registered
+            (fastnn.saving).
         compile: whether to restore optimizer (with its state), loss and metrics.
 
     Raises:
         FileNotFoundError: there is no such file.
+        ImportError: files of Keras need h5py (the extra `keras`).
         ValueError: not such a file, damaged, from a newer version, or naming something unknown.
     """
-    path = _source(filepath, (SUFFIX,), "load_model")
+    path = _source(filepath, (SUFFIX, keras_files.SUFFIX), "load_model")
     with CustomObjectScope(custom_objects), path.open("rb") as stream, _reading(path.name):
+        if path.suffix == keras_files.SUFFIX:
+            return keras_files.read(stream, compile)
         parts = _parts(stream)
         if WEIGHTS not in parts:
             raise ValueError(f"expected the part {WEIGHTS}. Received: {sorted(parts)}")
@@ -361,7 +383,9 @@ def _model(parts: dict[str, bytes], compile: bool) -> Model:
 
 def _restore(model: Model, compiled: dict[str, Any], slots: bytes | None) -> None:
     names = ("loss", "metrics", "loss_weights", "weighted_metrics")
-    model.compile(optimizers.get(compiled["optimizer"]), **{name: compiled.get(name) for name in names})
+    modules = {"loss": losses, "metrics": metrics, "weighted_metrics": metrics}
+    given = {name: resolved(compiled.get(name), modules.get(name)) for name in names}
+    model.compile(optimizers.get(compiled["optimizer"]), **given)
     assert model.optimizer is not None
     if slots is not None:
         found = _from_safetensors(slots)
@@ -375,6 +399,17 @@ def _restore(model: Model, compiled: dict[str, Any], slots: bytes | None) -> Non
         for name, view in places.items():
             view[...] = found[name]
     model.optimizer.steps = _whole(compiled, "iterations", 2**63)
+
+
+def resolved(given: Any, module: Any) -> Any:
+    """Descriptions as objects, as long as the classes of the user's that they name are known; names stay names."""
+    if module is None:
+        return given
+    if isinstance(given, dict):
+        if "class_name" in given:
+            return module.get(given)
+        return {name: resolved(part, module) for name, part in given.items()}
+    return [resolved(part, module) for part in given] if isinstance(given, list) else given
 
 
 def _whole(described: dict[str, Any], name: str, end: int) -> int:

@@ -387,16 +387,38 @@ class Topology(Layer):
         raise unknown("layer of the model", name, [layer.name for layer in layers])
 
     def summary(
-        self, print_fn: Callable[[str], Any] | None = None, line_length: int | None = None, expand_nested: bool = False
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+        batch_size: int = 32,
     ) -> None:
-        """Print the layers with their output shapes and numbers of parameters, and what each is connected to.
+        """Print the layers with their output shapes, numbers of parameters and costs, and what each is connected to.
+
+        FLOPs are those of one sample in inference: two for each multiplication with its addition in a product, a
+        convolution or a recurrence, one for each operation elsewhere (fastnn.engine.costs); "?" for layers written in
+        Python.  Memory is that of the arrays which a layer makes for a whole batch; at the end stands what a program
+        allocates for all of them, where arrays share memory as soon as they can.
 
         Parameters:
-            print_fn: called with the text instead of print.
             line_length: characters per line, at least as many as the table needs.
+            positions: where columns end, in characters or shares of the line, at least as far as they need.
+            print_fn: called with the text instead of print.
             expand_nested: show the layers of nested models, too.
+            show_trainable: show which layers are trained: Y, N, or - for those without weights.
+            layer_range: names of the first and the last layer to show, or regular expressions.
+            batch_size: of the batch whose memory is told.
+
+        Raises:
+            ValueError: no layer has such a name, positions do not rise, or the batch size is not positive.
         """
-        (print_fn or print)(summarising.summary(self, line_length, expand_nested))
+        options = summarising.Options(line_length, positions, expand_nested, show_trainable, layer_range, batch_size)
+        if type(batch_size) is not int or batch_size < 1:
+            raise ValueError(f"summary: batch_size must be a positive whole number. Received: {batch_size!r}")
+        (print_fn or print)(summarising.summary(self, options))
 
     # ---------------------------------------------------------------------------------------------------------- configs
 

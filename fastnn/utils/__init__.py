@@ -17,6 +17,7 @@ from fastnn._custom_objects import (
     register_keras_serializable,
 )
 from fastnn._session import clear_session
+from fastnn.models.plotting import plot_model
 from fastnn.seeds import set_random_seed
 from fastnn.utils import categorical
 from fastnn.utils.categorical import normalize, to_categorical
@@ -26,8 +27,8 @@ from fastnn.utils.splitting import split_dataset, train_test_split
 
 __all__ = [
     "CustomObjectScope", "Progbar", "clear_session", "custom_object_scope", "get_custom_objects", "get_registered_name",
-    "get_registered_object", "normalize", "pad_sequences", "register_keras_serializable", "set_random_seed",
-    "split_dataset", "to_categorical", "train_test_split",
+    "get_registered_object", "normalize", "pad_sequences", "plot_model", "register_keras_serializable",
+    "set_random_seed", "split_dataset", "to_categorical", "train_test_split",
 ]  # fmt: skip
 
 

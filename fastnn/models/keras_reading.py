@@ -1,0 +1,309 @@
+"""What the JSON of a Keras 3 file says, in the words of fastnn's own configs.
+
+Keras writes an object as {"module", "class_name", "config", "registered_name"}, a call of a layer as the arguments of
+that call, and a tensor as [name of the layer, number of the call, number of the output].  Names are looked up in
+fastnn's closed lists and among the classes that the program has registered (fastnn.saving); nothing is imported and no
+code that a file brings is run.  What fastnn does not have is refused by its name.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from fastnn import _custom_objects, metrics
+from fastnn.layers import registry
+
+# arguments that Keras writes down and that ask for nothing at these values
+IDLE: dict[str, tuple[Any, ...]] = {"sparse": (False,), "ragged": (False,), "optional": (False,), "axis": (-1,)}
+TENSOR, FUNCTIONAL = "__keras_tensor__", "Functional"
+MODULES = ("keras", "builtins")
+
+
+def model(entry: Any) -> dict[str, Any]:
+    """The description of a model: {"class_name", "config"} as `fastnn.layers.deserialize` takes it.
+
+    Raises:
+        ValueError: it names something that fastnn does not have; the message says what.
+    """
+    found = _layer(_object(entry))
+    if found["class_name"] not in ("Sequential", FUNCTIONAL):
+        raise ValueError(
+            f"expected a Sequential or a functional model; a subclass of Model keeps its graph in Python code. "
+            f"Received: {found['class_name']!r}"
+        )
+    return found
+
+
+def compiled(config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The arguments of `Model.compile`; None for a model that was not compiled."""
+    if not config:
+        return None
+    if "optimizer" not in config:
+        raise ValueError(f"expected the arguments of compile; pass compile=False. Received: {sorted(config)}")
+    found = {name: _plain(config.get(name)) for name in ("optimizer", "loss", "loss_weights")}
+    judged = {name: _metrics(config.get(name)) for name in ("metrics", "weighted_metrics")}
+    return {**found, **judged}
+
+
+# ------------------------------------------------------------------------------------------------------------- objects
+
+
+def _object(entry: Any) -> dict[str, Any]:
+    if not isinstance(entry, dict) or not isinstance(entry.get("class_name"), str):
+        raise ValueError(f"expected class_name and config. Received: {entry!r}")
+    return entry
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    """The name by which fastnn knows the class.
+
+    Raises:
+        ValueError: it is a class of somebody else's that the program has not registered.
+    """
+    name, module, registered = entry["class_name"], entry.get("module"), entry.get("registered_name")
+    if isinstance(registered, str) and _custom_objects.get_registered_object(registered) is not None:
+        return registered
+    if _custom_objects.get_registered_object(name) is not None:
+        return str(name)
+    own = isinstance(module, str) and module.split(".")[0] in MODULES
+    if not own and (module is not None or isinstance(registered, str)):
+        raise ValueError(
+            f"{registered or name!r} must be registered (fastnn.saving.register_keras_serializable) or passed in "
+            f"custom_objects before a file can name it. Received: a class of {module!r}"
+        )
+    if own and module is not None and module.startswith(("keras.src.ops", "keras.ops")):
+        raise ValueError(f"fastnn traces no operations on tensors; use a layer. Received: keras.ops {name!r}")
+    return str(name)
+
+
+def _plain(value: Any) -> Any:
+    """Any part of a config: objects within it become fastnn's."""
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if not isinstance(value.get("class_name"), str):
+        return {name: _plain(part) for name, part in value.items()}
+    name, config = value["class_name"], value.get("config")
+    if name == "__tuple__":
+        return [_plain(part) for part in value["items"]]
+    if name == "__numpy__":
+        return value["config"]["value"]
+    if name == "DTypePolicy":
+        return value["config"]["name"]
+    if name in ("__lambda__", "Lambda", "__slice__", "__bytes__", "__typespec__", "__tensor__"):
+        raise ValueError(f"a file of code, or of things that fastnn does not have, is not read. Received: {name!r}")
+    if name == "function":
+        return _function(value)
+    if not isinstance(config, dict):
+        raise ValueError(f"expected class_name and config. Received: {value!r}")
+    known = _name(value)
+    if known in registry.LAYERS:
+        return _layer(value)
+    return {"class_name": known, "config": {key: _plain(part) for key, part in config.items()}}
+
+
+def _function(entry: Mapping[str, Any]) -> Any:
+    """A function by its name; one of the user's is the function itself."""
+    for name in (entry.get("registered_name"), entry.get("config")):
+        found = _custom_objects.get_registered_object(name) if isinstance(name, str) else None
+        if found is not None:
+            return found
+    module = entry.get("module")
+    if not isinstance(entry.get("config"), str) or (module is not None and str(module).split(".")[0] not in MODULES):
+        raise ValueError(
+            f"a function must be registered (fastnn.saving.register_keras_serializable) or passed in custom_objects "
+            f"before a file can name it. Received: {entry.get('registered_name') or entry.get('config')!r}"
+        )
+    return entry["config"]
+
+
+def _metrics(given: Any) -> Any:
+    """Metrics without what Keras writes down and fastnn leaves to itself."""
+    if isinstance(given, list):
+        return [_metrics(part) for part in given]
+    if isinstance(given, dict) and "class_name" not in given:
+        return {name: _metrics(part) for name, part in given.items()}
+    found = _plain(given)
+    if isinstance(found, dict):
+        config = found["config"]
+        if config.get("dtype") not in (None, "float32", "float64"):
+            config = {**config, "dtype": None}
+        cls = getattr(metrics, found["class_name"], None)
+        known = inspect.signature(cls).parameters if isinstance(cls, type) else config
+        return {**found, "config": _without_idle(config, known)}
+    return found
+
+
+def _without_idle(config: dict[str, Any], known: Any) -> dict[str, Any]:
+    """The config without arguments that fastnn does not have and that ask for nothing."""
+    return {
+        name: value
+        for name, value in config.items()
+        if name in known or not (value is None or any(value == idle for idle in IDLE.get(name, ())))
+    }
+
+
+# -------------------------------------------------------------------------------------------------------------- layers
+
+
+def _layer(entry: Any) -> dict[str, Any]:
+    config = entry.get("config")
+    name = _name(_object(entry))
+    if not isinstance(config, dict):
+        raise ValueError(f"expected the config of {name}. Received: {config!r}")
+    special = _SPECIAL.get(name)
+    if special is not None:
+        return {"class_name": name, "config": special(config)}
+    config = {key: _plain(part) for key, part in config.items()}
+    if name in registry.LAYERS:
+        cls = registry.LAYERS[name]
+        config = _without_idle(config, {*cls._arguments(), *cls.neutral_options})
+    return {"class_name": name, "config": config}
+
+
+def _input(config: dict[str, Any]) -> dict[str, Any]:
+    shape = config.get("batch_shape", [None, *(config.get("shape") or ())])
+    if not isinstance(shape, list) or not shape or any(config.get(name) for name in ("sparse", "ragged")):
+        raise ValueError(f"expected a dense input with the shape of a batch. Received: {config!r}")
+    if None in shape[1:]:
+        raise ValueError(
+            f"{config.get('name')}: an input must have a fixed shape, apart from the batch. Received: {shape}"
+        )
+    dtype = _plain(config.get("dtype"))
+    return {
+        "shape": shape[1:],
+        "name": config.get("name"),
+        "dtype": dtype if dtype in ("float32", "float64") else None,
+    }
+
+
+def _sequential(config: dict[str, Any]) -> dict[str, Any]:
+    layers = [_layer(entry) for entry in config["layers"]]
+    built = config.get("build_input_shape")
+    if built and layers and layers[0]["class_name"] != "InputLayer":
+        layers.insert(0, {"class_name": "InputLayer", "config": _input({"batch_shape": built})})
+    return {"name": config.get("name"), "layers": layers}
+
+
+def _functional(config: dict[str, Any]) -> dict[str, Any]:
+    """Keras's layers with their calls as the list of calls that `graphs.rebuild` takes."""
+    entries = [entry for entry in config["layers"] if not _is_operation(entry)]
+    operations = {entry["name"] for entry in config["layers"] if _is_operation(entry)}
+    place = {entry["name"]: i for i, entry in enumerate(entries)}
+    inputs, input_names, input_single = _flat(config["input_layers"])
+    outputs, output_names, output_single = _flat(config["output_layers"])
+    known = {(name, call): i for i, (name, call, _) in enumerate(inputs)}
+    waiting = [(entry, k, call) for entry in entries for k, call in enumerate(entry["inbound_nodes"])]
+    calls: list[dict[str, Any]] = []
+    while waiting:
+        left = []
+        for entry, k, call in waiting:
+            given, joined = _arguments(call, entry["name"], operations)
+            if not all((name, number) in known for name, number, _ in given):
+                left.append((entry, k, call))
+                continue
+            made: dict[str, Any] = {"layer": place[entry["name"]]}
+            made["inputs"] = [[known[name, number], index] for name, number, index in given]
+            calls.append({**made, "joined": True} if joined else made)
+            known[entry["name"], k] = len(inputs) + len(calls) - 1
+        if len(left) == len(waiting):
+            raise ValueError(f"expected calls in some order. Received: loops at {[e['name'] for e, *_ in left]}")
+        waiting = left
+    names = {"input_names": input_names, "output_names": output_names}
+    # at the ends, and only there, the calls of a functional model count from the one that made it
+    models = {entry["name"] for entry in entries if entry["class_name"] == FUNCTIONAL}
+    ends = [(name, call - (name in models), index) for name, call, index in outputs]
+    for name, call, _ in ends:
+        if (name, call) not in known:
+            what = "fastnn traces no operations on tensors" if name in operations else "expected a call that there is"
+            raise ValueError(f"{what}. Received: the output {name!r}")
+    return {
+        "name": config.get("name"),
+        "layers": [_layer(entry) for entry in entries],
+        "inputs": [place[name] for name, *_ in inputs],
+        "calls": calls,
+        "outputs": [[known[name, call], index] for name, call, index in ends],
+        "single": [input_single, output_single],
+        **{key: value for key, value in names.items() if value is not None},
+    }
+
+
+def _is_operation(entry: Any) -> bool:
+    module = _object(entry).get("module")
+    return isinstance(module, str) and module.startswith(("keras.src.ops", "keras.ops"))
+
+
+def _arguments(call: Any, layer: str, operations: set[str]) -> tuple[list[tuple[str, int, int]], bool]:
+    """The tensors of a call, and whether the layer takes them together."""
+    args, options = call["args"], call["kwargs"]
+    given = [tensor for arg in args for tensor in _tensors(arg)]
+    joined = len(args) > 1 or any(not _is_tensor(arg) for arg in args)
+    for name, value in options.items():
+        if name == "initial_state" and value is not None:
+            given += _tensors(value)
+            joined = True
+        elif name == "training" and value:
+            raise ValueError(f"{layer}: a layer cannot be called with training=True. Received: training={value!r}")
+        elif name == "mask":  # fastnn passes the masks of Masking and Embedding on by itself
+            foreign = [tensor[0] for tensor in _tensors(value) if tensor[0] not in operations]
+            if foreign:
+                raise ValueError(f"{layer}: a mask given to a call is not served. Received: the mask {foreign}")
+        elif name != "training" and value is not None:
+            raise ValueError(f"{layer}: a call with further arguments is not served. Received: {name}={value!r}")
+    for name, *_ in given:
+        if name in operations:
+            raise ValueError(f"fastnn traces no operations on tensors; use a layer. Received: keras.ops at {name!r}")
+    if not given or any(part is not None and not _holds_tensors(part) for part in args):
+        raise ValueError(f"{layer}: a layer is called with tensors. Received: {args!r}")
+    return given, joined
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("class_name") == TENSOR
+
+
+def _holds_tensors(value: Any) -> bool:
+    return next(_tensors(value), None) is not None
+
+
+def _tensors(value: Any) -> Iterator[tuple[str, int, int]]:
+    """The tensors in a list or a dictionary, in Keras's order: that of the names."""
+    if _is_tensor(value):
+        name, call, index = value["config"]["keras_history"]
+        yield name, call, index
+    elif isinstance(value, dict):
+        parts = value["items"] if value.get("class_name") == "__tuple__" else [value[name] for name in sorted(value)]
+        for part in parts:
+            yield from _tensors(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _tensors(part)
+
+
+def _flat(given: Any) -> tuple[list[tuple[str, int, int]], list[str] | None, bool]:
+    """Inputs or outputs as a list; the names, if it is a dictionary; whether there is one by itself."""
+    if isinstance(given, dict):
+        if given.get("class_name") == "__tuple__":
+            return _flat(given["items"])
+        names = sorted(given)
+        return [_leaf(given[name]) for name in names], names, False
+    if isinstance(given, list) and given and isinstance(given[0], str):
+        return [_leaf(given)], None, True
+    return [_leaf(part) for part in given], None, False
+
+
+def _leaf(given: Any) -> tuple[str, int, int]:
+    if not isinstance(given, list) or [type(part) for part in given] != [str, int, int]:
+        raise ValueError(f"expected [layer, call, output]. Received: {given!r}")
+    name, call, index = given
+    return name, call, index
+
+
+_SPECIAL: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "InputLayer": _input,
+    "Sequential": _sequential,
+    FUNCTIONAL: _functional,
+}

@@ -1,0 +1,220 @@
+"""Weights of PyTorch's modules give equal outputs here, and the other way round."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastnn import Model, Sequential
+from fastnn.layers import (
+    GRU,
+    LSTM,
+    Activation,
+    Bidirectional,
+    Conv1D,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    Embedding,
+    Flatten,
+    GlobalAveragePooling2D,
+    GroupNormalization,
+    Input,
+    LayerNormalization,
+    MaxPooling2D,
+    PReLU,
+    RMSNormalization,
+    SimpleRNN,
+    TimeDistributed,
+)
+from fastnn.layers import BatchNormalization as BatchNorm
+from fastnn.saving import load_torch_weights, save_torch_weights, torch_state_dict
+
+torch = pytest.importorskip("torch")
+files = pytest.importorskip("safetensors.torch")
+nn = torch.nn
+
+RNG = np.random.default_rng(3)
+
+
+def drawn(module):
+    """Weights and running statistics that tell one place from another."""
+    module = module.double().eval()
+    with torch.no_grad():
+        for array in (*module.parameters(), *module.buffers()):
+            if array.is_floating_point():
+                array.copy_(torch.from_numpy(RNG.uniform(0.1, 0.9, tuple(array.shape))))
+    return module
+
+
+class Last(nn.Module):
+    """The output sequence of a recurrent module."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x)[0]
+
+
+def channels_first(x):
+    return np.moveaxis(x, -1, 1) if x.ndim > 2 else x
+
+
+def both_ways(module, model, x, tmp_path, names=None, there=lambda x: x, back=lambda y: y, indices=False):
+    """The module's weights in the model; then the model's, drawn anew, in the module; by dictionary and by file."""
+    module = drawn(module)
+
+    def compare():
+        given = there(np.asarray(x, np.int64 if indices else np.float64))
+        with torch.no_grad():
+            expected = module(torch.from_numpy(np.ascontiguousarray(given))).numpy()
+        np.testing.assert_allclose(model.predict(x, verbose=0), back(expected), rtol=1e-9, atol=1e-9)
+
+    load_torch_weights(model, module.state_dict(), names)
+    compare()
+    drawn(module)
+    files.save_file(module.state_dict(), tmp_path / "theirs.safetensors")
+    given = names or dict(zip(torch_layers(model), modules(module)))
+    load_torch_weights(model, tmp_path / "theirs.safetensors", given)
+    compare()
+    model.set_weights([RNG.uniform(0.1, 0.9, w.shape) for w in model.get_weights()])
+    save_torch_weights(model, tmp_path / "ours.safetensors", given)
+    module.load_state_dict(files.load_file(tmp_path / "ours.safetensors"))
+    compare()
+
+
+def modules(module):
+    return list(dict.fromkeys(name.rpartition(".")[0] for name in module.state_dict()))
+
+
+def torch_layers(model):
+    return [layer.name for layer in model.layers if layer.weights]
+
+
+def double(*layers):
+    return Sequential(layers)
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    from fastnn import config
+
+    config.set_floatx("float64")
+    yield
+    config.set_floatx("float32")
+
+
+def test_mlp(tmp_path):
+    module = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3, bias=False), nn.PReLU(), nn.Linear(3, 2))
+    model = double(Input((5,)), Dense(8, "tanh"), Dense(3, use_bias=False), PReLU(shared_axes=[1]), Dense(2))
+    both_ways(module, model, RNG.normal(size=(4, 5)), tmp_path)
+    # numbered modules have an order also in a file, with 10 behind 2
+    module = nn.Sequential(*(nn.Linear(3, 3) for _ in range(12)))
+    model = double(Input((3,)), *(Dense(3) for _ in range(12)))
+    drawn(module)
+    files.save_file(module.state_dict(), tmp_path / "deep.safetensors")
+    load_torch_weights(model, tmp_path / "deep.safetensors")
+    for layer, linear in zip(model.layers, module):
+        np.testing.assert_array_equal(layer.get_weights()[0], linear.weight.detach().numpy().T)
+
+
+def test_convnet_with_flatten(tmp_path):
+    """PyTorch flattens (channels, height, width): the Dense layer behind gets its rows in that order."""
+    module = nn.Sequential(
+        nn.Conv2d(2, 6, 3), nn.BatchNorm2d(6, eps=1e-3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 4, (3, 2), groups=2),
+        nn.Flatten(), nn.Linear(4 * 2 * 3, 5), nn.Linear(5, 2),
+    )  # fmt: skip
+    model = double(
+        Input((10, 10, 2)), Conv2D(6, 3), BatchNorm(), Activation("relu"), MaxPooling2D(), Conv2D(4, (3, 2), groups=2),
+        Dropout(0.5), Flatten(), Dropout(0.5), Dense(5), Dense(2),
+    )  # fmt: skip
+    both_ways(module, model, RNG.normal(size=(3, 10, 10, 2)), tmp_path, there=channels_first)
+
+
+def test_convolutions(tmp_path):
+    x = RNG.normal(size=(3, 8, 6, 4))
+    pictures = {"there": channels_first, "back": lambda y: np.moveaxis(y, 1, -1)}
+    both_ways(nn.Sequential(nn.ConvTranspose2d(4, 3, 3)), double(Input(x.shape[1:]), Conv2DTranspose(3, 3)), x,
+              tmp_path, **pictures)  # fmt: skip
+    model = double(Input(x.shape[1:]), DepthwiseConv2D(3, depth_multiplier=2))
+    both_ways(nn.Sequential(nn.Conv2d(4, 8, 3, groups=4)), model, x, tmp_path, **pictures)
+    model = double(Input(x.shape[1:]), GroupNormalization(2, epsilon=1e-5), GlobalAveragePooling2D(), Dense(3))
+    module = nn.Sequential(nn.GroupNorm(2, 4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    both_ways(module, model, x, tmp_path, there=channels_first)
+    model = double(Input((9, 4)), Conv1D(3, 2), Flatten(), Dense(2))
+    module = nn.Sequential(nn.Conv1d(4, 3, 2), nn.Flatten(), nn.Linear(24, 2))
+    both_ways(module, model, RNG.normal(size=(3, 9, 4)), tmp_path, there=channels_first)
+
+
+@pytest.mark.parametrize(
+    ("module", "layer"),
+    [
+        (nn.LSTM, lambda: LSTM(4, return_sequences=True)),
+        (nn.GRU, lambda: GRU(4, return_sequences=True)),
+        (nn.RNN, lambda: SimpleRNN(4, return_sequences=True)),
+        (lambda *a, **k: nn.LSTM(*a, bias=False, **k), lambda: LSTM(4, return_sequences=True, use_bias=False)),
+        (lambda *a, **k: nn.LSTM(*a, bidirectional=True, **k), lambda: Bidirectional(LSTM(4, return_sequences=True))),
+        (lambda *a, **k: nn.GRU(*a, bidirectional=True, **k), lambda: Bidirectional(GRU(4, return_sequences=True))),
+    ],
+    ids=["lstm", "gru", "rnn", "no bias", "both lstm", "both gru"],
+)
+def test_recurrent(module, layer, tmp_path):
+    x = RNG.normal(size=(3, 6, 5))
+    both_ways(Last(module(5, 4, batch_first=True)), double(Input((6, 5)), layer()), x, tmp_path)
+
+
+def test_stacks_of_recurrent_layers(tmp_path):
+    names = {"first": "inner", "second": "inner.l1"}
+    model = double(
+        Input((6, 5)), LSTM(4, return_sequences=True, name="first"), LSTM(4, return_sequences=True, name="second")
+    )
+    x = RNG.normal(size=(3, 6, 5))
+    both_ways(Last(nn.LSTM(5, 4, num_layers=2, batch_first=True)), model, x, tmp_path, names)
+    assert "inner.weight_hh_l1" in torch_state_dict(model, names)
+    # sequences are flattened in the same order in both
+    module = nn.Sequential(Last(nn.GRU(5, 4, batch_first=True)), nn.Flatten(), nn.Linear(24, 2))
+    both_ways(module, double(Input((6, 5)), GRU(4, return_sequences=True), Flatten(), Dense(2)), x, tmp_path)
+
+
+def test_embedding_and_normalization(tmp_path):
+    module = nn.Sequential(nn.Embedding(9, 6), nn.LayerNorm(6), nn.RMSNorm(6, eps=1e-6), nn.Linear(6, 3))
+    model = double(
+        Input((5,)), Embedding(9, 6), LayerNormalization(epsilon=1e-5), RMSNormalization(), TimeDistributed(Dense(3))
+    )
+    both_ways(module, model, RNG.integers(0, 9, (4, 5)), tmp_path, indices=True)
+
+
+def test_graphs_by_name(tmp_path):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.out = nn.Linear(8, 2)  # not in the order of the calls
+            self.left, self.right = nn.Linear(5, 4), nn.Linear(5, 4)
+
+        def forward(self, x):
+            return self.out(torch.cat([self.left(x), self.right(x)], -1))
+
+    from fastnn.layers import Concatenate
+
+    x = Input((5,))
+    y = Concatenate()([Dense(4, name="left")(x), Dense(4, name="right")(x)])
+    model = Model(x, Dense(2, name="out")(y))
+    module = drawn(Net())
+    load_torch_weights(model, module.state_dict())
+    files.save_file(module.state_dict(), tmp_path / "m.safetensors")
+    load_torch_weights(model, tmp_path / "m.safetensors")
+    sample = RNG.normal(size=(3, 5))
+    expected = module(torch.from_numpy(sample)).detach().numpy()
+    np.testing.assert_allclose(model.predict(sample, verbose=0), expected, rtol=1e-9)
+
+
+def test_batches_tracked_and_their_order(tmp_path):
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4, eps=1e-3))
+    model = double(Input((3,)), Dense(4), BatchNorm())
+    both_ways(module, model, RNG.normal(size=(3, 3)), tmp_path)
+    names = dict(zip(torch_layers(model), "01"))
+    assert list(torch_state_dict(model, names)) == list(module.state_dict())
