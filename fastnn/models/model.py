@@ -18,7 +18,7 @@ from fastnn.layers import tensors
 from fastnn.layers.registry import own_classes
 from fastnn.optimizers import Optimizer
 
-from . import evaluating, fitting, profiling, saving
+from . import diagnosis, evaluating, fitting, profiling, saving
 from .compiling import Compiled, Goals
 from .data import (
     Data,
@@ -32,6 +32,7 @@ from .data import (
     whole,
 )  # fmt: skip
 from .frozen import Frozen
+from .diagnosis import Diagnosis
 from .loops import DEFAULT_BATCH, returned
 from .older import OlderNames, older_options
 from .profiling import Profile
@@ -405,6 +406,24 @@ class Model(Topology, OlderNames):
         """The output for these samples, computed at once."""
         x = self.prepare_inputs(x, "predict_on_batch")
         return self._structures[1].pack(self.runner.predict(x, len(x[0])))
+
+    def diagnose(self, x: Any, y: Any, sample_weight: Any = None, batch_size: int = 32, steps: int = 200) -> Diagnosis:
+        """Why is it not learning?  Looks at data, weights, one step and short trainings, and says what is wrong.
+
+        The model is afterwards what it was; so it can be asked before, in the middle of, and after a training.
+
+        Parameters:
+            x, y, sample_weight: arrays as for `fit`; some thousand samples are enough.
+            batch_size: of the short trainings; that of `fit`.
+            steps: of each short training, of which there are one to four; 0 for none.
+
+        Returns:
+            Diagnosis: `str()` of it is the report; `findings`, each with `name`, `message`, `evidence`, `remedy`.
+
+        Raises:
+            ValueError, TypeError: the model is not compiled, or data do not fit it.
+        """
+        return diagnosis.diagnose(self, x, y, sample_weight, batch_size, steps)
 
     def __call__(self, x: Any, *more: Any, training: Any = None) -> Any:
         """The output for an array of samples, as in inference; for symbolic tensors, the model as a layer.

@@ -17,6 +17,7 @@ from . import (  # noqa: F401 - all but the first register their steps
     merging,
     noise_steps,
     norm_steps,
+    observing,
     sequence_steps,
     shapes,
     tensors,
