@@ -25,15 +25,20 @@ Array = npt.NDArray[Any]
 # Samples from which a held-out fifth says something.
 FEWEST = 50
 HELD_OUT = 0.2
+# Steps of an optimizer that sees all samples at once and evaluates them several times a step.
+WHOLE_BATCH_STEPS = 10
 # Of those that are trained with, and that are judged; a few thousand tell a trend.
 SAMPLES = 4096
+JUDGED_AT_ONCE = 256
 # What counts as progress: a loss below this part of where it began and of the best constant output.
 PROGRESS = 0.9
 # A model whose loss is below this part of the best constant output has learned; its learning rate is no longer judged.
 LEARNED = 0.5
 # A loss that grew by this factor has diverged; mini-batches make it go up and down by less.
 DIVERGED = 1.5
-SMALLER, LARGER = (0.1, 0.01), (10.0, 100.0, 1000.0)
+# Other rates that are tried, as factors; growing ones until weights change by a thirtieth in a step.
+SMALLER, LARGER = (0.1, 0.01), (10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
+LARGE_UPDATE = 0.03
 # Update to weight of a step.  1e-3 is usual; at a ten-thousandth, 1,000 steps change weights by a tenth at most.
 TINY_UPDATE = 1e-4
 # Labels are related to x if the nearest neighbours know them better than chance by so many standard errors.  One in
@@ -55,7 +60,9 @@ def judge(
     assert optimizer is not None
     numeric = not callable(optimizer._learning_rate) and not optimizer.whole_batch
     rate = optimizer.learning_rate if numeric else None
-    before, constant = _loss(model, held, goals, batch), _constant(goals, data, held)
+    if optimizer.whole_batch:
+        batch, steps = train.n, min(steps, WHOLE_BATCH_STEPS)
+    before, constant = _loss(model, held, goals), _constant(goals, data, held)
     scale = min(value for value in (before, constant) if value is not None and np.isfinite(value))
     trials = [_trial(model, train, held, goals, batch, steps, rate)]
     kinds: set[str] = set()
@@ -66,11 +73,9 @@ def judge(
         findings += _rate(model, (train, held), goals, batch, steps, rate, before, scale, trials)
     if constant is not None:
         kinds.add("labels not related to x")
-        best = min(trial["after"] for trial in trials if trial["after"] is not None) if any(
-            trial["after"] is not None for trial in trials
-        ) else np.inf
-        if min(best, before) > PROGRESS * constant:
-            findings += _unrelated(data, goals, min(best, before), constant)
+        best = min([before, *(trial["after"] for trial in trials if trial["after"] is not None)])
+        if best > PROGRESS * constant:
+            findings += _unrelated(data, goals, best, constant)
     return findings, {"before": before, "constant": constant, "trials": trials}, kinds
 
 
@@ -88,9 +93,10 @@ def _rate(
     for factor in SMALLER if moved or worse else LARGER:
         trial = _trial(model, *parts, goals, batch, steps, rate * factor)
         trials.append(trial)
-        if trial["after"] is None or trial["after"] >= PROGRESS * scale:
-            continue
-        if after is not None and trial["after"] > PROGRESS * after:
+        reached = trial["after"]
+        if reached is None or reached >= PROGRESS * scale or (after is not None and reached > PROGRESS * after):
+            if factor > 1 and (trial["update_ratio"] or 1) > LARGE_UPDATE:
+                break
             continue
         evidence |= {"better_rate": trial["learning_rate"], "after_better_rate": trial["after"]}
         course = (
@@ -127,7 +133,7 @@ def _trial(
             number_ += 1
         ratios = [numbers["update_ratio"] for numbers in observer.summary().values()]
         runner.observe(None)
-        after = _loss(model, held, goals, batch)
+        after = _loss(model, held, goals)
     known = [ratio for ratio in ratios if ratio is not None]
     return {
         "learning_rate": rate, "steps": steps, "after": after if np.isfinite(after) else None,
@@ -135,9 +141,9 @@ def _trial(
     }  # fmt: skip
 
 
-def _loss(model: Model, data: Data, goals: Goals, batch: int) -> float:
+def _loss(model: Model, data: Data, goals: Goals) -> float:
     scores = Scores(goals)
-    walk = Pass(model.runner, data, goals, min(data.n, 256), seed=None)
+    walk = Pass(model.runner, data, goals, JUDGED_AT_ONCE, seed=None)
     while walk.done < walk.batches:
         walk.advance(walk.batches, scores)
     return float(scores.totals[0] / scores.samples)
@@ -234,7 +240,7 @@ def _neighbours(x: Array, goal: Goal, y: Array) -> dict[str, Any] | None:
     if y.size % n:
         return None
     numbers = y.reshape(n, -1).astype(np.float64)
-    guess, numbers = numbers[nearest].mean(axis=1), numbers
+    guess = numbers[nearest].mean(axis=1)
     centred, guess = numbers - numbers.mean(axis=0), guess - guess.mean(axis=0)
     spread = np.sqrt((centred**2).sum(axis=0) * (guess**2).sum(axis=0))
     correlation = float(np.max((centred * guess).sum(axis=0) / np.where(spread > 0, spread, np.inf)))
