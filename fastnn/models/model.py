@@ -18,7 +18,7 @@ from fastnn.layers import tensors
 from fastnn.layers.registry import own_classes
 from fastnn.optimizers import Optimizer
 
-from . import diagnosis, evaluating, fitting, profiling, saving
+from . import diagnosis, evaluating, explaining, fitting, profiling, saving
 from .compiling import Compiled, Goals
 from .data import (
     Data,
@@ -33,6 +33,7 @@ from .data import (
 )  # fmt: skip
 from .frozen import Frozen
 from .diagnosis import Diagnosis
+from .explaining import Explanation
 from .loops import DEFAULT_BATCH, returned
 from .older import OlderNames, older_options
 from .profiling import Profile
@@ -424,6 +425,10 @@ class Model(Topology, OlderNames):
             ValueError, TypeError: the model is not compiled, or data do not fit it.
         """
         return diagnosis.diagnose(self, x, y, sample_weight, batch_size, steps)
+
+    def explain(self, x: Any, y: Any, digits: int = 4) -> Explanation:
+        """One training step of a small network written out, with formulas and the engine's numbers; see `explain`."""
+        return explaining.explain(self, x, y, digits)
 
     def __call__(self, x: Any, *more: Any, training: Any = None) -> Any:
         """The output for an array of samples, as in inference; for symbolic tensors, the model as a layer.

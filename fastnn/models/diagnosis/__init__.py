@@ -51,7 +51,8 @@ def diagnose(model: Model, x: Any, y: Any, sample_weight: Any, batch_size: Any, 
             with unchanged(model):
                 model.runner.observe(None)
                 found, layers = signals.judge(model, sample(prepared, signals.SAMPLES), goals)
-                findings += found
+                known = any(finding.name == "not finite" for finding in findings)  # then the rest follows from the data
+                findings += [finding for finding in found if not (known and finding.name == "not finite")]
                 looked_at |= {
                     "symmetric weights", "saturation", "dead units", "exploding gradients", "vanishing gradients",
                 }  # fmt: skip

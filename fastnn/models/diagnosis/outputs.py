@@ -44,7 +44,7 @@ def judge(goals: Goals, targets: Sequence[Any]) -> tuple[list[Finding], bool]:
             trainable = trainable and goal.objective.loss.target != "labels"
             continue
         wrong = _range(goal, y, where)
-        findings += wrong + _fit(goal, y, where) + _classes(goal, y, where)
+        findings += wrong + _fit(goal, y, where) + ([] if wrong else _classes(goal, y, where))
         trainable = trainable and not (wrong and goal.objective.loss.target == "labels")
     return findings, trainable
 
