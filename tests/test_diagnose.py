@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
@@ -63,7 +61,7 @@ def mlp(activation, units=3, width=32, **options):
     return stack((6,), *hidden, lambda: Dense(units, "softmax"), **options)
 
 
-# ----------------------------------------------------------------------------------------------------------------- healthy
+# ------------------------------------------------------------------------------------------------------------ healthy
 
 
 def regression(seed, optimizer="adam"):
@@ -159,7 +157,7 @@ def test_no_false_alarm_after_training(name):
     assert not diagnosis.findings, str(diagnosis)
 
 
-# ------------------------------------------------------------------------------------------------------- broken on purpose
+# -------------------------------------------------------------------------------------------------- broken on purpose
 
 
 def deep(activation, kernel, layers=8, **options):
@@ -271,6 +269,7 @@ def on_blobs(make):
     return lambda: (make(), *blobs())
 
 
+WIDE = initializers.RandomNormal(stddev=1.0)
 BROKEN = {
     "NaN in x": ("not finite", with_nan("x")),
     "infinity in y": ("not finite", with_nan("y")),
@@ -305,7 +304,7 @@ BROKEN = {
     "negative biases": ("dead units", on_blobs(dead)),
     "deep sigmoid": ("vanishing gradients", on_blobs(lambda: deep("sigmoid", "glorot_uniform"))),
     "tiny weights": ("vanishing gradients", on_blobs(lambda: deep("tanh", initializers.RandomNormal(stddev=0.01)))),
-    "weights of deviation 1": ("exploding gradients", on_blobs(lambda: deep("relu", initializers.RandomNormal(stddev=1.0)))),
+    "weights of deviation 1": ("exploding gradients", on_blobs(lambda: deep("relu", WIDE))),
     "rate 1e-8": ("learning rate too small", on_blobs(lambda: mlp("relu", optimizer=optimizers.Adam(1e-8)))),
     "sgd, rate 1e-6": ("learning rate too small", on_blobs(lambda: mlp("relu", optimizer=optimizers.SGD(1e-6)))),
     "rate 10": ("learning rate too large", on_blobs(lambda: mlp("relu", optimizer=optimizers.SGD(10.0)))),

@@ -1,4 +1,4 @@
-"""gradcheck(model, x, y): it accepts all kinds of models that are right, and names the layer and weight that is wrong."""
+"""gradcheck(model, x, y): it accepts all kinds of models that are right, and names the weight that is wrong."""
 
 from __future__ import annotations
 

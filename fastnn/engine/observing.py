@@ -121,7 +121,7 @@ class Observer:
         for array in self.weights.values():
             array[:] = 0
 
-    # ----------------------------------------------------------------------------------------------- while a plan is made
+    # -------------------------------------------------------------------------------------------- while a plan is made
 
     def begin(self, columns: int | None) -> None:
         """The next plan reads so many numbers for each step of the optimizer, and `flagged` adds two; None: no such."""
@@ -188,7 +188,7 @@ class Observer:
     def _count(self, plan: Plan, record: int, place: int, when: int) -> None:
         plan.step("tally", (plan.constant(np.ones(1)), record), ints=(1, place), when=when)
 
-    # ------------------------------------------------------------------------------------------------ while a plan is run
+    # --------------------------------------------------------------------------------------------- while a plan is run
 
     def flagged(self, scalars: Array, updating: int | None) -> Array:
         """The optimizer's numbers for the next steps with two more: whether to look, and whether weights change, too.
@@ -200,7 +200,7 @@ class Observer:
         changes = look if updating is None else look & (scalars[:, updating] != 0)
         return np.column_stack([scalars, look, changes])
 
-    # ---------------------------------------------------------------------------------------------------------- summaries
+    # ------------------------------------------------------------------------------------------------------- summaries
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """What was seen since `clear`, by layer; see fastnn.callbacks.Monitor for the names.

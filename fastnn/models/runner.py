@@ -135,8 +135,8 @@ class Runner:
             self.gradients = self.arena.like()
         views = zip(self.arena.parameters, self.arena.views(self.gradients))
         if self.observer is not None:
-            known = updating and self.optimizer is not None
-            self.observer.begin(self.optimizer.scalars(self.optimizer.steps, 1).shape[1] if known else None)
+            optimizer = self.optimizer if updating else None
+            self.observer.begin(None if optimizer is None else optimizer.scalars(optimizer.steps, 1).shape[1])
         update = Update(self.optimizer, self.arena, self.gradients, self.slot, self.slot_views) if updating else None
         plan = objective_plan(
             self.graph, goals.objectives, self.dtype, batch,

@@ -1,4 +1,4 @@
-"""Steps that look at the numbers of a training while it runs (fastnn.engine.observing); twins of _native/_observing.pyx.
+"""Steps that look at the numbers of a training (fastnn.engine.observing); twins of _native/_observing.pyx.
 
 `statistics` joins what a batch of activations shows to a record: count, mean and sum of squared deviations (so that the
 variance of any number of batches is known without keeping them), the extremes, and a histogram whose range is given or

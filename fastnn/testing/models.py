@@ -87,7 +87,9 @@ class ModelCheck(float):
         widths = [max(map(len, column)) for column in zip(*rows)]
         lines = []
         for row in rows:
-            cells = [cell.ljust(width) if i < 2 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))]
+            cells = [
+                cell.ljust(width) if i < 2 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))
+            ]
             lines.append("  ".join(cells).rstrip())
         return "\n".join(lines)
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fastnn.models.data import names_of
 
-from .report import Finding, listed, number, percent
+from .report import Finding, listed, number
 
 if TYPE_CHECKING:
     from fastnn.models.model import Model
@@ -43,8 +43,8 @@ def inputs(model: Model, arrays: Any) -> list[Finding]:
             findings.append(
                 Finding(
                     "not finite",
-                    f"{percent(share) if share >= 0.01 else number(share)} of the numbers in {name} are NaN or infinite; "
-                    f"they reach every weight in the first step.",
+                    f"{number(100 * share)} % of the numbers in {name} are NaN or infinite; they reach every weight in the "
+                    f"first step.",
                     "Remove those samples, or fill the gaps (with the mean of the feature, for example).",
                     (name,), {"share": share},
                 )

@@ -91,7 +91,9 @@ def _fit(goal: Goal, y: Array, where: tuple[str, ...]) -> list[Finding]:
     evidence: dict[str, Any] = {"activation": name, "loss": loss, "units": units}
     if name == "softmax" and units == 1:
         text = "The softmax of a single unit is 1, whatever the weights are: nothing can be learned."
-        return [Finding(kind, text, "Use sigmoid with binary_crossentropy, or one unit for each class.", where, evidence)]
+        return [
+            Finding(kind, text, "Use sigmoid with binary_crossentropy, or one unit for each class.", where, evidence)
+        ]
     if _is_cross_entropy(goal):
         wanted = "softmax" if _is_categorical(goal) else "sigmoid"
         if _is_categorical(goal) and units == 1:
@@ -100,8 +102,8 @@ def _fit(goal: Goal, y: Array, where: tuple[str, ...]) -> list[Finding]:
             return [Finding(kind, text, remedy, where, evidence)]
         if getattr(goal.loss, "from_logits", False):
             if name != "identity" and name != "linear":
-                text = f"{loss} with from_logits=True takes numbers before the activation, but the last layer has the " \
-                    f"activation {name!r}."  # fmt: skip
+                text = f"{loss} with from_logits=True takes numbers before the activation, but the last layer has " \
+                    f"the activation {name!r}."  # fmt: skip
                 if kernel.fused:
                     text += " It is left out of training here; in Keras it would be applied twice."
                 remedy = "Leave one of the two out: from_logits=True with a linear layer, or the activation without it."
@@ -124,7 +126,9 @@ def _reach(goal: Goal, y: Array, where: tuple[str, ...], name: str, evidence: di
     outside = float(np.mean((y < low) | (y > high)))
     found = []
     if outside > OUT_OF_REACH:
-        text = f"{percent(outside)} of the targets lie outside of {low:g} to {high:g}, which is all that {name!r} gives."
+        text = (
+            f"{percent(outside)} of the targets lie outside of {low:g} to {high:g}, which is all that {name!r} gives."
+        )
         remedy = "Give the last layer no activation, or bring the targets into its range."
         evidence = {**evidence, "share": outside}
         found.append(Finding("loss and output do not fit", text, remedy, where, evidence))
@@ -144,10 +148,12 @@ def _classes(goal: Goal, y: Array, where: tuple[str, ...]) -> list[Finding]:
     if share < MAJORITY:
         return []
     several = "the only one that occurs" if share == 1 else f"the others have {number(100 * (1 - share))} % together"
-    text = f"Class {most} has {number(100 * share)} % of the samples, {several}: always answering {most} is that accurate."
+    text = (
+        f"Class {most} has {number(100 * share)} % of the samples, {several}: always answering {most} is that accurate."
+    )
     remedy = (
-        "Pass class_weight to fit (1 / share of each class), draw batches evenly, and judge by recall, F1 or AUC instead "
-        "of accuracy."
+        "Pass class_weight to fit (1 / share of each class), draw batches evenly, and judge by recall, F1 or AUC "
+        "instead of accuracy."
     )
     return [Finding("class imbalance", text, remedy, where, {"share": share, "class": most})]
 

@@ -89,7 +89,9 @@ def _symmetric(model: Model, gradients: list[Array]) -> list[Finding]:
             names.append(layer.name)
     if not names:
         return []
-    text = f"All units of {listed(names)} have the same weights and get the same gradients: each layer counts as one unit."
+    text = (
+        f"All units of {listed(names)} have the same weights and get the same gradients: each layer counts as one unit."
+    )
     remedy = "Draw the weights at random (glorot_uniform, he_normal); zeros are for biases."
     return [Finding("symmetric weights", text, remedy, tuple(names), {"layers": len(names)})]
 
@@ -121,8 +123,8 @@ def _dead(layers: dict[str, Any]) -> list[Finding]:
     shown = listed([f"{name} {percent(share)}" for name, share in shares.items()])
     text = f"Units that are 0 for every sample and so get no gradient: {shown}."
     remedy = (
-        "Begin again with a smaller learning rate, he_normal and biases that are not negative; leaky_relu or elu keep a "
-        "gradient below 0."
+        "Begin again with a smaller learning rate, he_normal and biases that are not negative; leaky_relu or elu keep "
+        "a gradient below 0."
     )
     return [Finding("dead units", text, remedy, tuple(shares), {"dead": shares})]
 
@@ -143,7 +145,9 @@ def _flow(model: Model, observer: Observer, layers: dict[str, Any]) -> list[Find
     (first, at_first), (last, at_last) = hidden[0], hidden[-1]
     ratio = at_first / at_last
     evidence = {"signals": dict(signals), "ratio": ratio}
-    course = f"Its norm is {number(at_last)} at {last} and {number(at_first)} at {first}, {number(ratio)} times as much."
+    course = (
+        f"Its norm is {number(at_last)} at {last} and {number(at_first)} at {first}, {number(ratio)} times as much."
+    )
     if ratio < VANISHING:
         text = f"The gradient gets lost on its way back. {course}"
         remedy = (
@@ -153,6 +157,8 @@ def _flow(model: Model, observer: Observer, layers: dict[str, Any]) -> list[Find
         return [Finding("vanishing gradients", text, remedy, (first,), evidence)]
     if ratio > EXPLODING:
         text = f"The gradient grows on its way back. {course}"
-        remedy = "Start from smaller weights (glorot_uniform, he_normal), clip with clipnorm=1, or normalise the layers."
+        remedy = (
+            "Start from smaller weights (glorot_uniform, he_normal), clip with clipnorm=1, or normalise the layers."
+        )
         return [Finding("exploding gradients", text, remedy, (first,), evidence)]
     return []

@@ -161,7 +161,7 @@ def _constant(goals: Goals, data: Data, held: Data) -> float | None:
         found = []
         for output in outputs:
             shape = (len(judged), *goal.objective.output_shape)
-            found.append(goal.loss(judged, np.ascontiguousarray(np.broadcast_to(output, shape))))
+            found.append(float(goal.loss(judged, np.ascontiguousarray(np.broadcast_to(output, shape)))))
         total += goal.objective.share * min(found)
     return float(total) if np.isfinite(total) else None
 
@@ -183,7 +183,7 @@ def _constant_outputs(goal: Goal, y: Array) -> list[Array]:
     return [flat.mean(axis=0), np.median(flat, axis=0)]
 
 
-# ----------------------------------------------------------------------------------------------------- is there a relation
+# ------------------------------------------------------------------------------------------------ is there a relation
 
 
 def _unrelated(data: Data, goals: Goals, best: float, constant: float) -> list[Finding]:
@@ -235,7 +235,9 @@ def _neighbours(x: Array, goal: Goal, y: Array) -> dict[str, Any] | None:
         found = float(np.mean(votes[np.arange(n), labels] / NEIGHBOURS))
         chance = float((share**2).sum())
         errors = (found - chance) / max(np.sqrt(chance * (1 - chance) / n), 1e-12)
-        text = f"Of the {NEIGHBOURS} nearest neighbours {percent(found)} have the same class, {percent(chance)} by chance"
+        text = (
+            f"Of the {NEIGHBOURS} nearest neighbours {percent(found)} have the same class, {percent(chance)} by chance"
+        )
         return {"neighbours_agree": found, "chance": chance, "errors": float(errors), "text": text}
     if y.size % n:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastnn import losses, optimizers
-from fastnn.activations import ActivationSpec
+from fastnn.activations import LINEAR, ActivationSpec
 from fastnn.layers import Activation, Dense, Flatten
 from fastnn.layers.core import InputLayer
 from fastnn.models.compiling import Goals
@@ -19,6 +19,7 @@ MOST_SAMPLES = 4
 MOST_UNITS = 8
 MOST_WEIGHTS = 100
 
+WRITTEN: tuple[Any, ...] = (Dense, Activation, Flatten, InputLayer)
 LOSSES = (
     losses.MeanSquaredError, losses.MeanAbsoluteError, losses.BinaryCrossentropy, losses.CategoricalCrossentropy,
     losses.SparseCategoricalCrossentropy,
@@ -55,9 +56,9 @@ def model(model: Model) -> None:
 
 
 def _layer(layer: Any) -> None:
-    if not isinstance(layer, (Dense, Activation, Flatten, InputLayer)) or not hasattr(layer, "emit"):
+    if not isinstance(layer, WRITTEN):
         raise refuse("Dense, Activation, Flatten and Input are written out", f"{layer.name} ({type(layer).__name__})")
-    shape = layer.output_shape
+    shape: tuple[int, ...] = layer.output_shape
     if len(shape) > 1 and isinstance(layer, Dense):
         raise refuse("Dense layers are written out for inputs of one axis; put Flatten below", layer.name)
     if _size(shape) > MOST_UNITS:
@@ -88,18 +89,25 @@ def data(model: Model, data: Data, goals: Goals) -> None:
         names = ", ".join(loss.__name__ for loss in LOSSES)
         raise refuse(f"these losses are written out, as means over the batch: {names}", goal.loss)
     kernel = goal.objective.loss
-    if kernel.smoothing or kernel.class_weight or goal.objective.ignore is not None or kernel.axis != -1:
+    loss: Any = goal.loss
+    if (
+        getattr(loss, "label_smoothing", 0)
+        or kernel.smoothing
+        or kernel.class_weight
+        or goal.objective.ignore is not None
+        or kernel.axis != -1
+    ):
         raise refuse("label smoothing, class weights and ignored classes are not written out", goal.loss)
     cross_entropy = hasattr(goal.loss, "from_logits")
-    if cross_entropy and not kernel.fused and not goal.loss.from_logits:
+    if cross_entropy and not kernel.fused and not loss.from_logits:
         raise refuse(
             "cross-entropies are written out behind their activation (softmax, sigmoid), or from_logits=True",
             goal.objective.final,
         )
     final = goal.objective.final
-    hidden = [node.layer for node in model.graph.nodes if getattr(node.layer, "activation", None) is not None]
-    for layer in hidden:
-        spec: ActivationSpec = layer.activation
+    layers: list[Any] = [node.layer for node in model.graph.nodes]
+    for layer in layers:
+        spec: ActivationSpec = getattr(layer, "activation", LINEAR)
         if not spec.row and not (spec is final and kernel.fused):
             raise refuse("hidden activations that work on single numbers are written out", f"{layer.name}: {spec.name}")
 

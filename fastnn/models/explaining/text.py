@@ -57,7 +57,9 @@ class Explanation:
         sections = [
             {"title": section.title, "formulas": section.formulas, "lines": section.lines} for section in self.sections
         ]
-        values = {layer: {name: array.tolist() for name, array in named.items()} for layer, named in self.values.items()}
+        values = {
+            layer: {name: array.tolist() for name, array in named.items()} for layer, named in self.values.items()
+        }
         return {"title": self.title, "sections": sections, "values": values}
 
 

@@ -82,7 +82,7 @@ def _at(name: str, sample: int, samples: int, *index: int) -> str:
     return f"{name}[{','.join(map(str, places))}]"
 
 
-# ----------------------------------------------------------------------------------------------------------------- forward
+# ------------------------------------------------------------------------------------------------------------ forward
 
 
 def _pre_activation(call: Call) -> Array:
@@ -121,7 +121,7 @@ def _forward(call: Call, number: Numbers) -> Section:
     return Section(f"{call.layer.name}", formulas, lines)
 
 
-# -------------------------------------------------------------------------------------------------------------------- loss
+# --------------------------------------------------------------------------------------------------------------- loss
 
 
 def _loss(trace: Trace, goals: Goals, number: Numbers) -> Section:
@@ -152,10 +152,14 @@ def _loss(trace: Trace, goals: Goals, number: Numbers) -> Section:
             z = number.inside(y[i, j])
             if isinstance(loss, losses.BinaryCrossentropy):
                 lines.append(f"{_at('p', i, n, j)} = sigmoid({number(y[i, j])}) = {number(p[i, j])}")
-                terms.append(f"{number(t[i, j])}·log {number(p[i, j])} + {number(1 - t[i, j])}·log {number(1 - p[i, j])}")
+                terms.append(
+                    f"{number(t[i, j])}·log {number(p[i, j])} + {number(1 - t[i, j])}·log {number(1 - p[i, j])}"
+                )
             else:
                 total = " + ".join(f"exp({number(v)})" for v in y[i])
-                lines.append(f"{_at('p', i, n, j)} = exp{z if z[0] == '(' else f'({z})'} / ({total}) = {number(p[i, j])}")
+                lines.append(
+                    f"{_at('p', i, n, j)} = exp{z if z[0] == '(' else f'({z})'} / ({total}) = {number(p[i, j])}"
+                )
                 if t[i, j]:
                     share = "" if t[i, j] == 1 else f"{number(t[i, j])}·"
                     terms.append(f"{share}log {number(p[i, j])}")
@@ -178,7 +182,9 @@ def _regression(loss: Any, y: Array, trace: Trace, dy: Array, number: Numbers) -
         f"dL/dy = {'2 (y - t)' if square else 'sign(y - t)'}" + (f" / {n * units}" if n * units > 1 else ""),
     ]
     terms = [
-        f"({number(y[i, j])} - {number.inside(t[i, j])})^2" if square else f"|{number(y[i, j])} - {number.inside(t[i, j])}|"
+        f"({number(y[i, j])} - {number.inside(t[i, j])})^2"
+        if square
+        else f"|{number(y[i, j])} - {number.inside(t[i, j])}|"
         for i in range(n)
         for j in range(units)
     ]
@@ -193,7 +199,7 @@ def _regression(loss: Any, y: Array, trace: Trace, dy: Array, number: Numbers) -
     return Section(f"Loss: {loss.name}", formulas, lines)
 
 
-# ---------------------------------------------------------------------------------------------------------------- backward
+# ----------------------------------------------------------------------------------------------------------- backward
 
 
 def _slope(spec: ActivationSpec, z: Array, y: Array) -> Array:
@@ -260,7 +266,7 @@ def _of_inputs(call: Call, dz: Array, formulas: list[str], number: Numbers) -> l
     ]
 
 
-# ------------------------------------------------------------------------------------------------------------------ update
+# ------------------------------------------------------------------------------------------------------------- update
 
 
 def _update(optimizer: Any, trace: Trace, calls: list[Call], number: Numbers) -> list[Section]:
@@ -285,8 +291,8 @@ def _rule(optimizer: Any, trace: Trace, number: Numbers) -> list[str]:
         return [
             f"m = {number(first)} m + {number(1 - first)} dw",
             f"v = {number(second)} v + {number(1 - second)} dw^2",
-            f"a = lr sqrt(1 - {number(second)}^{t}) / (1 - {number(first)}^{t}) = {number(_corrected(optimizer, trace))} "
-            f"with lr = {rate} in step {t}",
+            f"a = lr sqrt(1 - {number(second)}^{t}) / (1 - {number(first)}^{t}) = "
+            f"{number(_corrected(optimizer, trace))} with lr = {rate} in step {t}",
             f"w = w - a m / (sqrt(v) + {number(optimizer.epsilon)})",
         ]
     rolls = f"v = momentum v - lr dw, lr = {rate}, momentum = {number(_course(optimizer, 'momentum'))}"
