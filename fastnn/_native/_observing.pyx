@@ -17,24 +17,28 @@ cdef enum:
 
 cdef void look(const real *x, ssize_t rows, ssize_t cols, const double *reals, double *record, double *active) \
         noexcept nogil:
-    cdef ssize_t row, col, count = 0
+    cdef ssize_t row, col, at, count = 0, zeros = 0, near_low = 0, near_high = 0, size = rows * cols
+    cdef ssize_t bins[2 * BINS]
     cdef double value, total = 0, mean, squares = 0, least = 0, most = 0, before, low, high, scale, place, difference
-    for row in range(rows):
-        for col in range(cols):
-            value = x[row * cols + col]
-            if value != 0 and active != NULL:
-                active[col] += 1
-            if value - value != 0:
-                continue
-            total += value
-            record[ZEROS] += value == 0
-            least = value if count == 0 or value < least else least
-            most = value if count == 0 or value > most else most
-            count += 1
+    cdef double low_limit = reals[0] + reals[2], high_limit = reals[1] - reals[2]
+    for at in range(size):
+        value = x[at]
+        if value - value != 0:
+            continue
+        total += value
+        zeros += value == 0
+        least = value if count == 0 or value < least else least
+        most = value if count == 0 or value > most else most
+        count += 1
+    if active != NULL:
+        for row in range(rows):
+            for col in range(cols):
+                active[col] += x[row * cols + col] != 0
     record[BATCHES] += 1
-    record[NOT_FINITE] += rows * cols - count
+    record[NOT_FINITE] += size - count
     if count == 0:
         return
+    record[ZEROS] += zeros
     before = record[COUNT]
     if before == 0:
         record[LEAST], record[MOST] = least, most
@@ -47,15 +51,22 @@ cdef void look(const real *x, ssize_t rows, ssize_t cols, const double *reals, d
             record[LOW], record[HIGH] = least - 0.5, least + 0.5
     low, high, mean = record[LOW], record[HIGH], total / count
     scale = BINS / (high - low)
-    for row in range(rows * cols):
-        value = x[row]
+    for at in range(2 * BINS):
+        bins[at] = 0
+    for at in range(size):
+        value = x[at]
         if value - value != 0:
             continue
         squares += (value - mean) * (value - mean)
         place = (value - low) * scale
-        record[FIRST_BIN + <int>min(max(place, 0.0), BINS - 1.0)] += 1
-        record[NEAR_LOW] += value <= reals[0] + reals[2]
-        record[NEAR_HIGH] += value >= reals[1] - reals[2]
+        # neighbours count in histograms of their own: equal numbers would wait for each other
+        bins[(at & 1) * BINS + <int>min(max(place, 0.0), BINS - 1.0)] += 1
+        near_low += value <= low_limit
+        near_high += value >= high_limit
+    for at in range(BINS):
+        record[FIRST_BIN + at] += bins[at] + bins[BINS + at]
+    record[NEAR_LOW] += near_low
+    record[NEAR_HIGH] += near_high
     difference = mean - record[MEAN]                     # Chan's formula joins the moments of two sets
     record[SQUARES] += squares + difference * difference * before * count / (before + count)
     record[MEAN] += difference * count / (before + count)

@@ -43,8 +43,8 @@ def inputs(model: Model, arrays: Any) -> list[Finding]:
             findings.append(
                 Finding(
                     "not finite",
-                    f"{number(100 * share)} % of the numbers in {name} are NaN or infinite; they reach every weight in the "
-                    f"first step.",
+                    f"{number(100 * share)} % of the numbers in {name} are NaN or infinite; they reach every weight "
+                    f"in the first step.",
                     "Remove those samples, or fill the gaps (with the mean of the feature, for example).",
                     (name,), {"share": share},
                 )
