@@ -31,9 +31,9 @@ from .data import (
     weights_for,
     whole,
 )  # fmt: skip
-from .frozen import Frozen
 from .diagnosis import Diagnosis
 from .explaining import Explanation
+from .frozen import Frozen
 from .loops import DEFAULT_BATCH, returned
 from .older import OlderNames, older_options
 from .profiling import Profile
