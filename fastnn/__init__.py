@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .losses import Loss
     from .metrics import Metric
     from .models import Model, Sequential, load_model
+    from .models.explaining import explain
     from .optimizers import Optimizer
     from .regularizers import Regularizer
 
@@ -63,6 +64,7 @@ _NAMES = {
     "Optimizer": "optimizers",
     "Regularizer": "regularizers",
     "Sequential": "models",
+    "explain": "models.explaining",
     "load_model": "models",
     "show_config": "configuration",
 }
@@ -70,7 +72,7 @@ _NAMES = {
 __all__ = [
     "__version__", "use_backend", "get_num_threads", "num_threads", "set_num_threads", "show_config",
     "Initializer", "Input", "Layer", "Loss", "Metric", "Model", "Optimizer", "Regularizer", "Sequential", "load_model",
-    "version",
+    "version", "explain",
     "activations", "callbacks", "config", "constraints", "data", "datasets", "initializers", "layers", "losses",
     "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving", "schedules", "testing",
     "utils",

@@ -2,7 +2,7 @@
 
 They use nothing of a model but `stop_training`, `metrics`, `get_weights`, `set_weights`, `save`, `save_weights`,
 `history` and `optimizer.learning_rate`, so they also serve a training loop of one's own. Only BackupAndRestore,
-SwapEMAWeights and TensorBoard need a model of fastnn.
+Monitor, SwapEMAWeights and TensorBoard need a model of fastnn.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from fastnn._callback_list import CallbackList, History
 from fastnn.callbacks.general import CSVLogger, LambdaCallback, TerminateOnNaN
 from fastnn.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
 from fastnn.callbacks.monitoring import EarlyStopping, ModelCheckpoint, MonitorCallback
+from fastnn.callbacks.observing import Monitor
 from fastnn.callbacks.resuming import BackupAndRestore, SwapEMAWeights
 from fastnn.callbacks.tensorboard import TensorBoard
 from fastnn.progress import ProgbarLogger
@@ -23,6 +24,7 @@ __all__ = [
     "Callback", "CallbackList", "MonitorCallback",
     "EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau", "LearningRateScheduler", "TerminateOnNaN",
     "CSVLogger", "History", "LambdaCallback", "ProgbarLogger", "BackupAndRestore", "SwapEMAWeights", "TensorBoard",
+    "Monitor",
 ]  # fmt: skip
 
 

@@ -85,19 +85,22 @@ class Flow:
     Parameters:
         inputs: the buffers of the graph's inputs.
         bare: tensors that are wanted without the activation of their layer.
+        observer: what looks at the tensors of every node and at their gradients (engine/observing.py).
 
     Attributes:
         values: the buffer of every tensor.
     """
 
-    def __init__(self, plan: Plan, graph: Graph, inputs: Sequence[int], bare: Collection[int] = ()) -> None:
-        self.plan, self.graph = plan, graph
+    def __init__(
+        self, plan: Plan, graph: Graph, inputs: Sequence[int], bare: Collection[int] = (), observer: Any = None
+    ) -> None:
+        self.plan, self.graph, self.observer = plan, graph, observer
         self.values = dict(zip(graph.inputs, inputs))
         self._backwards: list[Backward] = []
-        for node in graph.nodes:
-            self._forward(node, any(tensor in bare for tensor in node.outputs))
+        for number, node in enumerate(graph.nodes):
+            self._forward(number, node, any(tensor in bare for tensor in node.outputs))
 
-    def _forward(self, node: Node, bare: bool) -> None:
+    def _forward(self, number: int, node: Node, bare: bool) -> None:
         given = tuple(self.values[tensor] for tensor in node.inputs)
         options = {**(node.options or {}), **({"bare": True} if bare else {})}
         training, self.plan.training = self.plan.training, self.plan.training and not node.inference
@@ -106,6 +109,8 @@ class Flow:
         self.plan.training = training
         self.values.update(zip(node.outputs, y if node.split else (y,)))
         self._backwards.append(penalties.on_output(self.plan, node.layer, y, backward))
+        if self.observer is not None:
+            self.observer.forward(self.plan, number, given, y if node.split else (y,), bare)
 
     @property
     def outputs(self) -> list[int]:
@@ -127,7 +132,8 @@ class Flow:
         for tensor, buffer in gradients:
             if buffer != ABSENT:
                 parts.setdefault(tensor, []).append(buffer)
-        for node, backward in zip(reversed(self.graph.nodes), reversed(self._backwards)):
+        for number in reversed(range(len(self._backwards))):
+            node, backward = self.graph.nodes[number], self._backwards[number]
             if not learning.intersection(node.outputs):
                 continue
             dy = [self._total(parts.pop(tensor, [])) for tensor in node.outputs]
@@ -135,6 +141,8 @@ class Flow:
                 dy = self._own(dy, [self.values[tensor] for tensor in node.outputs], parts)
             if all(buffer == ABSENT for buffer in dy):
                 continue
+            if self.observer is not None:
+                self.observer.backward(self.plan, number, dy)
             need = tuple(tensor in learning for tensor in node.inputs)
             if node.inference and any(need + tuple(map(self.plan.wants_gradient, node.layer.weights))):
                 raise ValueError(

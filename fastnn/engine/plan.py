@@ -113,6 +113,10 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     penalty          (x, g|-1, partial|-1)          ints: n                         reals: l1, l2 g += derivative
     sum_of_squares   (x, partial)                   ints: n                                       sums over blocks
     inverse_norm     (partial, factor)              ints: n                         reals: eps    1 / (|x| + eps)
+    statistics       (x, record, active|-1)         ints: rows, cols                reals: low, high, margin
+                                                    joins a batch to a record (fastnn/engine/observing.py);
+                                                    active[col] += rows in which that column is not 0
+    tally            (values, record)               ints: count, place              record[place] += sum of the values
     call             (any)                          call: a Python function (step, *buffers as flat arrays) that
                                                     writes into some of them; takes the GIL; an exception ends the run
 

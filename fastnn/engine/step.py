@@ -123,8 +123,11 @@ def objective_plan(
     training: bool = False,
     gradients: dict[int, Array] | None = None,
     update: Callable[[Plan], None] | None = None,
+    observer: Any = None,
 ) -> Plan:
     """Inputs, targets[, weights] -> scores; in training also the gradients, and the steps that `update` adds.
+
+    An `observer` (engine/observing.py) adds steps that look at activations, gradients and updates.
 
     Inputs of the plan, in order: those of the graph; then for every objective: targets of the loss, targets of the
     metrics (if `smoothed`), weights (if `weighted`).  Scores: the loss; the loss of each objective, if there are
@@ -134,7 +137,7 @@ def objective_plan(
     plan = Plan(dtype, batch, training, gradients)
     plan.scored = True
     inputs = _inputs(plan, graph)
-    flow = Flow(plan, graph, inputs, {graph.outputs[o.output] for o in objectives if o.loss.fused})
+    flow = Flow(plan, graph, inputs, {graph.outputs[o.output] for o in objectives if o.loss.fused}, observer)
     arrived, judgements = [], []
     for o in objectives:
         with plan.part("", "gather"):
@@ -165,9 +168,15 @@ def objective_plan(
                     plan.step("clip_values", (plan.gradient(parameter),), ints=(parameter.size,), reals=(0.0,))
     with plan.part("", "penalties"):
         penalties.on_weights(plan, weights)
+    if observer is not None:
+        with plan.part("", "observing"):
+            observer.before_update(plan, weights, update is not None)
     if update is not None:
         with plan.part("", "update"):
             update(plan)
+    if observer is not None and update is not None:
+        with plan.part("", "observing"):
+            observer.after_update(plan)
     return plan
 
 

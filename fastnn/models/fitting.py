@@ -72,12 +72,12 @@ def fit(
     )  # fmt: skip
     around = batch_hooks(hooks, "train") if callbacks is not None else None
     model.position, model.resume_at = 0, None
-    hooks.on_train_begin()
-    if model.resume_at is not None:
-        initial_epoch = model.resume_at[0]
-        source.resume(model.resume_at[1])
     logs: Logs = {}
     try:
+        hooks.on_train_begin()
+        if model.resume_at is not None:
+            initial_epoch = model.resume_at[0]
+            source.resume(model.resume_at[1])
         for epoch in range(initial_epoch, epochs):
             if not source.begin():
                 break
@@ -91,6 +91,7 @@ def fit(
         if epochs:
             model.runner.finalize()
     finally:
+        model.runner.observe(None)
         if hooks.progbar is not None:
             hooks.progbar.close()
     hooks.on_train_end(logs)

@@ -18,7 +18,7 @@ from fastnn.layers import tensors
 from fastnn.layers.registry import own_classes
 from fastnn.optimizers import Optimizer
 
-from . import evaluating, fitting, profiling, saving
+from . import diagnosis, evaluating, explaining, fitting, profiling, saving
 from .compiling import Compiled, Goals
 from .data import (
     Data,
@@ -31,6 +31,8 @@ from .data import (
     weights_for,
     whole,
 )  # fmt: skip
+from .diagnosis import Diagnosis
+from .explaining import Explanation
 from .frozen import Frozen
 from .loops import DEFAULT_BATCH, returned
 from .older import OlderNames, older_options
@@ -405,6 +407,28 @@ class Model(Topology, OlderNames):
         """The output for these samples, computed at once."""
         x = self.prepare_inputs(x, "predict_on_batch")
         return self._structures[1].pack(self.runner.predict(x, len(x[0])))
+
+    def diagnose(self, x: Any, y: Any, sample_weight: Any = None, batch_size: int = 32, steps: int = 200) -> Diagnosis:
+        """Why is it not learning?  Looks at data, weights, one step and short trainings, and says what is wrong.
+
+        The model is afterwards what it was; so it can be asked before, in the middle of, and after a training.
+
+        Parameters:
+            x, y, sample_weight: arrays as for `fit`; some thousand samples are enough.
+            batch_size: of the short trainings; that of `fit`.
+            steps: of each short training, of which there are one to four; 0 for none.
+
+        Returns:
+            Diagnosis: `str()` of it is the report; `findings`, each with `name`, `message`, `evidence`, `remedy`.
+
+        Raises:
+            ValueError, TypeError: the model is not compiled, or data do not fit it.
+        """
+        return diagnosis.diagnose(self, x, y, sample_weight, batch_size, steps)
+
+    def explain(self, x: Any, y: Any, digits: int = 4) -> Explanation:
+        """One training step of a small network written out, with formulas and the engine's numbers; see `explain`."""
+        return explaining.explain(self, x, y, digits)
 
     def __call__(self, x: Any, *more: Any, training: Any = None) -> Any:
         """The output for an array of samples, as in inference; for symbolic tensors, the model as a layer.

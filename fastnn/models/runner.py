@@ -56,6 +56,8 @@ class Runner:
         self.pool = ProgramPool()
         # held while the optimizer's arrays are made and while an update runs: one at a time, whichever thread asks
         self.updating = threading.Lock()
+        # what looks at trainings from inside (engine/observing.py), if anything does
+        self.observer: Any = None
         self.use(optimizer)
 
     # ------------------------------------------------------------------------------------------------ optimizer's state
@@ -142,13 +144,28 @@ class Runner:
         if self.gradients is None:
             self.gradients = self.arena.like()
         views = zip(self.arena.parameters, self.arena.views(self.gradients))
+        if self.observer is not None:
+            optimizer = self.optimizer if updating else None
+            self.observer.begin(None if optimizer is None else optimizer.scalars(optimizer.steps, 1).shape[1])
         update = Update(self.optimizer, self.arena, self.gradients, self.slot, self.slot_views) if updating else None
         plan = objective_plan(
             self.graph, goals.objectives, self.dtype, batch,
             training=True, gradients={id(p): view for p, view in views if p.trainable},
-            update=None if update is None else update.emit,
+            update=None if update is None else update.emit, observer=self.observer,
         )  # fmt: skip
         return Executor(plan, () if update is None else update.rows())
+
+    def observe(self, observer: Any) -> None:
+        """Let an observer look at the trainings to come; None: nobody.
+
+        Raises:
+            ValueError: somebody looks already.
+        """
+        if observer is not None and self.observer not in (None, observer):
+            raise ValueError(f"expected one Monitor at a time. Received: {observer!r} beside {self.observer!r}")
+        old, self.observer = self.observer, observer
+        if old is not None and observer is None:
+            self.pool.clear(lambda key: old in key)
 
     def finalize(self) -> None:
         """The end of a training: parameters become their moving averages, where the optimizer keeps them."""
@@ -237,7 +254,7 @@ class Runner:
     def gradient(self, data: Data, goals: Goals, seed: int = 0, step: int = 0) -> tuple[float, list[Array]]:
         """The loss of all samples as one mini-batch in training mode, and its gradient by the trainable parameters."""
         trainable = [p.trainable for p in self.arena.parameters]
-        key = current(), "gradient", goals, data.n, *trainable, *self.learning
+        key = current(), "gradient", goals, data.n, self.observer, *trainable, *self.learning
         executor = self.pool.take(key, self.for_training, goals, data.n, False)
         try:
             executor.program.bind(data.inputs, self.predictions(goals, data.n))
@@ -319,7 +336,8 @@ class Pass:
         runner, optimizer = self.runner, self.runner.optimizer
         assert optimizer is not None
         how = [(p.trainable, optimizer.decays(p)) for p in runner.arena.parameters]
-        key = current(), self.goals, length, optimizer.row, optimizer.plan_key(), *how, *runner.learning
+        observer = runner.observer
+        key = current(), self.goals, length, optimizer.row, optimizer.plan_key(), observer, *how, *runner.learning
         executor = runner.pool.take(key, runner.for_training, self.goals, length, True)
         try:
             executor.program.bind(self.data.inputs, self.predictions)
@@ -327,11 +345,15 @@ class Pass:
             with runner.updating:
                 at, count = optimizer.steps, min(count, AHEAD)
                 scalars = optimizer.scalars(at, count)
+                if observer is not None:
+                    scalars = observer.flagged(scalars, optimizer.columns.get("update"))
                 try:
                     executor.program.run(first, count, self.order, scalars, self.seed, at & 0xFFFFFFFF, PULSE)
                 finally:  # whatever Ctrl-C or a step in Python has interrupted, the count is that of the weights
                     ran = executor.program.done
                     optimizer.steps = at + ran
+                    if observer is not None:
+                        observer.seen += ran
             scores.totals[:] = executor.totals
             self._keep_masks(executor)
         finally:
@@ -346,7 +368,7 @@ class Pass:
         if runner.minimised not in (None, trainable):
             optimizer.forget()  # type: ignore[attr-defined]
         runner.minimised = trainable
-        key = current(), "minimise", self.goals, length, *trainable, *runner.learning
+        key = current(), "minimise", self.goals, length, runner.observer, *trainable, *runner.learning
         executor = runner.pool.take(key, runner.for_training, self.goals, length, False)
         program = executor.program
         try:

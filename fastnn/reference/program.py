@@ -18,6 +18,7 @@ from . import (  # noqa: F401 - all but kernels register their steps
     merging,
     noise_steps,
     norm_steps,
+    observing,
     sequence_steps,
     shapes,
     tensors,

@@ -8,23 +8,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.testing.models import gradcheck_model
+
 Array = NDArray[Any]
 
 _STEP = float(np.finfo(np.float64).eps ** (1 / 3))  # balances the cut-off error h**2 against the rounding error eps / h
 
 
 def gradcheck(
-    f: Callable[..., Any],
-    inputs: Sequence[Array],
-    backward: Callable[..., Any],
+    f: Any,
+    inputs: Any,
+    backward: Any,
+    sample_weight: Any = None,
     *,
     dy: Array | float | None = None,
     names: Sequence[str] | None = None,
     step: float = _STEP,
     rtol: float = 1e-6,
     atol: float = 1e-8,
+    **options: Any,
 ) -> float:
-    """Check a backward function against central differences.
+    """Check a backward function, or with `gradcheck(model, x, y)` a whole model, against central differences.
 
     For each element of each input, ``sum(dy * (f(x + h) - f(x - h))) / (2 * h)`` is compared with what
     ``backward(dy, *inputs)`` says, with ``h = step * max(1, abs(x))``.
@@ -32,7 +36,8 @@ def gradcheck(
     Parameters
     ----------
     f : function of arrays
-        ``f(*inputs)`` returns an array or a number.  It must not depend on anything that changes between calls.
+        ``f(*inputs)`` returns an array or a number.  It must not depend on anything that changes between calls.  If it
+        is a model, the next arguments are x, y and sample_weight, and `gradcheck_model` says what follows.
     inputs : sequence of arrays, any shapes
         Where to check.  Real inputs must be float64; other dtypes, such as labels, are passed on.  The points should
         lie further than ``h`` from the kinks of ``f``.
@@ -68,6 +73,12 @@ def gradcheck(
     >>> bool(gradcheck(np.tanh, [x], lambda dy, x: dy * (1 - np.tanh(x) ** 2)) < 1)
     True
     """
+    if hasattr(f, "runner"):
+        if dy is not None or names is not None:
+            raise TypeError("gradcheck: a model has no dy and names of its own. Received: dy or names")
+        return gradcheck_model(f, inputs, backward, sample_weight, step=step, rtol=rtol, atol=atol, **options)
+    if sample_weight is not None or options:
+        raise TypeError(f"gradcheck: only a model has sample_weight and {[*options]}. Received: {f!r}")
     inputs = [np.array(x, copy=True) for x in inputs]
     names = [f"input {k}" for k in range(len(inputs))] if names is None else list(names)
     for name, x in zip(names, inputs, strict=True):
