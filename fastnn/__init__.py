@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         saving,
         schedules,
         testing,
+        unsupervised,
         utils,
     )
     from .configuration import show_config
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 _MODULES = (
     "activations", "callbacks", "config", "constraints", "data", "datasets", "initializers", "layers", "losses",
     "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving", "schedules", "testing",
-    "utils",
+    "unsupervised", "utils",
 )  # fmt: skip
 _NAMES = {
     "Initializer": "initializers",
@@ -73,7 +74,7 @@ __all__ = [
     "version",
     "activations", "callbacks", "config", "constraints", "data", "datasets", "initializers", "layers", "losses",
     "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving", "schedules", "testing",
-    "utils",
+    "unsupervised", "utils",
 ]  # fmt: skip
 
 

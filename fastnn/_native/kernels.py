@@ -1,6 +1,6 @@
 """The compiled backend: the kernel protocol of fastnn.backend."""
 
-from . import _loss_steps, _merging, _noise, _update_steps  # noqa: F401 - they define steps
+from . import _loss_steps, _merging, _noise, _tied, _update_steps  # noqa: F401 - they define steps
 from ._conv import (
     average_pool,
     average_pool_backward,

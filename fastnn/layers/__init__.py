@@ -20,6 +20,7 @@ from .bilinear import Bilinear
 from .cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from .convolutional import Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseConv2D
 from .core import Activation, Dense, Dropout, Input, InputLayer
+from .corruption import MaskingNoise, SaltAndPepperNoise
 from .embedding import Embedding, Masking
 from .encoding import CategoryEncoding, Lambda
 from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
@@ -79,6 +80,7 @@ from .regularization import (
 )
 from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from .separable import SeparableConv1D, SeparableConv2D
+from .tied import TiedDense
 from .transposed import Conv1DTranspose, Conv2DTranspose
 from .upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 from .wrappers import Bidirectional, TimeDistributed
@@ -145,6 +147,7 @@ __all__ = [
     "LearnedSwish",
     "LocalResponseNormalization",
     "Masking",
+    "MaskingNoise",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
@@ -164,6 +167,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "SReLU",
+    "SaltAndPepperNoise",
     "SeparableConv1D",
     "SeparableConv2D",
     "SimpleRNN",
@@ -175,6 +179,7 @@ __all__ = [
     "SpatialDropout3D",
     "StackedRNNCells",
     "Subtract",
+    "TiedDense",
     "TimeDistributed",
     "UnitNormalization",
     "UpSampling1D",

@@ -20,6 +20,7 @@ from . import (  # noqa: F401 - all but the first register their steps
     sequence_steps,
     shapes,
     tensors,
+    tied_steps,
 )
 from .steps import STEPS, operation
 
