@@ -73,10 +73,8 @@ def main() -> None:
                 monitor=False, dtype="float32", seed=0,
             )  # fmt: skip
             theirs = BernoulliRBM(hidden, learning_rate=0.05, batch_size=batch, n_iter=EPOCHS, random_state=0)
-            timers = {
-                "fastnn": partial(measure, partial(ours.fit, x)),
-                "sklearn": partial(measure, partial(theirs.fit, x)),
-            }
+            calls = {"fastnn": partial(ours.fit, x), "sklearn": partial(theirs.fit, x)}
+            timers = {who: partial(measure, call) for who, call in calls.items()}
 
             def inside(who: str, threads: int = threads) -> AbstractContextManager[object]:
                 return threadpool_limits(threads) if who == "sklearn" else nullcontext()

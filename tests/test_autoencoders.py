@@ -21,7 +21,7 @@ def sigmoid(x):
 @pytest.fixture(scope="module")
 def data():
     (x, y), (x_test, y_test) = digits.load_data()
-    return tuple(a.reshape(len(a), -1).astype("float32") / 16 for a in (x, x_test)) + (y, y_test)
+    return *(a.reshape(len(a), -1).astype("float32") / 16 for a in (x, x_test)), y, y_test
 
 
 # --------------------------------------------------------------------------------------------------------- tied weights
@@ -111,7 +111,7 @@ def test_tied_layers_say_what_is_missing():
         Sequential.from_config(config)
 
 
-# ------------------------------------------------------------------------------------------------------- corrupted inputs
+# ----------------------------------------------------------------------------------------------------- corrupted inputs
 
 
 def corrupted(noise, level, x, seed=3, backend=None, threads=1):
@@ -167,7 +167,7 @@ def test_rates_of_noise_are_checked(kind):
             kind(wrong)
 
 
-# ---------------------------------------------------------------------------------------------------------- autoencoders
+# --------------------------------------------------------------------------------------------------------- autoencoders
 
 
 @pytest.mark.parametrize("tied_weights", [False, True])

@@ -1,4 +1,4 @@
-"""Restricted Boltzmann machines against enumeration of their states, a chain written out in NumPy, and distributions."""
+"""Restricted Boltzmann machines against enumeration of their states, a chain in plain NumPy, and distributions."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_the_pseudo_likelihood_takes_conditionals_of_the_joint_distribution():
     np.testing.assert_allclose(estimates, expected, rtol=0.12)
 
 
-# --------------------------------------------------------------------------------------------------- contrastive divergence
+# ----------------------------------------------------------------------------------------------- contrastive divergence
 
 
 def expected_gradient(v0, w, sample_visible):
@@ -223,13 +223,13 @@ def test_a_schedule_sets_the_rate_of_each_step():
         np.testing.assert_array_equal(after, later)
 
 
-# ------------------------------------------------------------------------------------------------------------ Gibbs sampling
+# ------------------------------------------------------------------------------------------------------- Gibbs sampling
 
 
 @pytest.mark.parametrize("backend", ["native", "reference"])
 def test_the_chain_ends_in_the_distribution_of_the_machine(backend):
     w = weights(4, 3)
-    v, _, p = joint(w)
+    _, _, p = joint(w)
     rbm = machine(w, backend=backend)
     samples = rbm.sample(20_000, steps=60)
     numbers = samples @ (2 ** np.arange(4))[::-1]
@@ -283,7 +283,7 @@ def test_two_calls_draw_differently_and_a_seed_repeats_both():
     np.testing.assert_array_equal(one.gibbs(x, 0), x)
 
 
-# ------------------------------------------------------------------------------------------------------------------ learning
+# ------------------------------------------------------------------------------------------------------------- learning
 
 
 def bars(n, rng, size=4):
@@ -373,7 +373,7 @@ def test_biases_can_start_from_the_data():
     np.testing.assert_allclose(gaussian.intercept_visible_, x.mean(axis=0))
 
 
-# ------------------------------------------------------------------------------------------------------- weights for models
+# --------------------------------------------------------------------------------------------------- weights for models
 
 
 @pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
@@ -395,12 +395,8 @@ def test_layers_compute_what_the_machine_computes(visible):
 def test_weights_are_initializers_too():
     x = np.random.default_rng(1).random((20, 8)).astype("float32")
     w, _, c = RBM(5, epochs=1, seed=4).fit(x).get_weights()
-    layer = fastnn.layers.Dense(
-        5,
-        "sigmoid",
-        kernel_initializer=fastnn.initializers.FromArray(w),
-        bias_initializer=fastnn.initializers.FromArray(c),
-    )
+    start = fastnn.initializers.FromArray
+    layer = fastnn.layers.Dense(5, "sigmoid", kernel_initializer=start(w), bias_initializer=start(c))
     fastnn.Sequential([fastnn.Input((8,)), layer])
     np.testing.assert_array_equal(layer.kernel.value, w)
 
@@ -422,14 +418,14 @@ def test_a_belief_network_is_a_stack_of_machines():
     assert len(model.history.history["loss"]) == 3 and model.output_shape == (3,)
 
 
-# ----------------------------------------------------------------------------------------------------------- what is refused
+# ------------------------------------------------------------------------------------------------------ what is refused
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"n_hidden": 0}, "n_hidden"),
-        ({"visible": "gausian"}, "gaussian"),
+        ({"visible": "gauss"}, "gaussian"),
         ({"k": 0}, "k must"),
         ({"k": 1.5}, "k must"),
         ({"batch_size": 0}, "batch_size"),

@@ -40,4 +40,5 @@ def bernoulli(program: Any, step: Any, p: Any, y: Any) -> None:
 
 @operation
 def salt_and_pepper(program: Any, step: Any, x: Any, y: Any, mask: Any) -> None:
-    y[...], mask[...] = noise.salt_and_pepper(x, *step.reals, program.seed, step.ints[1], program.step)
+    rate, low, high = step.reals
+    y[...], mask[...] = noise.salt_and_pepper(x, rate, low, high, program.seed, step.ints[1], program.step)

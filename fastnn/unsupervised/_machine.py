@@ -150,7 +150,7 @@ class Machine:
         return Executor(plan, update.rows())
 
     def _chain(self, plan: Plan, units: Units, h0: int) -> tuple[tuple[Units, tuple[int, int]], int]:
-        """The end of the chain, (visible, hidden), and the means of its first visible units if it begins at the data."""
+        """The end of the chain, (visible, hidden), and the first visible means if it begins at the data."""
         rule, first = self.rule, ABSENT
         moving = units
         if rule.persistent:

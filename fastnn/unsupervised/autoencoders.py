@@ -13,6 +13,7 @@ from fastnn import _numbers, activations, initializers
 from fastnn._errors import unknown
 from fastnn.backend import current
 from fastnn.engine.plan import Plan
+from fastnn.initializers import Initializer
 from fastnn.layers import Dense, GaussianNoise, Input, Layer, MaskingNoise, SaltAndPepperNoise, TiedDense
 from fastnn.layers.base import check_dtype
 from fastnn.models import Sequential
@@ -155,7 +156,7 @@ class Autoencoder(Pretrained):
         """What stands ahead of the encoder in training."""
         return []
 
-    # -------------------------------------------------------------------------------------------------- what it has learned
+    # ----------------------------------------------------------------------------------------------- what it has learned
 
     def encode(self, x: Any) -> Array:
         """Codes of the data, shape (n, units of the code)."""
@@ -271,7 +272,7 @@ class DenoisingAutoencoder(Autoencoder):
         self._corruption(0)  # complains
 
     def _corruption(self, seed: int) -> list[Layer]:
-        return [NOISES[self.noise](self.level, seed=seed % 2**32, dtype=self.dtype)]  # type: ignore[call-arg]
+        return [NOISES[self.noise](self.level, seed=seed % 2**32, dtype=self.dtype)]  # type: ignore[call-arg, arg-type]
 
     def corrupt(self, x: Any) -> Array:
         """The data as the training sees them, with new noise in each call."""
@@ -309,6 +310,6 @@ def sizes(units: Any, where: str) -> list[int]:
 def seeded(initializer: Any, seed: int) -> Any:
     """The initializer of that name with this seed; others as they are."""
     found = initializers.get(initializer)
-    if not isinstance(initializer, str) or found is None or "seed" not in found.get_config():
+    if not isinstance(initializer, str) or not isinstance(found, Initializer) or "seed" not in found.get_config():
         return initializer
     return type(found).from_config({**found.get_config(), "seed": seed % 2**32})

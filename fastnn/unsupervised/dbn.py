@@ -33,7 +33,7 @@ class DBN(Pretrained):
         TypeError, ValueError: an argument out of its range, or a list of another length than units.
 
     References:
-        Hinton, Osindero and Teh, "A fast learning algorithm for deep belief nets", Neural Computation 18, 2006.
+        Hinton, Osindero and others, "A fast learning algorithm for deep belief nets", Neural Computation 18, 2006.
         Hinton and Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 313, 2006.
 
     Examples:

@@ -200,7 +200,7 @@ class RBM(Pretrained):
         with self._computing():
             return machine.gradient(self._data(x, "gradient", known=True))
 
-    # -------------------------------------------------------------------------------------------------- what it has learned
+    # ----------------------------------------------------------------------------------------------- what it has learned
 
     def transform(self, x: Any) -> Array:
         """Probabilities of the hidden units, shape (n, n_hidden)."""
@@ -300,7 +300,7 @@ class RBM(Pretrained):
 
     @property
     def components_(self) -> Array:
-        """W turned around, shape (n_hidden, visible units), as in scikit-learn: a row is what a hidden unit looks for."""
+        """W turned around, shape (n_hidden, visible units), as in scikit-learn: a row is what a unit looks for."""
         return self._weights("components_").kernel.T
 
     @property
@@ -331,7 +331,7 @@ class RBM(Pretrained):
                 f"RBM.set_weights: expected W (visible units, {self.n_hidden}), b and c. Received: shapes {shapes}"
             )
         if self._machine is None:
-            self._make(Weights(*arrays, gaussian=self.visible == "gaussian"), self._chosen_seed())
+            self._make(Weights(arrays[0], arrays[1], arrays[2], self.visible == "gaussian"), self._chosen_seed())
             return
         for parameter, value in zip(self._machine.arena.parameters, arrays):
             parameter.assign(value)
@@ -358,7 +358,7 @@ class RBM(Pretrained):
         w = self._weights("to_autoencoder")
         return [dense(np.ascontiguousarray(w.kernel.T), w.visible_bias, None if w.gaussian else "sigmoid")]
 
-    # ------------------------------------------------------------------------------------------------------------ inside
+    # ----------------------------------------------------------------------------------------------------------- inside
 
     def _fitted(self, where: str) -> Machine:
         if self._machine is None:
@@ -398,7 +398,8 @@ class RBM(Pretrained):
         self._machine = None
         if kept is None:
             return
-        machine = self._make(Weights(*kept["weights"], gaussian=self.visible == "gaussian"), kept["seed"])
+        kernel, visible_bias, hidden_bias = kept["weights"]
+        machine = self._make(Weights(kernel, visible_bias, hidden_bias, self.visible == "gaussian"), kept["seed"])
         machine.optimizer.steps, machine.draws, machine.epochs = kept["steps"], kept["draws"], kept["epochs"]
         for name, slot in kept["slots"].items():
             machine.slot(name)[...] = slot

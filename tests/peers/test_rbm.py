@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 @pytest.fixture(scope="module")
 def data():
     (x, y), (x_test, y_test) = digits.load_data()
-    return tuple(a.reshape(len(a), -1) / 16 for a in (x, x_test)) + (y, y_test)
+    return *(a.reshape(len(a), -1) / 16 for a in (x, x_test)), y, y_test
 
 
 @pytest.fixture(scope="module")
