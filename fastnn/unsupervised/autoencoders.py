@@ -156,7 +156,7 @@ class Autoencoder(Pretrained):
         """What stands ahead of the encoder in training."""
         return []
 
-    # ----------------------------------------------------------------------------------------------- what it has learned
+    # ---------------------------------------------------------------------------------------------- what it has learned
 
     def encode(self, x: Any) -> Array:
         """Codes of the data, shape (n, units of the code)."""

@@ -200,7 +200,7 @@ class RBM(Pretrained):
         with self._computing():
             return machine.gradient(self._data(x, "gradient", known=True))
 
-    # ----------------------------------------------------------------------------------------------- what it has learned
+    # ---------------------------------------------------------------------------------------------- what it has learned
 
     def transform(self, x: Any) -> Array:
         """Probabilities of the hidden units, shape (n, n_hidden)."""
