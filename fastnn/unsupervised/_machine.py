@@ -239,7 +239,7 @@ class Machine:
                 first, count = first + done * length, count - done
             return float(executor.totals[0])
         finally:
-            executor.release()
+            executor.program.unbind()
 
     def gradient(self, x: Array) -> list[Array]:
         """What the next mini-batch would add to the weights, divided by minus the learning rate; nothing moves."""
@@ -247,7 +247,7 @@ class Machine:
         chain = None if self.chain is None else self.chain.copy()
         executor.program.bind((x,))
         executor.program.run(0, 1, None, None, self.seed, self.optimizer.steps & 0xFFFFFFFF)
-        executor.release()
+        executor.program.unbind()
         if self.chain is not None:
             self.chain[...] = chain
         return [view.copy() for view in self.arena.views(self.gradients)]
