@@ -88,7 +88,7 @@ def test_one_mini_batch_learns_the_same_on_average(data):
     "estimator",
     [
         RBM(48, learning_rate=0.06, epochs=15, seed=0),
-        DBN([64, 48], learning_rate=0.06, epochs=10, seed=0),
+        DBN([64, 48], learning_rate=0.2, momentum=0.8, batch_size=20, epochs=20, seed=0, sample_visible=False),
         Autoencoder(48, "relu", epochs=10, seed=0),
         StackedAutoencoder([48], epochs=10, seed=0),
     ],
