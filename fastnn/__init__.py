@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         saving,
         schedules,
         testing,
+        unsupervised,
         utils,
     )
     from .configuration import show_config
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 _MODULES = (
     "activations", "callbacks", "config", "constraints", "data", "datasets", "initializers", "layers", "losses",
     "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving", "schedules", "testing",
-    "utils",
+    "unsupervised", "utils",
 )  # fmt: skip
 _NAMES = {
     "Initializer": "initializers",
@@ -75,7 +76,7 @@ __all__ = [
     "version", "explain",
     "activations", "callbacks", "config", "constraints", "data", "datasets", "initializers", "layers", "losses",
     "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving", "schedules", "testing",
-    "utils",
+    "unsupervised", "utils",
 ]  # fmt: skip
 
 

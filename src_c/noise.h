@@ -1,5 +1,5 @@
-/* Noise of training beside dropout: alpha dropout, dropped channels, Gaussian noise; bits are drawn where they are
- * used.
+/* Noise of training beside dropout: alpha dropout, dropped channels, Gaussian noise, salt and pepper, units that are on
+ * or off; bits are drawn where they are used.
  */
 
 #define NOISE_WORDS(...)                                                                                               \
@@ -67,6 +67,30 @@ static void FN(gaussian_noise)(size_t n, void *yv, uint64_t seed, uint32_t strea
         normal[2 * k + 1] = mean + radius * fsin(angle);
     } __builtin_memcpy(y + i, normal, m * sizeof(real));)
 }
+
+/* A word's upper 24 bits, which a float holds exactly, against the probability. */
+static void FN(bernoulli)(size_t n, const void *pv, void *yv, uint64_t seed, uint32_t stream, uint32_t step,
+                          uint64_t first) {
+    const real *ps = pv;
+    real *y = yv;
+    NOISE_WORDS(_Pragma("omp simd") for (size_t j = 0; j < m; j++) {
+        const real p = ps[i + j], u = (real)(int32_t)(words[j] >> 8);
+        y[i + j] = select(p == p, select(u < p * K(16777216), K(1), K(0)), p);
+    })
+}
+
+/* One half of the words below the threshold for each of both values. */
+static void FN(salt_and_pepper)(size_t n, const void *xv, void *yv, uint8_t *mask, uint64_t seed, uint32_t stream,
+                                uint32_t step, uint64_t first, double rate, double lowv, double highv) {
+    const real *x = xv, low = (real)lowv, high = (real)highv;
+    real *y = yv;
+    const uint32_t half = FN(drop_threshold)(rate / 2), threshold = FN(drop_threshold)(rate);
+    NOISE_WORDS(_Pragma("omp simd") for (size_t j = 0; j < m; j++) mask[i + j] = words[j] >= threshold;
+                _Pragma("omp simd") for (size_t j = 0; j < m; j++) {
+                    const real other = select(words[j] < half, low, high);
+                    y[i + j] = select(words[j] < threshold, other, x[i + j]);
+                })
+}
 #undef NOISE_WORDS
 
 static const fastnn_noise_kernels FN(noise_table) = {
@@ -74,4 +98,6 @@ static const fastnn_noise_kernels FN(noise_table) = {
     .dropout_mask = FN(dropout_mask),
     .masked_channels = FN(masked_channels),
     .gaussian_noise = FN(gaussian_noise),
+    .bernoulli = FN(bernoulli),
+    .salt_and_pepper = FN(salt_and_pepper),
 };

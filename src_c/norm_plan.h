@@ -89,5 +89,10 @@ typedef struct {
                             double scale);
     void (*gaussian_noise)(size_t n, void *y, uint64_t seed, uint32_t stream, uint32_t step, uint64_t first,
                            double mean, double deviation);
+    /* y = 1 with probability p, else 0; NaN where p is */
+    void (*bernoulli)(size_t n, const void *p, void *y, uint64_t seed, uint32_t stream, uint32_t step, uint64_t first);
+    /* y = x where the mask is drawn 1, elsewhere low or high */
+    void (*salt_and_pepper)(size_t n, const void *x, void *y, uint8_t *mask, uint64_t seed, uint32_t stream,
+                            uint32_t step, uint64_t first, double rate, double low, double high);
 } fastnn_noise_kernels;
 #endif

@@ -18,6 +18,8 @@ from fastnn.layers import (
     GaussianDropout,
     GaussianNoise,
     Input,
+    MaskingNoise,
+    SaltAndPepperNoise,
     SpatialDropout1D,
     SpatialDropout2D,
     SpatialDropout3D,
@@ -36,6 +38,8 @@ CASES = [
     (GaussianNoise(0.5, seed=8, name="noise"), (3, 3)),
     (ActivityRegularization(0.1, 0.2, name="activity"), (4,)),
     (GaussianNoise(0.0, name="nothing"), (4,)),
+    (MaskingNoise(0.4, seed=9, name="masking"), (3, 5)),
+    (SaltAndPepperNoise(0.4, -1.0, 2.0, seed=10, name="salt"), (7,)),
 ]
 ids = [layer.name for layer, _ in CASES]
 

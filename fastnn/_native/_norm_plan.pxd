@@ -58,3 +58,6 @@ cdef extern from "norm_plan.h" nogil:
         void (*dropout_mask)(size_t, uint8_t *, uint64_t, uint32_t, uint32_t, uint64_t, double) noexcept nogil
         void (*masked_channels)(size_t, size_t, size_t, const void *, const uint8_t *, void *, double) noexcept nogil
         void (*gaussian_noise)(size_t, void *, uint64_t, uint32_t, uint32_t, uint64_t, double, double) noexcept nogil
+        void (*bernoulli)(size_t, const void *, void *, uint64_t, uint32_t, uint32_t, uint64_t) noexcept nogil
+        void (*salt_and_pepper)(size_t, const void *, void *, uint8_t *, uint64_t, uint32_t, uint32_t, uint64_t, double,
+                                double, double) noexcept nogil

@@ -7,6 +7,7 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
 
     gather           (out)                          ints: input slot                              fill a batch input
     affine           (x, W, b|-1, y, z|-1)          ints: rows, inputs, units       row, reals    y = act(x W + b)
+    affine_transposed (x, W, b|-1, y, z|-1)         ints: 0, 1, rows, units, inputs   row, reals  y = act(x W' + b)
     gemm             (a, b, c)                      ints: ta, tb, m, n, k                         c = op(a) op(b)
                                                     reals, if given: alpha, beta    c = alpha op(a) op(b) + beta c
                                                     ints, if given: lda, ldb, ldc, first element of a, b, c
@@ -81,6 +82,8 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     dropout_mask     (mask)                         ints: n, stream         reals: rate
     masked_channels  (x, mask, y)                   ints: images, elements of one, channels         reals: scale
     gaussian_noise   (y)                            ints: n, stream         reals: mean, deviation
+    bernoulli        (p, y)                         ints: n, stream         y = 1 with probability p, else 0
+    salt_and_pepper  (x, y, mask)                   ints: n, stream         reals: rate, low, high
     swap_time        (x, mask|-1, y)                ints: samples, of a block, work, sequence   time-major, or back
     recurrent_pack   (wh, packed)                   ints: kind, one matrix a gate, transposed, units, order
     recurrent        (packed, bias, h0|-1, c0|-1, z, h, c|-1, pre|-1, mask|-1, drop|-1, dropped|-1, scratch)

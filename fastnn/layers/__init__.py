@@ -21,6 +21,7 @@ from .bilinear import Bilinear
 from .cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from .convolutional import Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseConv2D
 from .core import Activation, Dense, Dropout, Input, InputLayer
+from .corruption import MaskingNoise, SaltAndPepperNoise
 from .einsum_dense import EinsumDense
 from .embedding import Embedding, Masking
 from .encoding import CategoryEncoding, Lambda
@@ -82,6 +83,7 @@ from .regularization import (
 )
 from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from .separable import SeparableConv1D, SeparableConv2D
+from .tied import TiedDense
 from .transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from .upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 from .wrappers import Bidirectional, TimeDistributed
@@ -154,6 +156,7 @@ __all__ = [
     "LearnedSwish",
     "LocalResponseNormalization",
     "Masking",
+    "MaskingNoise",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
@@ -174,6 +177,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "SReLU",
+    "SaltAndPepperNoise",
     "SeparableConv1D",
     "SeparableConv2D",
     "SimpleRNN",
@@ -185,6 +189,7 @@ __all__ = [
     "SpatialDropout3D",
     "StackedRNNCells",
     "Subtract",
+    "TiedDense",
     "TimeDistributed",
     "UnitNormalization",
     "UpSampling1D",

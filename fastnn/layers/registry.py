@@ -23,6 +23,7 @@ from .bilinear import Bilinear
 from .cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from .convolutional import Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseConv2D
 from .core import Activation, Dense, Dropout, InputLayer
+from .corruption import MaskingNoise, SaltAndPepperNoise
 from .einsum_dense import EinsumDense
 from .embedding import Embedding, Masking
 from .encoding import CategoryEncoding
@@ -66,6 +67,7 @@ from .regularization import (
 )
 from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from .separable import SeparableConv1D, SeparableConv2D
+from .tied import TiedDense
 from .transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from .upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 from .wrappers import Bidirectional, TimeDistributed
@@ -87,7 +89,7 @@ CLASSES += (AdaptiveMaxPooling1D, AdaptiveMaxPooling2D, AdaptiveMaxPooling3D)
 CLASSES += (BatchNormalization, LayerNormalization, GroupNormalization, InstanceNormalization, RMSNormalization)
 CLASSES += (UnitNormalization, LocalResponseNormalization, Normalization, Rescaling)
 CLASSES += (SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, AlphaDropout, GaussianDropout, GaussianNoise)
-CLASSES += (ActivityRegularization,)
+CLASSES += (ActivityRegularization, MaskingNoise, SaltAndPepperNoise, TiedDense)
 CLASSES += (Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot)
 CLASSES += (SimpleRNN, LSTM, GRU, RNN, SimpleRNNCell, LSTMCell, GRUCell, StackedRNNCells)
 CLASSES += (Embedding, Masking, Bidirectional, TimeDistributed)

@@ -10,6 +10,7 @@ from fastnn.layers.base import Layer, Shape
 from fastnn.layers.core import InputLayer
 from fastnn.layers.tensors import Call, Tensor, calls_between
 from fastnn.layers.tensors import call as call_layer
+from fastnn.layers.tied import connect
 
 
 class Assembly:
@@ -149,7 +150,7 @@ def rebuild(config: dict[str, Any], deserialize: Any) -> tuple[list[Tensor], lis
     Raises:
         ValueError: a number points nowhere.
     """
-    layers = [deserialize(entry) for entry in config["layers"]]
+    layers = connect(deserialize(entry) for entry in config["layers"])
     made: list[tuple[Tensor, ...]] = []
 
     def tensor(reference: Any) -> Tensor:

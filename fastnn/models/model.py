@@ -99,10 +99,14 @@ class Model(Topology, OlderNames):
 
     @property
     def seed(self) -> int:
-        """Of dropout and shuffling; drawn when it is first needed."""
+        """Of dropout and shuffling; drawn when it is first needed, unless it has been set."""
         if self._seed is None:
             self._seed = seeds.make_seed()
         return self._seed
+
+    @seed.setter
+    def seed(self, value: int) -> None:
+        self._seed = seeds.check_seed(value)
 
     def next_shuffle(self) -> int:
         """The number of the next order of samples."""

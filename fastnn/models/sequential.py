@@ -10,6 +10,7 @@ from fastnn.layers import registry as layer_registry
 from fastnn.layers.base import Layer, Shape, check_shape
 from fastnn.layers.core import InputLayer
 from fastnn.layers.tensors import Tensor
+from fastnn.layers.tied import check_connected, connect
 
 from .graphs import Network, stack_graph
 from .model import Model
@@ -159,8 +160,10 @@ class Sequential(Model):
 
     def get_config(self) -> dict[str, Any]:
         layers = [*([self._input] if self._input is not None else []), *self._layers]
+        check_connected(layers)
         return {"name": self.name, "layers": [layer_registry.serialize(layer) for layer in layers]}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Sequential:
-        return cls([layer_registry.deserialize(entry) for entry in config["layers"]], name=config.get("name"))
+        layers = connect(layer_registry.deserialize(entry) for entry in config["layers"])
+        return cls(layers, name=config.get("name"))

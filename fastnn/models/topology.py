@@ -21,6 +21,7 @@ from fastnn.layers import registry as layer_registry
 from fastnn.layers import tensors
 from fastnn.layers.base import Layer, Shape, check_shape, set_all, take_name, unique_name
 from fastnn.layers.core import InputLayer
+from fastnn.layers.tied import TiedDense, check_connected
 
 from . import summarising
 from .graphs import Network, describe, rebuild
@@ -441,7 +442,9 @@ class Topology(Layer):
                 f"{self.name}: a subclassed model is described by the graph of its call; build it first. "
                 f"Received: not built"
             )
-        if sum(len({id(p) for p in layer.weights}) for layer in self._network.layers) > len(self.weights):
+        layers = self._network.layers
+        check_connected(layers)
+        if sum(len({id(p) for p in x.weights}) - isinstance(x, TiedDense) for x in layers) > len(self.weights):
             raise ValueError(
                 f"{self.name}: a layer that stands in the model and in a nested model cannot be described. "
                 f"Received: shared weights"

@@ -1,4 +1,4 @@
-"""Noise of training beside dropout: alpha dropout, whole channels dropped, Gaussian noise.
+"""Noise of training beside dropout: alpha dropout, whole channels dropped, Gaussian noise, salt and pepper, units.
 
 Everything is drawn from the words of `fastnn.reference.random.random_bits`, so that it is a function of (seed, stream,
 step, element).
@@ -114,3 +114,61 @@ def gaussian_noise(count: int, mean: float, deviation: float, seed: int, stream:
     angle = 2 * np.pi * words[:, 1] / 2.0**32
     pairs = radius[:, np.newaxis] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     return mean + deviation * pairs.reshape(-1)[:count]
+
+
+def bernoulli(p: Array, seed: int, stream: int, step: int) -> Array:
+    """Units that are on, 1, with probability p, and off, 0, otherwise.
+
+    ``y_i = 1`` where ``floor(word_i / 2**8) < 2**24 * p_i``
+
+    Parameters
+    ----------
+    p : array, any shape
+        Probabilities.
+    seed, stream, step : int
+        As in `random_bits`; element ``i``, counted in C order, uses word ``i``.
+
+    Returns
+    -------
+    array, shape and dtype of p
+        NaN where p is. A probability counts as the next larger multiple of 2**-24, which is what a float32 near 1 can
+        tell apart.
+    """
+    words = random_bits(p.size, seed, stream, step).reshape(p.shape) >> np.uint32(8)
+    on = words.astype(np.float64) < p.astype(np.float64) * 2.0**24
+    return np.where(np.isnan(p), p, on.astype(p.dtype))
+
+
+def salt_and_pepper(
+    x: Array, rate: float, low: float, high: float, seed: int, stream: int, step: int
+) -> tuple[Array, NDArray[np.uint8]]:
+    """A part of the elements is replaced by the lowest or the highest value, by each with the same probability.
+
+    ``y_i = low`` where ``word_i < rate / 2 * 2**32``, else ``high`` where ``word_i < rate * 2**32``, else ``x_i``
+
+    Parameters
+    ----------
+    x : array, any shape
+        Data.
+    rate : float, 0 <= rate < 1
+        Probability of an element to be replaced.
+    low, high : float
+        By what.
+    seed, stream, step : int
+        As in `random_bits`.
+
+    Returns
+    -------
+    y : array, shape and dtype of x
+        A new array.
+    mask : array of uint8, shape of x
+        1 where the element was kept; `masked_scale` applies it to the gradient.
+
+    References
+    ----------
+    Vincent, Larochelle, Lajoie, Bengio and Manzagol, "Stacked denoising autoencoders", JMLR 11, 2010.
+    """
+    words = random_bits(x.size, seed, stream, step).reshape(x.shape).astype(np.float64)
+    other = np.where(words < rate / 2 * 2.0**32, x.dtype.type(low), x.dtype.type(high))
+    kept = words >= rate * 2.0**32
+    return np.where(kept, x, other), kept.astype(np.uint8)

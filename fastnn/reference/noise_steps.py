@@ -31,3 +31,14 @@ def masked_channels(program: Any, step: Any, x: Any, mask: Any, y: Any) -> None:
 def gaussian_noise(program: Any, step: Any, y: Any) -> None:
     mean, deviation = step.reals
     y[...] = noise.gaussian_noise(y.size, mean, deviation, program.seed, step.ints[1], program.step)
+
+
+@operation
+def bernoulli(program: Any, step: Any, p: Any, y: Any) -> None:
+    y[...] = noise.bernoulli(p, program.seed, step.ints[1], program.step)
+
+
+@operation
+def salt_and_pepper(program: Any, step: Any, x: Any, y: Any, mask: Any) -> None:
+    rate, low, high = step.reals
+    y[...], mask[...] = noise.salt_and_pepper(x, rate, low, high, program.seed, step.ints[1], program.step)

@@ -22,6 +22,7 @@ from . import (  # noqa: F401 - all but kernels register their steps
     sequence_steps,
     shapes,
     tensors,
+    tied_steps,
 )
 from .steps import STEPS, operation
 

@@ -1,0 +1,208 @@
+"""What all estimators of the package share: parameters by name as scikit-learn asks for them, checked data, backend."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import initializers, seeds
+from fastnn._errors import unknown
+from fastnn.backend import use_backend
+from fastnn.layers import Dense, Input, Layer
+from fastnn.models import Sequential
+
+Array = NDArray[Any]
+Self = TypeVar("Self", bound="Estimator")
+
+
+class Estimator:
+    """Base class: an attribute for each argument of the constructor.
+
+    Attributes:
+        history: what `fit` has measured, one number for each epoch, as in Keras's History.
+    """
+
+    backend: str | None
+    dtype: str
+    seed: int | None
+    history: dict[str, list[float]]
+
+    @classmethod
+    def _names(cls) -> list[str]:
+        return list(inspect.signature(cls).parameters)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The arguments of the constructor, as scikit-learn's `clone` asks for them; `deep` changes nothing."""
+        return {name: getattr(self, name) for name in self._names()}
+
+    def set_params(self: Self, **params: Any) -> Self:
+        """Change arguments of the constructor; they count from the next `fit` on.
+
+        Raises:
+            ValueError: a name that the constructor does not know, or a value that it refuses.
+        """
+        for name in params:
+            if name not in self._names():
+                raise unknown(f"argument of {type(self).__name__}", name, self._names())
+        type(self)(**{**self.get_params(), **params})  # complains
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """With the estimator's own backend, if it has one."""
+        if self.backend is None:
+            yield
+        else:
+            with use_backend(self.backend):
+                yield
+
+    def _chosen_seed(self) -> int:
+        return seeds.make_seed() if self.seed is None else seeds.check_seed(self.seed)
+
+    def __repr__(self) -> str:
+        defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
+        own = [f"{name}={value!r}" for name, value in self.get_params().items() if value is not defaults[name]]
+        return f"{type(self).__name__}({', '.join(own)})"
+
+    # scikit-learn's pipelines ask for these
+
+    def fit(self: Self, x: Any, y: Any = None) -> Self:
+        """Learn from data; see the subclass."""
+        raise NotImplementedError(f"{type(self).__name__} does not define fit")
+
+    def transform(self, x: Any) -> Array:
+        """What the estimator makes of data; see the subclass."""
+        raise NotImplementedError(f"{type(self).__name__} does not define transform")
+
+    def fit_transform(self, x: Any, y: Any = None) -> Array:
+        """`fit`, then `transform` of the same data."""
+        return self.fit(x).transform(x)
+
+
+class Pretrained(Estimator):
+    """An estimator whose weights can be the first layers of a model."""
+
+    def to_layers(self) -> list[Dense]:
+        """New layers with copies of the learned weights; see the subclass."""
+        raise NotImplementedError(f"{type(self).__name__} does not define to_layers")
+
+    def classifier(self, classes: int, activation: Any = "softmax", kernel_initializer: Any = None) -> Sequential:
+        """A model of the learned layers with a new layer on top, ready to be compiled and fine-tuned.
+
+        Parameters:
+            classes: units of the new layer.
+            activation: its activation; None to predict numbers.
+            kernel_initializer: how its weights start; None for "glorot_uniform", from the estimator's seed.
+
+        Raises:
+            ValueError: the estimator has not been fitted.
+
+        Examples:
+            >>> model = estimator.classifier(10)
+            >>> model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        """
+        layers = self.to_layers()
+        start = initializers.GlorotUniform(seed=self.seed) if kernel_initializer is None else kernel_initializer
+        top = Dense(classes, activation=activation, kernel_initializer=start, dtype=layers[0].dtype)
+        model = stack(layers, top)
+        if self.seed is not None:
+            model.seed = self.seed
+        return model
+
+    def fine_tune(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        classes: int | None = None,
+        optimizer: Any = "adam",
+        loss: Any = "sparse_categorical_crossentropy",
+        metrics: Sequence[Any] = ("accuracy",),
+        batch_size: int = 32,
+        epochs: int = 10,
+        validation_data: Any = None,
+        callbacks: Any = None,
+        verbose: Any = 0,
+    ) -> Sequential:
+        """`classifier`, trained as a whole with labels; the estimator itself stays what it is.
+
+        Parameters:
+            x, y: samples, and labels from 0 to classes - 1.
+            classes: by default one more than the largest label.
+            optimizer, loss, metrics: as in `compile`.
+            batch_size, epochs, validation_data, callbacks, verbose: as in `fit`.
+
+        Returns:
+            The trained model; its `history` has the losses.
+
+        Raises:
+            ValueError: the estimator has not been fitted, or data do not fit.
+        """
+        if classes is None:
+            labels = np.asarray(y)
+            if labels.dtype.kind not in "iu" or labels.ndim != 1 or not labels.size:
+                raise ValueError(
+                    f"fine_tune: expected labels, (n,) whole numbers, or the number of classes. "
+                    f"Received: {labels.dtype} {labels.shape}"
+                )
+            classes = int(labels.max()) + 1
+        with self._computing():
+            model = self.classifier(classes)
+            model.compile(optimizer, loss, metrics=list(metrics))
+            model.fit(
+                flat(x), y, batch_size=batch_size, epochs=epochs, callbacks=callbacks, verbose=verbose,
+                validation_data=None if validation_data is None else (flat(validation_data[0]), *validation_data[1:]),
+            )  # fmt: skip
+        return model
+
+
+def check_backend(name: str | None) -> None:
+    """Complain about a backend that there is not."""
+    if name is not None:
+        with use_backend(name):
+            pass
+
+
+def stack(layers: Sequence[Layer], *more: Layer) -> Sequential:
+    """A model of built layers and some that are built now."""
+    shape = layers[0].input_shape
+    assert shape is not None
+    return Sequential([Input(shape, dtype=layers[0].dtype), *layers, *more])
+
+
+def dense(kernel: Array, bias: Array, activation: Any) -> Dense:
+    """A new layer with these weights."""
+    layer = Dense(kernel.shape[1], activation=activation, dtype=kernel.dtype.name)
+    layer.build_once((kernel.shape[0],))
+    layer.set_weights([kernel, bias])
+    return layer
+
+
+def flat(x: Any) -> Array:
+    """Samples as rows."""
+    array = np.asarray(x)
+    return array.reshape(len(array), -1) if array.ndim > 2 else array
+
+
+def matrix(x: Any, dtype: str, where: str, columns: int | None = None) -> Array:
+    """Data as rows of finite numbers, C-contiguous; further axes are flattened.
+
+    Raises:
+        ValueError: anything else, or another number of columns.
+    """
+    array = np.asarray(x)
+    if array.dtype.kind not in "biuf" or array.ndim < 2 or array.size == 0:
+        raise ValueError(f"{where}: expected samples of real numbers, (n, ...). Received: {array.dtype} {array.shape}")
+    array = np.ascontiguousarray(array.reshape(len(array), -1), dtype)
+    if columns is not None and array.shape[1] != columns:
+        raise ValueError(f"{where}: expected {columns} values of each sample. Received: {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{where}: expected finite numbers. Received: NaN or infinity")
+    return array
