@@ -14,8 +14,16 @@ from fastnn._errors import unknown
 EXPERIMENTS = {
     # activations and gradients
     "activations": "every activation function and its derivative",
+    "saturation": "what sigmoid, tanh and ReLU pass on at -10, 0 and 10",
+    "vanishing-gradient": "the gradient in every layer of deep nets: sigmoid, tanh, ReLU",
+    "zig-zag": "gradients of a neuron whose inputs are all positive",
+    "linear-collapse": "a stack without activations is one linear layer",
     # initial weights
+    "activation-histograms": "five layers of 100 units from four kinds of weights",
+    "initialisation-race": "std 0.01, Xavier, He and others in a deep net",
+    "never-zero": "weights that start equal stay equal",
     # losses
+    "cost-race": "the quadratic cost against cross-entropy: Nielsen's neuron, and a net",
     # optimizers
     # regularisation and normalisation
     # architectures
