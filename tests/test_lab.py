@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fastnn import cli, lab
-from fastnn.lab import catalogue, drawing, running
+from fastnn.lab import catalogue, drawing, report, running
 from fastnn.lab.frame import Finding, Result, Settings, Table, plain
+from fastnn.threads import num_threads
 
-SECONDS = 60  # far above the 8 that a quick experiment may take: machines differ, and are busy
+SECONDS = 120  # far above the 8 that a quick experiment may take: machines differ, and are busy
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As `fastnn lab all` runs experiments; numbers do not depend on it."""
+    with num_threads(1):
+        yield
 
 
 @pytest.mark.parametrize("name", lab.names())
@@ -161,3 +173,85 @@ def test_without_matplotlib(
 def test_wrong_use(capsys: pytest.CaptureFixture[str], argv: list[str], message: str) -> None:
     assert cli.main(["lab", *argv]) == 2
     assert message in capsys.readouterr().err
+
+
+# -------------------------------------------------------------------------------------------------------------- report
+
+
+class Outline(HTMLParser):
+    """Every tag is closed, and closed in turn; sources and links of the page."""
+
+    VOID = frozenset(["meta", "img", "br"])
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.sources: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.open += [tag] * (tag not in self.VOID)
+        for wanted, values in (("id", self.ids), ("src", self.sources), ("href", self.links)):
+            if wanted in found:
+                values.append(found[wanted] or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_report(tmp_path: Path) -> None:
+    target = tmp_path / "report.html"
+    assert cli.main(["lab", "activations", "saturation", "--quick", "--check", "--report", str(target)]) == 0
+    text = target.read_text(encoding="utf-8")
+    outline = Outline(text)
+    assert outline.ids == ["activations", "saturation"]
+    assert outline.links == ["#activations", "#saturation"]
+    assert len(outline.sources) == 2 * drawing.available()
+    for source in outline.sources:
+        assert base64.b64decode(source.removeprefix("data:image/png;base64,")).startswith(b"\x89PNG")
+    # nothing from outside: no addresses but those in the text, no scripts, no imports of styles
+    assert not re.search(r"""(src|href)=["'](?!data:|#)|<script|<link|@import|url\(""", text)
+    assert "fastnn lab activations saturation --seed 0 --quick" in text
+    assert "The derivative of the sigmoid is at most 1/4" in text
+
+
+def test_the_report_escapes_and_marks_failures() -> None:
+    finding = Finding("<b>a & b</b>", "not confirmed", '"quoted" <i>', False)
+    result = Result([Table("<t>", ["<c>"], [["<script>"]])], "1 < 2", [finding])
+    runs = [
+        running.Run("activations", Settings(), 1.0, result, {"svg": "<svg></svg>"}),
+        running.Run("saturation", Settings(), 1.0, None, failure="Traceback\n<Error>"),
+    ]
+    text = report.page(runs)
+    Outline(text)
+    assert "&lt;b&gt;a &amp; b&lt;/b&gt;" in text and "&lt;script&gt;" in text and "<script>" not in text
+    assert "2 checks failed" in text and "check failed" in text and "&lt;Error&gt;" in text
+    assert "data:image/svg+xml;base64" in text
+    with pytest.raises(ValueError, match="at least one"):
+        report.page([])
+
+
+def test_a_failing_experiment_does_not_stop_the_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(settings: Settings) -> Result:
+        raise ZeroDivisionError("on purpose")
+
+    monkeypatch.setattr(catalogue.module("activations"), "run", fail)
+    assert cli.main(["lab", "activations", "saturation", "--quick", "--workers", "1"]) == 1
+    out, err = capsys.readouterr()
+    assert "activations failed: ZeroDivisionError: on purpose" in err
+    assert "confirmed: The sigmoid kills gradients" in out
+
+
+def test_processes_give_the_same_numbers() -> None:
+    settings = Settings(quick=True)
+    names = ["saturation", "never-zero"]
+    alone, together = (list(running.run_all(names, settings, workers=workers)) for workers in (1, 2))
+    assert [run.name for run in together] == names
+    assert [run.result for run in together] == [run.result for run in alone]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,13 @@ from fastnn import lab
 from fastnn.lab.experiments import activations, cost_race, zig_zag
 from fastnn.lab.frame import Result, Settings
 from fastnn.lab.nets import dense_stack
+from fastnn.threads import num_threads
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    with num_threads(1):
+        yield
 
 
 def result(name: str, **settings: Any) -> Result:

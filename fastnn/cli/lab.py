@@ -10,7 +10,8 @@ from pathlib import Path
 
 from fastnn import threads
 from fastnn.lab import catalogue, drawing
-from fastnn.lab.frame import Settings
+from fastnn.lab.frame import VERDICTS, Settings
+from fastnn.lab.report import page
 from fastnn.lab.running import Run, run_all, write
 from fastnn.lab.running import run as run_one
 
@@ -54,8 +55,6 @@ def _experiments(arguments: argparse.Namespace) -> int:
     if len(names) > 1:
         _summarise(done, time.perf_counter() - started)
     if report:
-        from fastnn.lab.report import page
-
         report.write_text(page(done), encoding="utf-8")
         print(f"\nWrote {report}")
     return _status(done, arguments.check)
@@ -95,9 +94,7 @@ def _show(one: Run, place: str) -> None:
 
 def _summarise(done: list[Run], seconds: float) -> None:
     findings = [finding for one in done if one.result for finding in one.result.findings]
-    counts = {
-        verdict: sum(f.verdict == verdict for f in findings) for verdict in ("confirmed", "not confirmed", "depends")
-    }
+    counts = {verdict: sum(finding.verdict == verdict for finding in findings) for verdict in VERDICTS}
     told = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
     print(f"\n{len(done)} experiments, {len(findings)} claims: {told}; {seconds:.0f} s")
 
