@@ -20,6 +20,7 @@ from fastnn.lab.running import Run, machine
 
 STYLE = Path(__file__).with_name("report.css")
 SCALE = 1.5  # pixels of a picture for a pixel of the page
+LONG = 20  # rows from which on a table is folded
 WIDE = 600  # pixels from which on a picture is scrolled on a phone, and not shrunk
 
 
@@ -87,7 +88,7 @@ def _circumstances(runs: Sequence[Run]) -> str:
         "Command": f"<code>{escape(command)}</code>",
         "Data": f"{settings.data}, seed {settings.seed}, {'quick' if settings.quick else 'whole'} run, "
         f"{settings.backend} backend ({escape(about['isa'])})",
-        "Time": f"{sum(run.seconds for run in runs):.1f} s of {len(runs)} experiment{'s' * (len(runs) > 1)}",
+        "Time": f"{sum(run.seconds for run in runs):.1f} s for {len(runs)} experiment{'s' * (len(runs) > 1)}",
         "Machine": f"{escape(about['processor'])}, {about['cpus']} CPUs; {escape(about['platform'])}",
         "Versions": f"fastnn {about['fastnn']}, Python {escape(about['python'])}, {escape(packages)}",
     }
@@ -117,7 +118,7 @@ def _experiment(run: Run) -> str:
     if run.result is None:
         parts.append(f'<p><span class="badge failed">failed</span></p><pre>{escape(run.failure)}</pre>')
     else:
-        parts.append(f'<p class="lead">{escape(run.result.sentence)}</p>')
+        parts.append(f'<p class="lead">{_text(run.result.sentence)}</p>')
         parts.append(f'<ul class="claims">{"".join(map(_finding, run.result.findings))}</ul>')
         parts.extend(_picture(f"{run.name}: {key}", made) for key, made in run.pictures.items())
         parts.extend(map(_table, run.result.tables))
@@ -132,7 +133,7 @@ def _experiment(run: Run) -> str:
 def _finding(finding: Finding) -> str:
     badge = f'<span class="badge {finding.verdict.replace(" ", "-")}">{finding.verdict}</span>'
     failed = "" if finding.holds else ' <span class="badge failed">check failed</span>'
-    text = f"<b>{escape(finding.claim)}</b>{failed}<p>{escape(finding.evidence)}</p>"
+    text = f"<b>{_text(finding.claim)}</b>{failed}<p>{_text(finding.evidence)}</p>"
     return f"<li><span>{badge}</span><div>{text}</div></li>"
 
 
@@ -155,10 +156,14 @@ def _table(table: Table) -> str:
         f"<tr>{''.join(f'<td{style}>{escape(text)}</td>' for text, style in zip(row, styles))}</tr>\n"
         for row in table.cells()
     )
-    return (
-        f'<div class="scroll" tabindex="0"><table><caption>{escape(table.title)}</caption>\n'
+    title = f"<h3>{escape(table.title)}</h3>"
+    body = (
+        f'<div class="scroll" tabindex="0"><table aria-label="{escape(table.title)}">\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>"
     )
+    if len(table.rows) <= LONG:
+        return f"{title}\n{body}"
+    return f"<details><summary>{title} ({len(table.rows)} rows)</summary>\n{body}</details>"
 
 
 def _prose(text: str) -> str:
@@ -166,5 +171,10 @@ def _prose(text: str) -> str:
     parts = []
     for part in re.split(r"\n\s*\n", cleandoc(text)):
         tag = "pre" if part.startswith("    ") else "p"
-        parts.append(f"<{tag}>{escape(part)}</{tag}>")
+        parts.append(f"<{tag}>{_text(part)}</{tag}>")
     return "\n".join(parts)
+
+
+def _text(text: str) -> str:
+    """Escaped, with numbers such as 1e-16 kept in one piece."""
+    return re.sub(r"[-\d.]+e-\d+", r'<span class="nowrap">\g<0></span>', escape(text))

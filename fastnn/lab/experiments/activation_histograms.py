@@ -71,8 +71,8 @@ def run(settings: Settings) -> Result:
         sentence=(
             f"Sigmoid in layer {LAYERS}: with std 1, {large['ends'][-1]:.0%} of the values lie within 0.01 of 0 or 1; "
             f"with std 0.01 they deviate by {spread['std 0.01']:.3f} around {small['mean'][-1]:.2f}; with Xavier by "
-            f"{spread['Xavier']:.2f}. With ReLU the deviation falls to {fades['Xavier']:.2f} of that of layer 1 with "
-            f"Xavier, to {fades['He']:.2f} with He."
+            f"{spread['Xavier']:.2f}. With ReLU the deviation becomes {fades['Xavier']:.2f} of that of layer 1 with "
+            f"Xavier, {fades['He']:.2f} with He."
         ),
         findings=[
             Finding("Weights of deviation 1 drive sigmoids to 0 and 1", "confirmed",
@@ -135,18 +135,17 @@ def draw(result: Result) -> dict[str, Figure]:
     figures = {}
     for kind, title in INPUTS.items():
         for place, (activation, ends) in enumerate(ACTIVATIONS.items()):
-            figure, axes = drawing.figure(len(STARTS), LAYERS, width=10, height=6.2, sharex=True)
+            figure, axes = drawing.figure(len(STARTS), LAYERS, width=10, height=7, sharex=True)
             at = np.linspace(*ends, BINS, endpoint=False)
             for row, (start, found) in zip(axes, result.values[kind][activation].items()):
                 row[0].set_ylabel(start)
                 for layer, one in enumerate(row):
                     heights = found["histogram"][layer]
                     one.bar(at, heights, width=at[1] - at[0], align="edge", color=drawing.color(place))
-                    one.set_yticks([])
-                    deviation = f"std {found['std'][layer]:.2g}"
-                    one.text(0.97, 0.95, deviation, transform=one.transAxes, va="top", ha="right", fontsize=8)
-            for layer, one in enumerate(axes[0]):
-                one.set_title(f"layer {layer + 1}", fontsize=10)
+                    one.set_title(f"layer {layer + 1}: std {found['std'][layer]:.2g}", fontsize=9)
+                    one.set(yticks=[], xlim=ends)
+                    if activation == "relu":
+                        one.set_ylim(0, 0.07)  # as in the book: half of the values are 0, and would hide the others
             figure.suptitle(f"{activation}: {title}" + f" ({result.values['data']})" * (kind == "images"))
             figures[f"{activation}-{kind}"] = figure
     return figures
