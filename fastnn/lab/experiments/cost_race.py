@@ -81,10 +81,10 @@ def run(settings: Settings) -> Result:
         tables=[neurons, nets],
         sentence=(
             f"From (2, 2) the neuron is at {quadratic[150]:.2f} after 150 steps with the quadratic cost and at "
-            f"{fast[150]:.2f} with cross-entropy of the same rate, whose first step is {ratio:.0f} times longer. The "
-            f"nets' mean test accuracy over {epochs} epochs is {mean['normal', 'quadratic']:.1%} and "
-            f"{mean['normal', 'cross-entropy']:.1%} from standard normal weights, {mean['Xavier', 'quadratic']:.1%} and "
-            f"{mean['Xavier', 'cross-entropy']:.1%} from Xavier's."
+            f"{fast[150]:.2f} with cross-entropy of the same rate, whose first step is {ratio:.0f} times longer. Over "
+            f"{epochs} epochs the nets' mean test accuracy is {mean['normal', 'quadratic']:.1%} (quadratic) and "
+            f"{mean['normal', 'cross-entropy']:.1%} (cross-entropy) from standard normal weights, "
+            f"{mean['Xavier', 'quadratic']:.1%} and {mean['Xavier', 'cross-entropy']:.1%} from Xavier's."
         ),
         findings=[
             Finding("With the quadratic cost a badly wrong neuron learns slowly", "confirmed",
