@@ -7,7 +7,7 @@ import pytest
 
 import fastnn
 from fastnn import Sequential, activations, losses, optimizers
-from fastnn.layers import Activation, Dense, Dropout, Flatten, Input
+from fastnn.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Input
 from fastnn.ops.gates import GATES
 from fastnn.testing import gradcheck_model
 
@@ -153,3 +153,35 @@ def test_the_check_wants_float64_and_a_loss():
     model.compile("sgd", "mse")
     with pytest.raises(TypeError, match=r"dtype float64. Received: float32"):
         gradcheck_model(model, X, np.ones((5, 3)))
+
+
+def test_gradients_of_a_model(backend):
+    """Against the formula of linear regression; nothing of the model has changed afterwards."""
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 2))
+    model = random_net(dense(2), shape=(3,))
+    model.compile(optimizers.SGD(0.1, momentum=0.9), "mse")
+    kernel, bias = before = model.get_weights()
+    residual = 2 * (x @ kernel + bias - y) / y.size
+    found = model.gradients(x, y)
+    np.testing.assert_allclose(found[0], x.T @ residual, rtol=1e-12)
+    np.testing.assert_allclose(found[1], residual.sum(0), rtol=1e-12)
+    for now, then in zip(model.get_weights(), before):
+        np.testing.assert_array_equal(now, then)
+    found[0][:] = 0  # an array of one's own
+    np.testing.assert_allclose(model.gradients(x, y)[0], x.T @ residual, rtol=1e-12)
+
+
+def test_gradients_leave_moving_statistics_alone(backend):
+    model = random_net(dense(4), BatchNormalization(dtype="float64"), dense(1))
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    shapes = [gradient.shape for gradient in model.gradients(X, X[:, :1])]
+    assert shapes == [weight.shape for weight in model.trainable_weights]
+    for now, then in zip(model.get_weights(), before):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_gradients_need_a_loss():
+    with pytest.raises(ValueError, match="gradients: expected a compiled model"):
+        random_net(dense(1)).gradients(X, X[:, :1])

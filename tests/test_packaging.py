@@ -36,7 +36,7 @@ def test_one_version() -> None:
 
 
 def test_shipped_files() -> None:
-    for name in ("py.typed", "datasets/digits.npz", "datasets/digits.LICENSE.txt"):
+    for name in ("py.typed", "datasets/digits.npz", "datasets/digits.LICENSE.txt", "lab/report.css"):
         assert (PACKAGE / name).is_file(), name
 
 

@@ -1,4 +1,4 @@
-"""The command `fastnn`: train, predict, bench, info.
+"""The command `fastnn`: train, predict, bench, lab, info.
 
 Errors of use (unknown names, missing or damaged files, numbers out of range) are one line on standard error and exit
 status 2; Ctrl-C is 130; a reader that closes the pipe ends the program quietly with 141, as it would end any other.
@@ -49,7 +49,7 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            import_module(f"fastnn.cli.{arguments.command}").run(arguments)
+            return import_module(f"fastnn.cli.{arguments.command}").run(arguments) or 0
     except BrokenPipeError:
         raise
     except (ValueError, OSError, ImportError) as error:
@@ -59,7 +59,6 @@ def _run(argv: Sequence[str] | None) -> int:
             raise
         print(f"fastnn: error: {_one_line(error)}", file=sys.stderr)
         return WRONG_USE
-    return 0
 
 
 def _one_line(message: object) -> str:

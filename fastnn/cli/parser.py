@@ -31,6 +31,7 @@ def build() -> Parser:
         ("train", _train, "train a network on digits, MNIST or a file of your own"),
         ("predict", _predict, "let a saved network predict"),
         ("bench", _bench, "measure operations and training steps against the NumPy reference"),
+        ("lab", _lab, "run the experiments of the laboratory"),
         ("info", _info, "tell what this installation computes with"),
     ):
         add(
@@ -141,6 +142,32 @@ many threads as OPENBLAS_NUM_THREADS says.
     )
     parser.add_argument("--profile", action="store_true", help="with train: what each part of a step takes, native")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
+    _add_threads(parser)
+
+
+def _lab(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = """\
+fastnn lab list                                          the names of the experiments
+fastnn lab vanishing-gradient                            one of them: a table, and what was seen
+fastnn lab activations saturation --out pictures         with pictures (PNG) and numbers (JSON) in a folder
+fastnn lab all --quick --check --report report.html      all of them; the status is 1 if a finding does not hold
+
+Pictures need matplotlib: pip install 'fastnn-cpu[plot]'
+"""
+    parser.add_argument("names", nargs="+", metavar="NAME", help="experiments, all, or list")
+    parser.add_argument("--data", default="digits", metavar="NAME", help="digits or mnist (default: digits)")
+    parser.add_argument("--data-dir", metavar="FOLDER", help="where the files of MNIST are")
+    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="same seed, same numbers (default: 0)")
+    parser.add_argument(
+        "--backend", default="native", metavar="NAME", help="native (compiled) or reference (NumPy); default: native"
+    )
+    parser.add_argument("--quick", action="store_true", help="smaller and shorter: seconds instead of minutes")
+    parser.add_argument("--check", action="store_true", help="status 1 if a finding does not hold")
+    parser.add_argument("--out", metavar="DIR", help="write pictures and JSON there")
+    parser.add_argument("--report", metavar="FILE", help="write all into one file, FILE.html")
+    parser.add_argument(
+        "--workers", type=count, metavar="N", help="experiments at a time (default: the CPUs that may be used)"
+    )
     _add_threads(parser)
 
 

@@ -103,6 +103,18 @@ def on_batch(model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any
     return scores.finish()
 
 
+def gradients(model: Model, x: Any, y: Any, sample_weight: Any) -> list[npt.NDArray[Any]]:
+    """See `Model.gradients`."""
+    data, goals = prepare(model, Batch(x, y, sample_weight), None, "gradients")
+    runner = model.runner
+    moving = [(weight, weight.numpy()) for weight in model.non_trainable_weights]  # statistics of normalisation
+    try:
+        return runner.gradient(data, goals, model.seed)[1]
+    finally:
+        for weight, value in moving:
+            weight.assign(value)
+
+
 def predict(model: Model, x: Any, batch_size: Any, verbose: Any, steps: Any, callbacks: Any) -> Any:
     """See `Model.predict`."""
     one_of(verbose, VERBOSE, "verbose")

@@ -358,6 +358,24 @@ class Model(Topology, OlderNames):
         """Loss and metrics of these samples."""
         return returned(evaluating.on_batch(self, x, y, sample_weight, None, train=False), return_dict)
 
+    def gradients(self, x: Any, y: Any = None, sample_weight: Any = None) -> list[Array]:
+        """The gradients of the loss by each of `trainable_weights`; the model stays as it is.
+
+        All samples are one mini-batch in training mode: dropout drops, normalisation takes the statistics of the batch
+        (its moving ones are put back), penalties belong to the loss; gradients are not clipped.  Keras has no such
+        method.
+
+        Parameters:
+            x, y, sample_weight: arrays, as in `fit`.
+
+        Returns:
+            New arrays with the shapes of `trainable_weights`, in their order.
+
+        Raises:
+            TypeError, ValueError: data do not fit the model or each other, or the model is not compiled with a loss.
+        """
+        return evaluating.gradients(self, x, y, sample_weight)
+
     def predict(
         self,
         x: Any,

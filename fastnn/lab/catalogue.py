@@ -1,0 +1,53 @@
+"""The experiments: one line each, in the order in which a reader of the notes meets them.
+
+The module of an experiment is imported when it is asked for: `fastnn lab list` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+from fastnn._errors import unknown
+
+# name -> what there is to see; the module is fastnn.lab.experiments.<name with underscores>
+EXPERIMENTS = {
+    # activations and gradients
+    "activations": "every activation function and its derivative",
+    "saturation": "what sigmoid, tanh and ReLU pass on at -10, 0 and 10",
+    "vanishing-gradient": "the gradient in every layer of deep nets: sigmoid, tanh, ReLU",
+    "zig-zag": "gradients of a neuron whose inputs are all positive",
+    "linear-collapse": "a stack without activations is one linear layer",
+    # initial weights
+    "activation-histograms": "five layers of 100 units from four kinds of weights",
+    "initialisation-race": "std 0.01, Xavier, He and others in a deep net",
+    "never-zero": "weights that start equal stay equal",
+    # losses
+    "cost-race": "the quadratic cost against cross-entropy: Nielsen's neuron, and a net",
+    # optimizers
+    # regularisation and normalisation
+    # architectures
+    # search and ensembles
+    # unsupervised learning
+}
+
+
+def names() -> list[str]:
+    """The names of all experiments, in the order of the catalogue."""
+    return list(EXPERIMENTS)
+
+
+def check(name: str) -> str:
+    """`name`, if there is such an experiment.
+
+    Raises:
+        ValueError: there is none; the message offers the nearest name.
+    """
+    if name not in EXPERIMENTS:
+        raise unknown("experiment", name, EXPERIMENTS)
+    return name
+
+
+def module(name: str) -> ModuleType:
+    """The module of an experiment: it has `run(settings)` and `draw(result)`."""
+    return import_module(f"fastnn.lab.experiments.{check(name).replace('-', '_')}")

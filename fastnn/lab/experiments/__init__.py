@@ -1,0 +1,1 @@
+"""One experiment a module; fastnn.lab.catalogue knows them."""
