@@ -23,7 +23,7 @@ from fastnn.benchmarks import Stopwatch
 from fastnn.callbacks import Callback
 from fastnn.lab import drawing
 from fastnn.lab.frame import Finding, Result, Settings, Table
-from fastnn.lab.networks import perceptron, train
+from fastnn.lab.classifiers import perceptron, train
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +48,7 @@ class Until(Callback):
 def run(settings: Settings) -> Result:
     images = settings.images()
     grid = settings.choose(quick=(0.03, 0.1, 0.3), digits=(0.01, 0.03, 0.1, 0.3, 1.0), mnist=(0.03, 0.1, 0.3))
-    most = settings.choose(quick=45, digits=100, mnist=10)
+    most = settings.choose(quick=45, digits=100, mnist=40)
     # a few thousand images show the course of an epoch more finely than all of MNIST, which takes one epoch or two
     x, y = images.x_train[:10_000], images.y_train[:10_000]
     tried: dict[str, dict[str, Any]] = {}

@@ -6,9 +6,9 @@ it; momentum damps the oscillation and gets ahead.
 Done here: three paths on f = x^2 / 20 + y^2.  Then f = (a x^2 + b y^2) / 2 for several conditions k = b / a, with the
 best rates that theory knows: without momentum rate 2 / (a + b), each step leaving at worst (k - 1) / (k + 1) of the
 distance; with momentum rate 4 / (sqrt a + sqrt b)^2 and momentum ((sqrt k - 1) / (sqrt k + 1))^2, leaving
-(sqrt k - 1) / (sqrt k + 1) in the long run.  Counted are the steps until f has fallen to a millionth.  Then a network with four hidden layers of 100 ReLU
-units: rate 0.01 with momentum 0, 0.5, 0.9, 0.99, and, since v sums up to rate / (1 - momentum) times the gradient,
-without momentum at ten times the rate.
+(sqrt k - 1) / (sqrt k + 1) in the long run.  Counted are the steps until f has fallen to a millionth.  Then a network
+with four hidden layers of 100 ReLU units: rate 0.01 with momentum 0, 0.5, 0.9, 0.99, and, since v sums up to
+rate / (1 - momentum) times the gradient, without momentum at ten times the rate.
 
 Where the notes err: one prints the velocity with the wrong sign, see optimizer-paths.
 
@@ -26,7 +26,7 @@ from fastnn import optimizers
 from fastnn.lab import drawing
 from fastnn.lab.experiments._ravine import START, draw_path, height, turns, walk
 from fastnn.lab.frame import Finding, Result, Settings, Table
-from fastnn.lab.networks import endless, perceptron
+from fastnn.lab.classifiers import endless, perceptron
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -23,7 +23,7 @@ import numpy as np
 from fastnn import optimizers
 from fastnn.lab import drawing
 from fastnn.lab.frame import Finding, Result, Settings, Table
-from fastnn.lab.networks import endless, perceptron
+from fastnn.lab.classifiers import endless, perceptron
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

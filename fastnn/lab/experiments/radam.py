@@ -21,7 +21,7 @@ import numpy as np
 from fastnn import optimizers
 from fastnn.lab import drawing
 from fastnn.lab.frame import Finding, Result, Settings, Table
-from fastnn.lab.networks import perceptron, train
+from fastnn.lab.classifiers import perceptron, train
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +34,7 @@ DECADES = (-4, 1)
 
 def run(settings: Settings) -> Result:
     images = settings.images()
-    per_decade, epochs = settings.choose(quick=(2, 15), digits=(4, 40), mnist=(2, 2))
+    per_decade, epochs = settings.choose(quick=(2, 15), digits=(4, 40), mnist=(2, 3))
     grid = np.logspace(*DECADES, per_decade * (DECADES[1] - DECADES[0]) + 1)
     found: dict[str, list[float]] = {}
     for name, optimizer in OPTIMIZERS.items():

@@ -23,7 +23,7 @@ from fastnn import initializers, layers, optimizers
 from fastnn.lab import drawing
 from fastnn.lab.experiments._few_samples import SAMPLES, few
 from fastnn.lab.frame import Finding, Result, Settings, Table
-from fastnn.lab.networks import perceptron, train
+from fastnn.lab.classifiers import perceptron, train
 from fastnn.models import Sequential
 from fastnn.utils import set_random_seed
 
@@ -59,7 +59,8 @@ def run(settings: Settings) -> Result:
     shapes = Table("A function, fitted by one hidden layer of tanh units: root mean squared error",
                    ["units", "error"], list(errors.items()))  # fmt: skip
     points = Table(f"{NOISY} noisy points (deviation {NOISE}): root mean squared error",
-                   ["units", "at the points", "against the true curve"], [[n, *pair] for n, pair in over.items()])  # fmt: skip
+                   ["units", "at the points", "against the true curve"],
+                   [[units, *pair] for units, pair in over.items()])  # fmt: skip
     pictures = Table(f"{SAMPLES} images of {settings.data}, {HIDDEN[0]} ReLU units",
                      ["labels", "training accuracy, %", "test accuracy, %"],
                      [["right", *(100 * a for a in right)], ["random", *(100 * a for a in random)]])  # fmt: skip

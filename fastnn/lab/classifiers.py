@@ -1,4 +1,4 @@
-"""The networks that experiments train: stacks of dense layers, built in one way, so that runs differ in one thing.
+"""Classifiers that the races train: stacks of dense layers, built in one way, so that runs differ in one thing.
 
 Every network of a comparison starts from the same seed, so from the same numbers and with the same order of the
 samples.
