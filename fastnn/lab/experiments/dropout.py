@@ -7,6 +7,7 @@ not reached.
 Done here: several architectures with and without dropout on all training images; then 300 images, learnt by heart: the
 book's experiment (six hidden layers of 100 units, SGD at 0.01, rate 0.2) and two hidden layers of 256 units with Adam,
 with right labels and with a fifth of the training labels drawn at random.  The labels for testing are always right.
+The curves in training are of the network with units dropped, the tables of the whole one.
 
 Where the notes err: they drop "every epoch"; it is for every batch, and for each sample on its own.
 

@@ -125,7 +125,12 @@ def run(settings: Settings) -> Result:
 
 def draw(result: Result) -> dict[str, Figure]:
     figure, axes = drawing.figure(width=9, height=5)
-    drawing.curves(
-        axes[0, 0], result.values["step"], result.values["loss"], yscale="log", xlabel="step", ylabel="training loss"
-    )
+    losses = result.values["loss"]
+    places = {name: place for place, name in enumerate(name for name in losses if "," not in name)}
+    for name, loss in losses.items():
+        family = name.split(",")[0]  # "SGD, best rate" has the colour of SGD
+        line = "-" if name == family else "--"
+        axes[0, 0].plot(result.values["step"], loss, line, color=drawing.color(places[family]), label=name)
+    axes[0, 0].set(yscale="log", xlabel="step", ylabel="training loss")
+    axes[0, 0].legend(frameon=False, fontsize=8)
     return {"optimizer-race": figure}
