@@ -22,8 +22,8 @@ from fastnn import optimizers
 from fastnn.benchmarks import Stopwatch
 from fastnn.callbacks import Callback
 from fastnn.lab import drawing
-from fastnn.lab.frame import Finding, Result, Settings, Table
 from fastnn.lab.classifiers import perceptron, train
+from fastnn.lab.frame import Finding, Result, Settings, Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -23,8 +23,8 @@ import numpy as np
 
 from fastnn import optimizers
 from fastnn.lab import drawing
-from fastnn.lab.frame import Finding, Result, Settings, Table
 from fastnn.lab.classifiers import hidden_outputs, perceptron, train
+from fastnn.lab.frame import Finding, Result, Settings, Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -23,9 +23,9 @@ import numpy as np
 
 from fastnn import optimizers
 from fastnn.lab import drawing
+from fastnn.lab.classifiers import perceptron, train
 from fastnn.lab.experiments._few_samples import SAMPLES, few
 from fastnn.lab.frame import Finding, Result, Settings, Table
-from fastnn.lab.classifiers import perceptron, train
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -24,9 +24,9 @@ import numpy as np
 
 from fastnn import optimizers
 from fastnn.lab import drawing
+from fastnn.lab.classifiers import endless, perceptron
 from fastnn.lab.experiments._ravine import START, draw_path, height, turns, walk
 from fastnn.lab.frame import Finding, Result, Settings, Table
-from fastnn.lab.classifiers import endless, perceptron
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

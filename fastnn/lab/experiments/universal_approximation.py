@@ -21,9 +21,9 @@ import numpy as np
 
 from fastnn import initializers, layers, optimizers
 from fastnn.lab import drawing
+from fastnn.lab.classifiers import perceptron, train
 from fastnn.lab.experiments._few_samples import SAMPLES, few
 from fastnn.lab.frame import Finding, Result, Settings, Table
-from fastnn.lab.classifiers import perceptron, train
 from fastnn.models import Sequential
 from fastnn.utils import set_random_seed
 
