@@ -81,8 +81,8 @@ def run(settings: Settings) -> Result:
                 "Dropout lowers the test error for several architectures",
                 "confirmed" if better == len(errors) else "depends",
                 f"lower for {better} of {len(errors)}, on average {100 * means[1]:.2f} % with and "
-                f"{100 * means[0]:.2f} % without; asserted is that the loss in training is higher for all of them, and the "
-                "average test error at most 2 points higher",
+                f"{100 * means[0]:.2f} % without; asserted is that the loss in training is higher for all of them, and "
+                "the average test error at most 2 points higher",
                 more_left and means[1] < means[0] + 0.02,
             ),
             Finding.asserted(
