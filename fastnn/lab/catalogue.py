@@ -18,6 +18,8 @@ EXPERIMENTS = {
     "vanishing-gradient": "the gradient in every layer of deep nets: sigmoid, tanh, ReLU",
     "zig-zag": "gradients of a neuron whose inputs are all positive",
     "linear-collapse": "a stack without activations is one linear layer",
+    "activation-race": "epochs to a given training error with each activation",
+    "dead-relu": "the share of dead ReLU units, and what helps",
     # initial weights
     "activation-histograms": "five layers of 100 units from four kinds of weights",
     "initialisation-race": "std 0.01, Xavier, He and others in a deep net",
@@ -25,8 +27,16 @@ EXPERIMENTS = {
     # losses
     "cost-race": "the quadratic cost against cross-entropy: Nielsen's neuron, and a net",
     # optimizers
+    "optimizer-paths": "the paths of optimizers on f = x^2/20 + y^2",
+    "optimizer-race": "all optimizers of the notes on one network",
+    "momentum": "SGD without and with momentum, in a ravine and in a network",
+    "radam": "RAdam, Adam and SGD over learning rates",
     # regularisation and normalisation
+    "dropout": "training and test error without and with dropout",
+    "batch-normalisation": "sixteen initial scales, and learning rates, without and with it",
+    "weight-decay": "overfitting of a few images, without and with a penalty on the weights",
     # architectures
+    "universal-approximation": "one hidden layer fits any training set, and overfits",
     # search and ensembles
     # unsupervised learning
 }

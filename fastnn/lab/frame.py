@@ -179,6 +179,11 @@ class Finding:
             raise unknown("verdict", self.verdict, VERDICTS)
         object.__setattr__(self, "holds", bool(self.holds))
 
+    @classmethod
+    def asserted(cls, claim: str, true: bool, evidence: str) -> Finding:
+        """A claim that is confirmed if it is true, and must be: else the check fails."""
+        return cls(claim, "confirmed" if true else "not confirmed", evidence, true)
+
     def __str__(self) -> str:
         failed = "" if self.holds else "  [CHECK FAILED]"
         return f"{self.verdict}: {self.claim}\n  {self.evidence}{failed}"

@@ -1,0 +1,104 @@
+"""RAdam, Adam and SGD over learning rates.
+
+Claims of the notes: RAdam rectifies the variance of Adam's first steps; it is less sensitive to the learning rate, and
+as good as SGD at the end (their figure: CIFAR-10, 5 rates, with the epochs along the axis).
+
+Done here: a network with four hidden layers of 100 ReLU units and all three optimizers over a logarithmic grid of
+rates, each from the same start.  The table has the final accuracy on the test images; a rate "works" if it comes within
+five points of the best that any of the three has reached.
+
+Where the notes err: nothing is wrong; but the figure shows few rates, close together.
+
+Source: Liu et al., "On the variance of the adaptive learning rate and beyond" (ICLR 2020), figure 6.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn import optimizers
+from fastnn.lab import drawing
+from fastnn.lab.classifiers import perceptron, train
+from fastnn.lab.frame import Finding, Result, Settings, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+OPTIMIZERS: dict[str, Any] = {"SGD": optimizers.SGD, "Adam": optimizers.Adam, "RAdam": optimizers.RAdam}
+HIDDEN, BATCH = [100] * 4, 128
+POINTS = 0.05  # a rate works if its accuracy is at most so far from the best
+DECADES = (-4, 1)
+
+
+def run(settings: Settings) -> Result:
+    images = settings.images()
+    per_decade, epochs = settings.choose(quick=(2, 15), digits=(4, 40), mnist=(2, 3))
+    grid = np.logspace(*DECADES, per_decade * (DECADES[1] - DECADES[0]) + 1)
+    found: dict[str, list[float]] = {}
+    for name, optimizer in OPTIMIZERS.items():
+        found[name] = []
+        for rate in grid:
+            model = perceptron(images.x_train.shape[1], HIDDEN, settings.seed)
+            train(model, optimizer(float(rate)), images.x_train, images.y_train, epochs=epochs, batch_size=BATCH)
+            accuracy = model.evaluate(images.x_test, images.y_test, batch_size=1024, verbose=0)[1]
+            found[name].append(float(accuracy))
+    best = {name: max(values) for name, values in found.items()}
+    at = {name: float(grid[int(np.argmax(values))]) for name, values in found.items()}
+    goal = max(best.values()) - POINTS
+    works = {
+        name: [float(rate) for rate, value in zip(grid, values) if value >= goal] for name, values in found.items()
+    }
+    widths = {name: len(rates) for name, rates in works.items()}
+    span = {name: f"{min(rates):.2g} to {max(rates):.2g}" if rates else "none" for name, rates in works.items()}
+    rows = [[rate, *(100 * found[name][i] for name in OPTIMIZERS)] for i, rate in enumerate(grid)]
+    title = f"Test accuracy in %, 4 x 100 ReLU units on {settings.data}, {epochs} epochs"
+    works_table = Table(
+        f"Rates that come within {100 * POINTS:g} points of {100 * max(best.values()):.1f} %",
+        ["optimizer", "best, %", "best rate", "rates that work", "how many"],
+        [[name, 100 * best[name], at[name], span[name], widths[name]] for name in OPTIMIZERS],
+    )
+    high, low = (grid >= 0.05) & (grid <= 0.5), grid <= 0.001
+    highs, lows = (
+        {name: float(np.mean(np.array(values)[part])) for name, values in found.items()} for part in (high, low)
+    )
+    wider = widths["RAdam"] > widths["Adam"]
+    return Result(
+        tables=[Table(title, ["rate", *OPTIMIZERS], rows), works_table],
+        sentence=(
+            f"Of {len(grid)} rates {widths['SGD']} work for SGD, {widths['Adam']} for Adam and {widths['RAdam']} for "
+            f"RAdam; the best accuracies are {100 * best['SGD']:.1f}, {100 * best['Adam']:.1f} and "
+            f"{100 * best['RAdam']:.1f} %."
+        ),
+        findings=[
+            Finding(
+                "RAdam is less sensitive to the learning rate than Adam",
+                "confirmed" if wider else "depends",
+                f"rates that work: Adam {widths['Adam']}, RAdam {widths['RAdam']}. Asserted is a shift: from 0.05 to "
+                f"0.5 RAdam has {100 * highs['RAdam']:.0f} % on average and Adam {100 * highs['Adam']:.0f} %, up to "
+                f"0.001 RAdam {100 * lows['RAdam']:.0f} % and Adam {100 * lows['Adam']:.0f} %",
+                highs["RAdam"] > highs["Adam"] and lows["Adam"] > lows["RAdam"],
+            ),
+            Finding.asserted(
+                "At its best rate RAdam is as good as Adam and SGD",
+                best["RAdam"] > max(best.values()) - 0.04,
+                ", ".join(f"{name} {100 * best[name]:.1f} % at {at[name]:.2g}" for name in OPTIMIZERS),
+            ),
+            Finding.asserted(
+                "SGD needs a higher rate than Adam",
+                at["SGD"] > 3 * at["Adam"],
+                f"best at {at['SGD']:.2g} against {at['Adam']:.2g}",
+            ),
+        ],
+        values={"rate": grid, "accuracy": found},
+    )
+
+
+def draw(result: Result) -> dict[str, Figure]:
+    figure, axes = drawing.figure(width=8, height=4.5)
+    drawing.curves(
+        axes[0, 0], result.values["rate"], result.values["accuracy"],
+        xscale="log", xlabel="learning rate", ylabel="test accuracy",
+    )  # fmt: skip
+    return {"radam": figure}
