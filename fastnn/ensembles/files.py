@@ -57,7 +57,8 @@ def read(
             raise ValueError(f"expected members member-0.fastnn and so on. Received: {sorted(infos)}")
         if described["members"] != len(infos) - 1:
             raise ValueError(f"expected {described['members']} members. Received: {len(infos) - 1}")
-        return described, [from_bytes(archive.read(_name(i)), custom_objects) for i in range(len(infos) - 1)]
+        settings = {name: described[name] for name in ("method", "combine", "from_logits", "seed", "histories")}
+        return settings, [from_bytes(archive.read(_name(i)), custom_objects) for i in range(len(infos) - 1)]
 
 
 def _name(i: int) -> str:

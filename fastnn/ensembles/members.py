@@ -96,7 +96,7 @@ class CyclicSnapshots(Callback):
                 f"Received: learning_rate={optimizer._learning_rate!r}"
             )
         self._rate = optimizer.learning_rate
-        optimizer.learning_rate = CosineDecayRestarts(self._rate, self.epochs_per_cycle * steps)
+        optimizer.learning_rate = CosineDecayRestarts(self._rate, self.epochs_per_cycle * steps, t_mul=1.0)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if (epoch + 1) % self.epochs_per_cycle == 0:

@@ -112,7 +112,7 @@ def draw(result: Result) -> dict[str, Figure]:
     drawing.curves(axes[0, 0], None, {name: each["growing"] for name, each in values.items()},
                    title="Averaged over the first members", xlabel="members", ylabel="test accuracy")  # fmt: skip
     one = axes[0, 1]
-    for place, (name, each) in enumerate(values.items()):
+    for place, each in enumerate(values.values()):
         one.scatter([place] * len(each["members"]), each["members"], color=drawing.color(place), alpha=0.5)
         one.hlines(each["ensemble"], place - 0.3, place + 0.3, color=drawing.color(place), linewidth=3)
     one.set_xticks(range(len(values)), list(values))

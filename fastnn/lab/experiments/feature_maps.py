@@ -65,8 +65,8 @@ def run(settings: Settings) -> Result:
                       ["filter", "least", "of digit", "largest", "of digit "], rows)],
         sentence=(
             f"The network reads {accuracy:.1%} of the test images. Its first layer makes {maps.shape[-1]} maps of "
-            f"{maps.shape[1]} x {maps.shape[2]} from pictures of {height} x {width}; they are the dot products of filter "
-            f"and patch to {apart:.1g}."
+            f"{maps.shape[1]} x {maps.shape[2]} from pictures of {height} x {width}; they are the dot products of "
+            f"filter and patch to {apart:.1g}."
         ),
         findings=[
             Finding("An activation map is the dot product of the filter with every patch", "confirmed",
@@ -78,7 +78,8 @@ def run(settings: Settings) -> Result:
             Finding("A filter looks for the same thing everywhere", "confirmed",
                     f"a picture moved by a pixel gives the map moved by a pixel, to {shifted:.1g}",
                     shifted < 1e-4 * max(1.0, float(maps.max()))),
-            Finding("Learned filters make maps that tell digits apart", "confirmed" if accuracy > 0.9 else "not confirmed",
+            Finding("Learned filters make maps that tell digits apart",
+                    "confirmed" if accuracy > 0.9 else "not confirmed",
                     f"test accuracy {accuracy:.2%}", accuracy > 0.85),
         ],
         values={

@@ -59,7 +59,7 @@ def recurrent(x: Any, side: int) -> Any:
 def run(settings: Settings) -> Result:
     images, side = settings.images(), settings.picture[0]
     epochs = settings.choose(quick=15, digits=40, mnist=6)
-    shapes = {
+    shapes: dict[str, Any] = {
         "feed-forward": feed_forward,
         "skip connections": skip_connections,
         "split and merge": lambda x: split_and_merge(x, side),
@@ -83,12 +83,14 @@ def run(settings: Settings) -> Result:
     best = max(accuracies, key=lambda name: accuracies[name])
     spread = max(sizes.values()) / min(sizes.values()) - 1
     return Result(
-        tables=[Table(f"Four shapes, {epochs} epochs of Adam",
-                      ["shape", "layers", "parameters", "loss after 1 epoch", "loss at the end", "test accuracy"], rows)],
+        tables=[
+            Table(f"Four shapes, {epochs} epochs of Adam",
+                  ["shape", "layers", "parameters", "loss after 1 epoch", "loss at the end", "test accuracy"], rows)
+        ],
         sentence=(
             f"With {min(sizes.values()):,} to {max(sizes.values()):,} parameters, {best} reads most test images "
-            f"({accuracies[best]:.1%}); of the two networks of {DEPTH} hidden layers, the one with skip connections ends "
-            f"at a training loss of {skips[-1]:.3f}, the stack at {stack[-1]:.3f}."
+            f"({accuracies[best]:.1%}); of the two networks of {DEPTH} hidden layers, the one with skip connections "
+            f"ends at a training loss of {skips[-1]:.3f}, the stack at {stack[-1]:.3f}."
         ),
         findings=[
             Finding("Bricks can be put together in many ways, and each of these learns", "confirmed",
@@ -96,9 +98,9 @@ def run(settings: Settings) -> Result:
                     min(accuracies.values()) > 0.5),
             Finding("Skip connections make a deep network easier to train",
                     "confirmed" if skips[-1] < stack[-1] else "not confirmed",
-                    f"{DEPTH} layers of {WIDTH}, {sizes['skip connections']:,} and {sizes['feed-forward']:,} parameters: "
-                    f"training loss after 1 epoch {skips[0]:.3f} against {stack[0]:.3f}, at the end {skips[-1]:.3f} "
-                    f"against {stack[-1]:.3f}",
+                    f"{DEPTH} layers of {WIDTH}, {sizes['skip connections']:,} and {sizes['feed-forward']:,} "
+                    f"parameters: training loss after 1 epoch {skips[0]:.3f} against {stack[0]:.3f}, at the end "
+                    f"{skips[-1]:.3f} against {stack[-1]:.3f}",
                     skips[-1] < stack[-1] and sizes["skip connections"] == sizes["feed-forward"]),
             Finding("The shapes are compared at equal size", "confirmed",
                     f"the largest has {spread:.0%} more parameters than the smallest", spread < 0.3),

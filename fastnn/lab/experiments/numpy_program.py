@@ -50,10 +50,10 @@ def tanh(x: Array) -> Array:
 
 
 def program(
-    x: Array, y: Array, w1: Array, w2: Array, epochs: int, rate: float = RATE
-) -> tuple[Array, Array, list[float]]:
+    x: Array, y: Array, weights: list[Array], epochs: int, rate: float = RATE
+) -> tuple[list[Array], list[float]]:
     """The notes' lines: x (n, pixels), y (n, 10) of zeros and ones; weights after training, and the losses."""
-    w1, w2 = w1.copy(), w2.copy()
+    w1, w2 = (w.copy() for w in weights)
     losses = []
     for _ in range(epochs):
         a1 = sigmoid(x @ w1)
@@ -63,10 +63,10 @@ def program(
         d1 = (d2 @ w2.T) * a1 * (1 - a1)
         w2 -= rate * (a1.T @ d2)
         w1 -= rate * (x.T @ d1)
-    return w1, w2, losses
+    return [w1, w2], losses
 
 
-def same_model(x: Array, y: Array, w1: Array, w2: Array, epochs: int) -> tuple[Array, Array, list[float]]:
+def same_model(x: Array, y: Array, weights: list[Array], epochs: int) -> tuple[list[Array], list[float]]:
     """The same training by fastnn."""
     dtype = x.dtype.name
     model = fastnn.Sequential(
@@ -76,10 +76,10 @@ def same_model(x: Array, y: Array, w1: Array, w2: Array, epochs: int) -> tuple[A
             layers.Dense(CLASSES, activation="sigmoid", use_bias=False, dtype=dtype),
         ]
     )
-    model.set_weights([w1, w2])
+    model.set_weights(weights)
     model.compile(fastnn.optimizers.SGD(RATE * y.size), "binary_crossentropy")
     history = model.fit(x, y, batch_size=len(x), epochs=epochs, shuffle=False, verbose=0).history
-    return *model.get_weights(), history["loss"]
+    return model.get_weights(), history["loss"]
 
 
 def run(settings: Settings) -> Result:
@@ -96,9 +96,10 @@ def run(settings: Settings) -> Result:
 
     x32, y32, start32 = x, y.astype(np.float32), [w.astype(np.float32) for w in start]
     seconds, losses = {}, {}
-    for name, train in (("NumPy", program), ("fastnn", same_model)):
+    both: dict[str, Any] = {"NumPy": program, "fastnn": same_model}
+    for name, train in both.items():
         began = time.perf_counter()
-        *_, losses[name] = train(x32, y32, *start32, epochs)
+        _, losses[name] = train(x32, y32, start32, epochs)
         seconds[name] = time.perf_counter() - began
     apart = max(abs(a - b) / b for a, b in zip(losses["fastnn"], losses["NumPy"]))
     falls = all(later < earlier for earlier, later in zip(losses["NumPy"], losses["NumPy"][1:]))
@@ -114,8 +115,8 @@ def run(settings: Settings) -> Result:
         tables=[table],
         sentence=(
             f"After {epochs} epochs the notes' program has loss {losses['NumPy'][-1]:.6f} and fastnn "
-            f"{losses['fastnn'][-1]:.6f} (before: {losses['NumPy'][0]:.6f}); NumPy took {seconds['NumPy']:.2f} s, fastnn "
-            f"{seconds['fastnn']:.2f} s. In float64 their weights differ by {max(differences):.1g} at most."
+            f"{losses['fastnn'][-1]:.6f} (before: {losses['NumPy'][0]:.6f}); NumPy took {seconds['NumPy']:.2f} s, "
+            f"fastnn {seconds['fastnn']:.2f} s. In float64 their weights differ by {max(differences):.1g} at most."
         ),
         findings=[
             Finding("The program's formulas are backpropagation of the cross-entropy", "confirmed",
@@ -126,8 +127,8 @@ def run(settings: Settings) -> Result:
                     f"loss {losses['NumPy'][0]:.6f} -> {losses['NumPy'][-1]:.6f}, falling in every epoch: {falls}",
                     falls),
             Finding("tanh(x) = (exp(x) - exp(-x)) / (exp(x) + exp(-x)) as code", "not confirmed",
-                    f"at -1000 and 1000 these lines give {naive.tolist()}, fastnn.ops.tanh {right.tolist()}; asserted is "
-                    "that the lines give NaN and fastnn the limits",
+                    f"at -1000 and 1000 these lines give {naive.tolist()}, fastnn.ops.tanh {right.tolist()}; asserted "
+                    "is that the lines give NaN and fastnn the limits",
                     bool(np.isnan(naive).all() and (right == np.sign(far)).all())),
         ],
         values={"losses": losses, "seconds": seconds, "differences": differences},
@@ -136,8 +137,8 @@ def run(settings: Settings) -> Result:
 
 def _compared(x: Array, y: Array, start: list[Array], epochs: int) -> tuple[list[float], list[float]]:
     """The largest differences between the weights of both programs, relative to the largest weight."""
-    *theirs, losses = program(x, y, *start, epochs)
-    *ours, _ = same_model(x, y, *start, epochs)
+    theirs, losses = program(x, y, start, epochs)
+    ours, _ = same_model(x, y, start, epochs)
     return [float(np.abs(a - b).max() / np.abs(b).max()) for a, b in zip(ours, theirs)], losses
 
 

@@ -48,8 +48,8 @@ def run(settings: Settings) -> Result:
         ],
         sentence=(
             "Row by row, " + ", ".join(f"{name} reads {pair[0]:.1%}" for name, pair in reading.items())
-            + f" of the test images, and {orderless:.1%} are read from the mean row. Of the sine's next point {best} knows "
-            f"most (error {errors[best]:.3f}; the line through the last two points {errors['the line']:.3f})."
+            + f" of the test images, and {orderless:.1%} are read from the mean row. Of the sine's next point {best} "
+            f"knows most (error {errors[best]:.3f}; the line through the last two points {errors['the line']:.3f})."
         ),
         findings=[
             Finding("A recurrent network uses what came before", "confirmed",
