@@ -12,7 +12,7 @@ import pytest
 
 import fastnn
 from fastnn import layers
-from fastnn.ensembles import Ensemble, combining, load_ensemble, members
+from fastnn.ensembles import Ensemble, EnsembleClassifier, EnsembleRegressor, combining, load_ensemble, members
 
 METHODS = ("seeds", "bagging", "snapshots")
 
@@ -288,3 +288,55 @@ def test_damaged_files(tmp_path: Path) -> None:
             load_ensemble(path)
     with pytest.raises(FileNotFoundError, match="no such file"):
         load_ensemble(tmp_path / "missing.ensemble")
+
+
+# -------------------------------------------------------------------------------------------- scikit-learn's estimators
+
+
+def regression() -> fastnn.Model:
+    model = fastnn.Sequential([layers.Input((3,)), layers.Dense(1)])
+    model.compile(fastnn.optimizers.SGD(0.1), "mse")
+    return model
+
+
+def test_classifier() -> None:
+    x, y = data()
+    names = np.array([f"digit {label}" for label in range(10)])
+    classifier = EnsembleClassifier(build, n_estimators=2, random_state=3, epochs=8)
+    assert classifier.fit(x, names[y]) is classifier
+    ensemble = Ensemble(build, 2, seed=3)
+    ensemble.fit(x, y, epochs=8, verbose=0)
+    np.testing.assert_array_equal(classifier.predict_proba(x), ensemble.predict(x))
+    np.testing.assert_array_equal(classifier.predict(x), names[ensemble.predict_classes(x)])
+    assert classifier.score(x, names[y]) == ensemble.evaluate(x, y)[1]
+    assert classifier.set_params(voting="hard").get_params()["voting"] == "hard"
+    assert classifier.fit(x, y).ensemble_.combine == "vote"
+    for call in (lambda: classifier.set_params(votes=1), lambda: classifier.set_params(voting="loud").fit(x, y),
+                 lambda: EnsembleClassifier(build).predict(x)):  # fmt: skip
+        with pytest.raises(ValueError, match="Received: "):
+            call()
+
+
+def test_two_classes_from_one_column() -> None:
+    def one_column() -> fastnn.Model:
+        model = fastnn.Sequential([layers.Input((64,)), layers.Dense(1, activation="sigmoid")])
+        model.compile(fastnn.optimizers.SGD(0.5), "binary_crossentropy")
+        return model
+
+    x, y = data()
+    labels = np.where(y % 2, "odd", "even")
+    classifier = EnsembleClassifier(one_column, 2, epochs=10, random_state=0).fit(x, labels)
+    probabilities = classifier.predict_proba(x)
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-6)
+    assert classifier.classes_.tolist() == ["even", "odd"] and classifier.score(x, labels) > 0.8
+
+
+def test_regressor() -> None:
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    y = x @ [1.0, -2.0, 0.5] + 3
+    regressor = EnsembleRegressor(regression, 2, epochs=20, random_state=0).fit(x, y)
+    assert regressor.predict(x).shape == (200,)
+    np.testing.assert_allclose(regressor.predict(x), y, atol=1e-3)
+    left, total = ((y - regressor.predict(x)) ** 2).sum(), ((y - y.mean()) ** 2).sum()
+    assert regressor.score(x, y) == pytest.approx(1 - left / total)
+    assert regressor.fit(x, y[:, None]).predict(x).shape == (200, 1)

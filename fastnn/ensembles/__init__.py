@@ -10,5 +10,6 @@ ensemble.evaluate(x_test, y_test, return_dict=True)
 from __future__ import annotations
 
 from .ensemble import Ensemble, load_ensemble
+from .estimators import EnsembleClassifier, EnsembleRegressor
 
-__all__ = ["Ensemble", "load_ensemble"]
+__all__ = ["Ensemble", "EnsembleClassifier", "EnsembleRegressor", "load_ensemble"]
