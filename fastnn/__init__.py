@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         constraints,
         data,
         datasets,
+        ensembles,
         initializers,
         lab,
         layers,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         regularizers,
         saving,
         schedules,
+        search,
         testing,
         unsupervised,
         utils,
@@ -52,9 +54,9 @@ if TYPE_CHECKING:
 
 # everything else is imported when first asked for: a program that only wants fastnn.ops does not pay for the models
 _MODULES = (
-    "activations", "callbacks", "config", "constraints", "data", "datasets", "initializers", "lab", "layers",
-    "losses", "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving", "schedules",
-    "testing", "unsupervised", "utils",
+    "activations", "callbacks", "config", "constraints", "data", "datasets", "ensembles", "initializers", "lab",
+    "layers", "losses", "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving",
+    "schedules", "search", "testing", "unsupervised", "utils",
 )  # fmt: skip
 _NAMES = {
     "Initializer": "initializers",
@@ -75,9 +77,9 @@ __all__ = [
     "__version__", "use_backend", "get_num_threads", "num_threads", "set_num_threads", "show_config",
     "Initializer", "Input", "Layer", "Loss", "Metric", "Model", "Optimizer", "Regularizer", "Sequential", "load_model",
     "version", "explain",
-    "activations", "callbacks", "config", "constraints", "data", "datasets", "initializers", "lab", "layers",
-    "losses", "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving", "schedules",
-    "testing", "unsupervised", "utils",
+    "activations", "callbacks", "config", "constraints", "data", "datasets", "ensembles", "initializers", "lab",
+    "layers", "losses", "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving",
+    "schedules", "search", "testing", "unsupervised", "utils",
 ]  # fmt: skip
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import operator
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -43,6 +45,27 @@ def set_random_seed(seed: int) -> None:
     _generator.seed(_seed)
     random.seed(_seed)
     np.random.seed(_seed)  # noqa: NPY002 - the legacy generator is the one to be seeded
+
+
+@contextmanager
+def random_seed(seed: int) -> Iterator[None]:
+    """Inside a `with` block, what `set_random_seed(seed)` does; after it, all generators go on where they were.
+
+    Raises
+    ------
+    ValueError
+        If `seed` is not an integer from 0 to 2**32 - 1.
+    """
+    global _seed
+    before = _seed, _generator.getstate(), random.getstate(), np.random.get_state()  # noqa: NPY002
+    set_random_seed(seed)
+    try:
+        yield
+    finally:
+        _seed = before[0]
+        _generator.setstate(before[1])
+        random.setstate(before[2])
+        np.random.set_state(before[3])  # noqa: NPY002
 
 
 def get_random_seed() -> int | None:

@@ -37,7 +37,14 @@ EXPERIMENTS = {
     "weight-decay": "overfitting of a few images, without and with a penalty on the weights",
     # architectures
     "universal-approximation": "one hidden layer fits any training set, and overfits",
+    "mnist-ladder": "from softmax regression to deep networks with dropout and batch normalisation, rung by rung",
+    "lego": "feed-forward, skip connections, split and merge, recurrent: four shapes of one size",
+    "feature-maps": "the filters of a convolutional network and the maps they make of pictures",
+    "sequences": "recurrent layers on the rows of pictures and on a sine",
+    "numpy-program": "the notes' own NumPy program beside the same network in fastnn: the same numbers",
     # search and ensembles
+    "random-search": "random search for learning rate and weight decay, in two rounds that narrow the ranges",
+    "ensemble": "members trained by seeds, bagging and snapshots, alone and together",
     # unsupervised learning
 }
 

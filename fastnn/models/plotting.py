@@ -49,7 +49,7 @@ class Box(NamedTuple):
 
 def plot_model(
     model: Any,
-    to_file: str | os.PathLike[str] = "model.svg",
+    to_file: str | os.PathLike[str] | None = "model.svg",
     show_shapes: bool = False,
     show_layer_names: bool = True,
     show_trainable: bool = False,
@@ -62,7 +62,8 @@ def plot_model(
 
     Parameters:
         model: built.
-        to_file: a file whose name ends in .svg; or in .png or .pdf, which needs matplotlib (the extra `plot`).
+        to_file: a file whose name ends in .svg; or in .png or .pdf, which needs matplotlib (the extra `plot`);
+            None writes none.
         show_shapes: with the shapes that come out of layers.
         show_layer_names: with the names of layers.
         show_trainable: with whether layers are trained.
@@ -83,8 +84,8 @@ def plot_model(
         Keras's defaults are to_file="model.png" and show_layer_names=False.
     """
     refuse_options("plot_model", options, OTHERS, inspect.signature(plot_model).parameters)
-    path = Path(to_file)
-    if path.suffix not in SUFFIXES:
+    path = None if to_file is None else Path(to_file)
+    if path is not None and path.suffix not in SUFFIXES:
         raise ValueError(f"plot_model: the file name must end in one of {list(SUFFIXES)}. Received: {str(to_file)!r}")
     network = model._known_network()
     calls = [*(tensor.call for tensor in network.inputs), *network.calls]
@@ -103,6 +104,8 @@ def plot_model(
     for call in calls:
         parts += _drawn(boxes[id(call)], texts[id(call)], isinstance(call.layer, Topology))
     text = "\n".join([*parts, "</svg>", ""])
+    if path is None:
+        return text
     if path.suffix == ".svg":
         path.write_text(text, encoding="utf-8")
     else:

@@ -81,7 +81,7 @@ def _ends(path: Path, suffixes: tuple[str, ...], where: str) -> str:
     raise ValueError(f"{where}: the file name must end in one of {list(suffixes)}. Received: {str(path)!r}")
 
 
-def _target(filepath: Any, overwrite: bool, suffixes: tuple[str, ...], where: str) -> Path:
+def target(filepath: Any, overwrite: bool, suffixes: tuple[str, ...], where: str) -> Path:
     path = Path(filepath)
     _ends(path, suffixes, where)
     if not path.parent.is_dir():
@@ -97,7 +97,7 @@ def _target(filepath: Any, overwrite: bool, suffixes: tuple[str, ...], where: st
 
 def save(model: Model, filepath: Any, overwrite: bool = True) -> None:
     """See `Model.save`."""
-    path = _target(filepath, overwrite, (SUFFIX, keras_files.SUFFIX), "save")
+    path = target(filepath, overwrite, (SUFFIX, keras_files.SUFFIX), "save")
     _check_built(model, "save")
     write = keras_files.write if path.suffix == keras_files.SUFFIX else _write
     with replacing(path) as temporary, temporary.open("wb") as stream:
@@ -111,7 +111,7 @@ def save_model(model: Model, filepath: str | os.PathLike[str], overwrite: bool =
 
 def save_weights(model: Model, filepath: Any, overwrite: bool = True) -> None:
     """See `Model.save_weights`."""
-    path = _target(filepath, overwrite, (WEIGHTS_SUFFIX, keras_files.WEIGHTS_SUFFIX), "save_weights")
+    path = target(filepath, overwrite, (WEIGHTS_SUFFIX, keras_files.WEIGHTS_SUFFIX), "save_weights")
     _check_built(model, "save_weights")
     content = _weights(model) if path.suffix == WEIGHTS_SUFFIX else keras_files.weights(model)
     with replacing(path) as temporary:
@@ -232,7 +232,7 @@ def _can_be_named(metric: Any) -> bool:
 # ------------------------------------------------------------------------------------------------------------- reading
 
 
-def _source(filepath: Any, suffixes: tuple[str, ...], where: str) -> Path:
+def source(filepath: Any, suffixes: tuple[str, ...], where: str) -> Path:
     path = Path(filepath)
     _ends(path, suffixes, where)
     if not path.is_file():
@@ -241,7 +241,7 @@ def _source(filepath: Any, suffixes: tuple[str, ...], where: str) -> Path:
 
 
 @contextlib.contextmanager
-def _reading(name: str) -> Iterator[None]:
+def reading(name: str) -> Iterator[None]:
     """Whatever a damaged or hostile file leads to is a ValueError that names the file."""
     from safetensors import SafetensorError
 
@@ -259,9 +259,9 @@ def _reading(name: str) -> Iterator[None]:
 def load_weights(model: Model, filepath: Any) -> None:
     """See `Model.load_weights`."""
     suffixes = (WEIGHTS_SUFFIX, SUFFIX, keras_files.WEIGHTS_SUFFIX, keras_files.SUFFIX)
-    path = _source(filepath, suffixes, "load_weights")
+    path = source(filepath, suffixes, "load_weights")
     _check_built(model, "load_weights")
-    with path.open("rb") as stream, _reading(path.name):
+    with path.open("rb") as stream, reading(path.name):
         if path.suffix == keras_files.SUFFIX:
             keras_files.load_weights_of_model(model, stream)
             return
@@ -295,8 +295,8 @@ def load_model(
         ImportError: files of Keras need h5py (the extra `keras`).
         ValueError: not such a file, damaged, from a newer version, or naming something unknown.
     """
-    path = _source(filepath, (SUFFIX, keras_files.SUFFIX), "load_model")
-    with CustomObjectScope(custom_objects), path.open("rb") as stream, _reading(path.name):
+    path = source(filepath, (SUFFIX, keras_files.SUFFIX), "load_model")
+    with CustomObjectScope(custom_objects), path.open("rb") as stream, reading(path.name):
         if path.suffix == keras_files.SUFFIX:
             return keras_files.read(stream, compile)
         parts = _parts(stream)
@@ -307,7 +307,7 @@ def load_model(
 
 def load_state(model: Model, filepath: Any) -> None:
     """See `Model.load_state`."""
-    path = _source(filepath, (SUFFIX,), "load_state")
+    path = source(filepath, (SUFFIX,), "load_state")
     _check_built(model, "load_state")
     saved, optimizer = load_model(path), model.optimizer
     if optimizer is None or saved.optimizer is None or type(optimizer) is not type(saved.optimizer):
@@ -337,7 +337,7 @@ def load_state(model: Model, filepath: Any) -> None:
 
 def from_bytes(data: bytes, custom_objects: Mapping[str, Any] | None = None) -> Model:
     """The model whose `to_bytes` this is; custom_objects: the user's classes in it that are not registered."""
-    with CustomObjectScope(custom_objects), _reading("a model in memory"):
+    with CustomObjectScope(custom_objects), reading("a model in memory"):
         return _model(_parts(BytesIO(data)), True)
 
 

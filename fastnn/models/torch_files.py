@@ -20,7 +20,8 @@ from fastnn._errors import unknown
 from fastnn.layers import registry
 from fastnn.layers.base import Layer
 
-from .saving import _from_safetensors, _order, _reading, _source, _target, _to_safetensors, replacing
+from .saving import _from_safetensors, _order, _to_safetensors, reading, replacing, target
+from .saving import source as existing_file
 from .torch_rules import Rule, rule
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def load_torch_weights(model: Model, source: Any, names: Mapping[str, str] | Non
         _assign(model, arrays, ordered, names, strict)
         return
     path = _path(source)
-    with path.open("rb") as stream, _reading(path.name):
+    with path.open("rb") as stream, reading(path.name):
         data = stream.read()
         arrays = _from_safetensors(data)
         order = _known_order(data)
@@ -129,7 +130,7 @@ def save_torch_weights(
         FileExistsError, FileNotFoundError: the file exists and `overwrite` is false; its folder does not exist.
         ValueError: another suffix, or as `torch_state_dict`.
     """
-    path = _target(filepath, overwrite, (SUFFIX,), "save_torch_weights")
+    path = target(filepath, overwrite, (SUFFIX,), "save_torch_weights")
     content = _to_safetensors(torch_state_dict(model, names))
     with replacing(path) as temporary:
         temporary.write_bytes(content)
@@ -150,7 +151,7 @@ def _path(source: Any) -> Path:
             f"load_torch_weights: a pickle can run code and is not read; write the state_dict with "
             f"safetensors.torch.save_file. Received: {str(source)!r}"
         )
-    return _source(source, (SUFFIX,), "load_torch_weights")
+    return existing_file(source, (SUFFIX,), "load_torch_weights")
 
 
 def _array(name: Any, value: Any) -> Array:

@@ -1,0 +1,72 @@
+"""The usual objective: build a model from the values, train it, score it on validation data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastnn import metrics
+from fastnn._errors import unknown
+
+
+class TrainAndScore:
+    """Calls `build` with the values, fits the model, and returns what its last epoch logged.
+
+        def build(lr, weight_decay):
+            model = fastnn.Sequential([...])
+            model.compile(fastnn.optimizers.SGD(lr, weight_decay=weight_decay), "sparse_categorical_crossentropy",
+                          metrics=["acc"])
+            return model
+
+        RandomSearch(TrainAndScore(build, x, y, validation_split=0.2, epochs=5), space).run()
+
+    Parameters
+    ----------
+    build : callable
+        Takes the values as keyword arguments and returns a compiled model.
+    x, y
+        As in `Model.fit`.
+    metric : str
+        A name in the logs. Those of validation begin with "val_".
+    epoch : {"last", "best"}
+        Which epoch the numbers are of. The best one is chosen on the data that score it, so it looks better than it is.
+    **options
+        Of `Model.fit`: epochs, batch_size, validation_data or validation_split, callbacks ... A value that is drawn
+        under the name batch_size or epochs is given to `fit` and not to `build`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `build` is not callable, or `epoch` neither of the two.
+    """
+
+    def __init__(
+        self,
+        build: Callable[..., Any],
+        x: Any,
+        y: Any = None,
+        *,
+        metric: str = "val_accuracy",
+        epoch: str = "last",
+        **options: Any,
+    ) -> None:
+        if not callable(build):
+            raise TypeError(f"build must be a function that returns a compiled model. Received: build={build!r}")
+        if epoch not in ("last", "best"):
+            raise ValueError(f"epoch must be 'last' or 'best'. Received: epoch={epoch!r}")
+        self.build, self.x, self.y, self.metric, self.epoch = build, x, y, metric, epoch
+        self.options = {"verbose": 0, **options}
+
+    def __call__(self, **values: Any) -> dict[str, float]:
+        """Train one model and return its logs."""
+        of_fit = {name: values.pop(name) for name in ("batch_size", "epochs") if name in values}
+        model = self.build(**values)
+        history = model.fit(self.x, self.y, **(self.options | of_fit)).history
+        if self.metric not in history:
+            raise unknown("name in the logs", self.metric, history)
+        column = [float(value) for value in history[self.metric]]
+        at = len(column) - 1
+        if self.epoch == "best":
+            down = metrics.direction(self.metric.removeprefix("val_")) == "down"
+            at = column.index(min(column) if down else max(column))
+        return {name: float(logged[at]) for name, logged in history.items() if len(logged) == len(column)}
