@@ -46,6 +46,7 @@ EXPERIMENTS = {
     "random-search": "random search for learning rate and weight decay, in two rounds that narrow the ranges",
     "ensemble": "members trained by seeds, bagging and snapshots, alone and together",
     # unsupervised learning
+    "pretraining": "RBMs, autoencoders and denoising ones before a deep net learns, against none; their filters",
 }
 
 
