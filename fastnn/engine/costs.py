@@ -78,9 +78,9 @@ class _Watched(Flow):
                 if plan.buffers[y].kind == "work":
                     plan.output(y, math.prod(shape))
 
-    def _forward(self, node: Node, bare: bool) -> None:
+    def _forward(self, number: int, node: Node, bare: bool) -> None:
         steps, buffers = len(self.plan.steps), len(self.plan.buffers)
-        super()._forward(node, bare)
+        super()._forward(number, node, bare)
         added = (b for b in self.plan.buffers[buffers:] if b.kind == "work")
         self.parts.append((node, self.plan.steps[steps:], sum(b.size * b.dtype.itemsize for b in added)))
 
