@@ -134,6 +134,11 @@ def _affine(step: Step) -> float:
     return rows * units * (2.0 * inputs + _given(step, 2) + _active(step))
 
 
+def _affine_transposed(step: Step) -> float:
+    rows, units, inputs = step.ints[2:5]
+    return rows * units * (2.0 * inputs + _given(step, 2) + _active(step))
+
+
 def _gemm(step: Step) -> float:
     m, n, k = step.ints[2:5]
     return 2.0 * m * n * k
@@ -215,27 +220,27 @@ def _free(step: Step) -> float:
 
 
 _MOVES = (
-    "gather expand strided_copy fill transpose swap_time recurrent_pack embedding to_indices mask_rows keep_rows "
+    "gather expand strided_copy fill swap_time recurrent_pack embedding to_indices mask_rows keep_rows "
     "mask_weights conv2d_prepare conv2d_input_prepare conv2d_weights_prepare conv2d_weights_finish maxout_backward "
-    "dropout_mask score inverse_norm"
+    "dropout_mask score inverse_norm statistics tally bernoulli"
 )
 _OF_PARAMETERS = "update segment_squares clip_norm clip_global_norm trust_ratio adafactor norm_rows_gradients"
 _ROWS_AND_COLUMNS = {
     "softmax": 4, "log_softmax": 4, "softmin": 4, "sparsemax": 4, "softmax_backward": 4, "log_softmax_backward": 4,
     "softmin_backward": 4, "sparsemax_backward": 4, "gated": 2, "gated_backward": 5, "fold": 1, "label_hits": 1,
     "argmax_hits": 1, "threshold_hits": 1, "column_sums": 1, "embedding_backward": 1, "masked_channels": 2,
-    "strided_add": 2,
+    "strided_add": 2, "attention_weights": 5, "attention_weights_backward": 4, "norm_masked_moments": 4,
 }  # fmt: skip
 _FIRST = {
     "activation_backward": 2, "rrelu": 1, "multiply": 1, "blend": 3, "choose": 1, "choose_backward": 2, "dropout": 1,
     "masked_scale": 1, "alpha_dropout": 2, "gaussian_noise": 2, "weigh": 1, "clip_values": 1, "penalty": 4,
-    "sum_of_squares": 2,
+    "sum_of_squares": 2, "salt_and_pepper": 1,
 }  # fmt: skip
 COUNTS: dict[str, Count] = {
     **dict.fromkeys([*_MOVES.split(), *_OF_PARAMETERS.split()], _free),
     **{op: _elements((0, 1), factor) for op, factor in _ROWS_AND_COLUMNS.items()},
     **{op: _elements((0,), factor) for op, factor in _FIRST.items()},
-    "affine": _affine, "gemm": _gemm, "products": _elements((0, 1), 2.0),
+    "affine": _affine, "affine_transposed": _affine_transposed, "gemm": _gemm, "products": _elements((0, 1), 2.0),
     "activation": _activation, "bias_backward": _bias_backward, "combine": _combine,
     "learned": _elements((0, 1, 2), 2.0), "learned_backward": _elements((0, 1, 2), 4.0),
     "maxout": lambda step: float(step.ints[0] * step.ints[1] * (step.ints[2] - 1)),
@@ -243,10 +248,12 @@ COUNTS: dict[str, Count] = {
     "max_pool": _pool, "average_pool": _pool, "average_pool_backward": _pool,
     "max_pool_backward": lambda step: float(step.ints[0] * math.prod(step.ints[4:7])),
     "norm_moments": _norm(4.0), "norm_apply": _norm(3.0), "norm_sums": _norm(4.0), "norm_backward": _norm(5.0),
+    "norm_masked_backward": _norm(5.0),
     "norm_statistics": _elements((2, 4), 4.0), "norm_gradients": _elements((2, 4), 4.0),
     "norm_rows": _norm_rows, "norm_rows_backward": _elements((3, 4), 8.0),
     "local_response": _local_response(1.0), "local_response_backward": _local_response(2.0),
     "recurrent": _recurrent(1.0), "recurrent_backward": _recurrent(2.0),
     "repeat_multiply": _elements((0, 3)),
+    "additive_scores": _elements((0, 3, 4, 5), 4.0), "additive_scores_backward": _elements((0, 3, 4, 5), 9.0),
     "elementwise_loss": _loss, "row_loss": _loss, "group_loss": _group_loss,
 }  # fmt: skip
