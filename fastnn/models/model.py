@@ -18,7 +18,7 @@ from fastnn.layers import tensors
 from fastnn.layers.registry import own_classes
 from fastnn.optimizers import Optimizer
 
-from . import diagnosis, evaluating, explaining, fitting, profiling, saving
+from . import evaluating, fitting, saving
 from .compiling import Compiled, Goals
 from .data import (
     Data,
@@ -31,12 +31,10 @@ from .data import (
     weights_for,
     whole,
 )  # fmt: skip
-from .diagnosis import Diagnosis
-from .explaining import Explanation
 from .frozen import Frozen
 from .loops import DEFAULT_BATCH, returned
 from .older import OlderNames, older_options
-from .profiling import Profile
+from .questions import Questions
 from .runner import Runner
 from .structures import Parts
 from .topology import Topology
@@ -44,7 +42,7 @@ from .topology import Topology
 Array = npt.NDArray[Any]
 
 
-class Model(Topology, OlderNames):
+class Model(Topology, Questions, OlderNames):
     """A network of layers: from symbolic inputs to symbolic outputs, or what the `call` of a subclass traces.
 
     Parameters:
@@ -320,31 +318,6 @@ class Model(Topology, OlderNames):
             evaluating.evaluate(self, x, y, batch_size, verbose, sample_weight, steps, callbacks), return_dict
         )
 
-    def profile(
-        self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
-        batch_size: int | None = None,
-        seconds: float = 1.0,
-    ) -> Profile:
-        """Where the time of a training step goes, layer by layer: trains for a while, and takes it back.
-
-        Weights and the optimizer's state are what they were before.  Metrics written in Python are not run.
-
-        Parameters:
-            x, y, sample_weight: as in `fit`, arrays; as many full batches as there are, at most 64, are used in turns.
-            batch_size: samples per step, 32 by default.
-            seconds: about how long to measure.
-
-        Returns:
-            Profile: `print` it for a table; `entries`, `by_phase()`, `by_layer()`, `to_dict()` for programs.
-
-        Raises:
-            TypeError, ValueError: data do not fit the model or each other; the optimizer evaluates the loss itself.
-        """
-        return profiling.profile(self, x, y, sample_weight, batch_size, seconds)
-
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
@@ -357,24 +330,6 @@ class Model(Topology, OlderNames):
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Loss and metrics of these samples."""
         return returned(evaluating.on_batch(self, x, y, sample_weight, None, train=False), return_dict)
-
-    def gradients(self, x: Any, y: Any = None, sample_weight: Any = None) -> list[Array]:
-        """The gradients of the loss by each of `trainable_weights`; the model stays as it is.
-
-        All samples are one mini-batch in training mode: dropout drops, normalisation takes the statistics of the batch
-        (its moving ones are put back), penalties belong to the loss; gradients are not clipped.  Keras has no such
-        method.
-
-        Parameters:
-            x, y, sample_weight: arrays, as in `fit`.
-
-        Returns:
-            New arrays with the shapes of `trainable_weights`, in their order.
-
-        Raises:
-            TypeError, ValueError: data do not fit the model or each other, or the model is not compiled with a loss.
-        """
-        return evaluating.gradients(self, x, y, sample_weight)
 
     def predict(
         self,
@@ -429,28 +384,6 @@ class Model(Topology, OlderNames):
         """The output for these samples, computed at once."""
         x = self.prepare_inputs(x, "predict_on_batch")
         return self._structures[1].pack(self.runner.predict(x, len(x[0])))
-
-    def diagnose(self, x: Any, y: Any, sample_weight: Any = None, batch_size: int = 32, steps: int = 200) -> Diagnosis:
-        """Why is it not learning?  Looks at data, weights, one step and short trainings, and says what is wrong.
-
-        The model is afterwards what it was; so it can be asked before, in the middle of, and after a training.
-
-        Parameters:
-            x, y, sample_weight: arrays as for `fit`; some thousand samples are enough.
-            batch_size: of the short trainings; that of `fit`.
-            steps: of each short training, of which there are one to four; 0 for none.
-
-        Returns:
-            Diagnosis: `str()` of it is the report; `findings`, each with `name`, `message`, `evidence`, `remedy`.
-
-        Raises:
-            ValueError, TypeError: the model is not compiled, or data do not fit it.
-        """
-        return diagnosis.diagnose(self, x, y, sample_weight, batch_size, steps)
-
-    def explain(self, x: Any, y: Any, digits: int = 4) -> Explanation:
-        """One training step of a small network written out, with formulas and the engine's numbers; see `explain`."""
-        return explaining.explain(self, x, y, digits)
 
     def __call__(self, x: Any, *more: Any, training: Any = None) -> Any:
         """The output for an array of samples, as in inference; for symbolic tensors, the model as a layer.
