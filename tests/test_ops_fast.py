@@ -33,7 +33,7 @@ from fastnn.ops.registry import sample_arguments
 # with sequences, optimizers that look at whole tensors.
 GENERAL = {"random_bits", "rrelu", "gumbel_softmax", "circle", "ctc_loss", "lamb_", "lars_", "adafactor_", "muon_"}
 GENERAL |= {f"{name}{suffix}" for name in GENERAL for suffix in ("_backward", "_with_grad")}
-WITHOUT = ("convolution", "pooling", "normalization", "recurrent")
+WITHOUT = ("convolution", "pooling", "normalization", "recurrent", "attention")
 FAST = [op for op in OPERATIONS if op.name not in GENERAL and op.kind not in WITHOUT]
 
 
