@@ -149,9 +149,16 @@ def _without_idle(config: dict[str, Any], known: Any) -> dict[str, Any]:
 # -------------------------------------------------------------------------------------------------------------- layers
 
 
+def refuse_attention(name: str) -> None:
+    """Complain about layers whose calls have more than tensors and places of their own for weights."""
+    if name in ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupedQueryAttention"):
+        raise ValueError(f"attention layers are not served in files of Keras; use .fastnn files. Received: {name}")
+
+
 def _layer(entry: Any) -> dict[str, Any]:
     config = entry.get("config")
     name = _name(_object(entry))
+    refuse_attention(name)
     if not isinstance(config, dict):
         raise ValueError(f"expected the config of {name}. Received: {config!r}")
     special = _SPECIAL.get(name)

@@ -16,11 +16,13 @@ from fastnn.layers.core import InputLayer
 from fastnn.layers.recurrent import RNN
 from fastnn.layers.wrappers import Bidirectional
 
+from .keras_reading import refuse_attention
+
 # classes that Keras does not have, by its module
 ONLY_HERE: dict[str, str] = {
     "layers": (
-        "APL Bilinear GLU InstanceNormalization LearnedSwish LocalResponseNormalization Maxout MaxoutActivation RReLU "
-        "SReLU SoftExponential"
+        "APL Bilinear GLU InstanceNormalization LearnedSwish LocalResponseNormalization MaskingNoise Maxout "
+        "MaxoutActivation RReLU SReLU SaltAndPepperNoise SoftExponential TiedDense"
     ),
     "initializers": (
         "Dirac FanInNormal FanInUniform FromArray KaimingNormal KaimingUniform Sparse TruncNormal XavierNormal "
@@ -85,7 +87,10 @@ def layer(given: Any) -> dict[str, Any]:
         raise ValueError(f"{given.name}: a stateful layer has a fixed batch in Keras. Received: stateful=True")
     found = _described("layers", described)
     if given.built and given.input_shape is not None:
-        found["build_config"] = {"input_shape": _batched(given.input_shape)}
+        shape = given.input_shape
+        if isinstance(given, (RNN, Bidirectional)) and isinstance(shape[0], tuple):
+            shape = shape[0]  # states that a call was given do not matter
+        found["build_config"] = {"input_shape": _batched(shape)}
     return found
 
 
@@ -113,6 +118,8 @@ def _described(module: str, described: Mapping[str, Any]) -> dict[str, Any]:
             "module": own.__module__, "class_name": own.__name__, "config": _config(name, config),
             "registered_name": name,
         }  # fmt: skip
+    if module == "layers":
+        refuse_attention(name)
     if name in ONLY_HERE[module].split():
         raise ValueError(f"Keras has no such class in keras.{module}; save a .fastnn file. Received: {name!r}")
     return _entry(module, name, _config(name, config))

@@ -183,10 +183,10 @@ def test_self_attention_block():
 
 EINSUMS = [
     ("ab,bc->ac", (3,), 4, "c"),
-    ("abc,cd->abd", (5, 3), (None, 4), "bd"),
+    ("abc,cd->abd", (5, 3), (5, 4), "bd"),
     ("abc,cde->abed", (5, 3), (None, 4, 2), "e"),
     ("abcd,dce->abe", (5, 2, 3), (None, 4), "e"),
-    ("abc,bcd->abd", (5, 3), (None, 4), None),
+    ("abc,bcd->abd", (5, 3), (5, 4), None),
     ("abc,bd->adc", (5, 3), (4, None), "d"),
     ("...x,xy->...y", (2, 5, 3), 4, "y"),
     ("ab...,bc->ac...", (3, 5, 2), 4, "c"),
