@@ -149,10 +149,10 @@ OPAQUE(minus_three, -3);
 INLINE real FN(relu6_)(real x) { return fwithin(x, FN(zero), FN(six)); }
 INLINE real FN(unit_)(real x) { return fwithin(x, FN(zero), FN(one)); }
 
-/* dy, at_zero or 0 where y is positive, zero, negative; two comparisons with one zero would become four. */
+/* dy, at_zero or 0 where y is positive, zero, negative; two comparisons of y with zero would become four. */
 INLINE real FN(relu_gradient_)(real dy, real y, real at_zero) {
-    const real not_negative = select(y < FN(zero), K(0), at_zero);
-    return select(y <= 0, not_negative, dy);
+    const real passed = select(y < 0, K(0), dy);
+    return select(fabs_(y) <= 0, at_zero, passed);
 }
 
 INLINE real FN(hard_silu_gradient_)(real dy, real x) {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from fastnn import Model, Sequential, layers
 from fastnn.backend import use_backend
 from fastnn.models.frozen import Frozen
+from fastnn.saving import custom_object_scope
 
 
 def stack() -> Sequential:
@@ -115,6 +118,46 @@ def test_float64_models() -> None:
 def test_says_what_does_not_fit(x: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         stack().freeze()(x)
+
+
+class Scaled(layers.Layer):
+    """A layer in Python that reads its weight."""
+
+    def build(self, input_shape: Any) -> None:
+        self.k = self.add_weight("k", (input_shape[-1],), "ones")
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return x * self.k.value
+
+
+def test_layers_in_python_keep_their_weights_too() -> None:
+    with custom_object_scope({"Scaled": Scaled}):
+        x = layers.Input((4,))
+        model = Model(x, layers.Dense(3)(Scaled()(x)))
+        frozen = model.freeze()
+    data = np.ones((2, 4), np.float32)
+    before = frozen(data)
+    model.set_weights([w * 3 + 0.5 for w in model.get_weights()])
+    np.testing.assert_array_equal(frozen(data), before)
+    np.testing.assert_allclose(frozen(data[:1]), before[:1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("wrap", [lambda layer: layer, layers.Bidirectional])
+def test_layers_that_remember_are_refused(wrap: Any) -> None:
+    model = Sequential([layers.Input((3, 2)), wrap(layers.GRU(4, stateful=True, name="memory"))])
+    with pytest.raises(ValueError, match=r"remember the last batch cannot be frozen. Received: .*memory"):
+        model.freeze()
+
+
+@pytest.mark.parametrize("copied", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy])
+def test_copies_compute_the_same(copied: Any) -> None:
+    model = stack()
+    frozen, x = model.freeze(), samples(model, 3)
+    expected = frozen(x)
+    other = copied(frozen)
+    assert equal(other(x), expected)
+    model.set_weights([w * 0 for w in model.get_weights()])
+    assert equal(other(x[:2]), expected[:2]) and equal(frozen(x), expected)
 
 
 def test_needs_a_model_with_shapes() -> None:

@@ -255,3 +255,14 @@ def test_processes_give_the_same_numbers() -> None:
     alone, together = (list(running.run_all(names, settings, workers=workers)) for workers in (1, 2))
     assert [run.name for run in together] == names
     assert [run.result for run in together] == [run.result for run in alone]
+
+
+def test_a_claim_that_does_not_hold_is_not_confirmed() -> None:
+    finding = Finding("two is three", "confirmed", "2", holds=False)
+    assert finding.verdict == "not confirmed" and str(finding).endswith("[CHECK FAILED]")
+    assert Finding("two is two", "confirmed", "2", holds=True).verdict == "confirmed"
+
+
+@pytest.mark.parametrize("name", ["never-zero", "activation-histograms"])
+def test_the_largest_seed(name: str) -> None:
+    assert lab.run(name, lab.Settings(seed=2**32 - 1, quick=True)).result is not None

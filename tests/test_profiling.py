@@ -83,7 +83,33 @@ def test_reads_as_a_table() -> None:
     assert json.loads(json.dumps(found.to_dict()))["entries"][0]["phase"] == "gather"
 
 
+def test_layers_that_remember_keep_their_states() -> None:
+    """Nor do profile and summary, whatever their batches are, disturb a stateful layer."""
+    found = []
+    for looked_at in (False, True):
+        set_random_seed(5)
+        net = Sequential([layers.Input((3, 2)), layers.GRU(4, stateful=True), layers.Dense(1)])
+        net.compile("sgd", "mse")
+        if looked_at:
+            net.summary(print_fn=str)
+        x, y = X.reshape(-1, 3, 2)[:24], np.ones((24, 1))
+        net.fit(x, y, batch_size=8, shuffle=False, verbose=0)
+        if looked_at:
+            net.profile(x, y, batch_size=12, seconds=0.01)
+            net.summary(print_fn=str)
+        net.fit(x, y, batch_size=8, shuffle=False, verbose=0)
+        found.append([w.tobytes() for w in net.get_weights()])
+    assert found[0] == found[1]
+
+
 def test_says_what_it_cannot_do() -> None:
+    for seconds in (0, -1.0, "a"):
+        with pytest.raises(ValueError, match="seconds must be a finite number greater than 0"):
+            model().profile(X, Y, seconds=seconds)
+    with pytest.raises(ValueError, match=r"two names of layers. Received"):
+        model().summary(layer_range=["last"])
+    with pytest.raises(ValueError, match=r"layer_range: .*Received: '\('"):
+        model().summary(layer_range=["(", "last"])
     with pytest.raises(ValueError, match="Received: LBFGS"):
         model(optimizer="lbfgs").profile(X, Y)
     with pytest.raises(ValueError, match="call compile first"):

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from .arena import Parameter
 from .graph import Flow, Graph, Node
 from .plan import ABSENT, Plan, Step
+from .states import states_aside
 
 
 class LayerCost(NamedTuple):
@@ -47,6 +48,11 @@ class Costs(NamedTuple):
 
 def costs(graph: Graph, dtype: npt.DTypeLike, batch: int) -> Costs:
     """What one batch of samples costs; nothing is allocated."""
+    with states_aside(graph):
+        return _costs(graph, dtype, batch)
+
+
+def _costs(graph: Graph, dtype: npt.DTypeLike, batch: int) -> Costs:
     inference = _Watched(Plan(dtype, batch), graph)
     gradients = {id(p): _nothing(p) for p in graph.weights if p.trainable}
     training = _Watched(Plan(dtype, batch, True, gradients), graph)

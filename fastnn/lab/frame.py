@@ -163,7 +163,7 @@ class Finding:
 
     Attributes:
         claim: what the notes say.
-        verdict: "confirmed", "not confirmed" or "depends".
+        verdict: "confirmed", "not confirmed" or "depends"; what should be confirmed and does not hold is not.
         evidence: the numbers of this run.
         holds: whether what the experiment asserts is true; where a claim is not confirmed, the assertion is of what is
             true instead, and the evidence says so.  `fastnn lab --check` fails if this is False.
@@ -178,6 +178,8 @@ class Finding:
         if self.verdict not in VERDICTS:
             raise unknown("verdict", self.verdict, VERDICTS)
         object.__setattr__(self, "holds", bool(self.holds))
+        if self.verdict == "confirmed" and not self.holds:
+            object.__setattr__(self, "verdict", "not confirmed")
 
     @classmethod
     def asserted(cls, claim: str, true: bool, evidence: str) -> Finding:

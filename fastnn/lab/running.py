@@ -70,6 +70,7 @@ class Run:
             "seconds": round(self.seconds, 3),
             "machine": machine(),
             "result": self.result.to_dict() if self.result else None,
+            "failure": self.failure,
         }
 
 
@@ -164,4 +165,5 @@ def read(path: Path) -> Run:
     """The run that a JSON file tells of, without its pictures (`pictures` draws them anew)."""
     found = json.loads(path.read_text(encoding="utf-8"))
     result = Result.from_dict(found["result"]) if found["result"] else None
-    return Run(found["experiment"], Settings(**found["settings"]), found["seconds"], result)
+    settings = Settings(**found["settings"])
+    return Run(found["experiment"], settings, found["seconds"], result, failure=found["failure"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,14 @@ from fastnn.backend import current
 from fastnn.engine.arena import Parameter
 from fastnn.engine.graph import Graph
 from fastnn.engine.plan import Plan
+from fastnn.engine.states import every_layer
 from fastnn.engine.step import inference_plan
 
 from .data import inputs_for
 from .structures import Structure
+
+if TYPE_CHECKING:
+    from .model import Model
 
 Array = npt.NDArray[Any]
 
@@ -53,12 +57,11 @@ class Frozen:
     ) -> None:
         self.name, self.dtype, self.batch_size = name, dtype, batch_size
         self.input_shapes, self.output_shapes = graph.input_shapes, graph.output_shapes
-        self._graph, self._inputs, self._outputs = graph, inputs, outputs
+        self._graph, self._inputs, self._outputs, self._parameters = graph, inputs, outputs, list(parameters)
         values = [p.value.copy() for p in parameters]
         for value in values:
             value.flags.writeable = False
         self.weights: tuple[Array, ...] = tuple(values)
-        self._values = {id(p): value for p, value in zip(parameters, values)}
         # programs that nobody runs, by backend and number of samples: taking one off the list and putting it back are
         # atomic, so threads do not wait for each other
         self._idle: dict[tuple[Any, int], list[Any]] = {}
@@ -109,7 +112,27 @@ class Frozen:
         self._idle.setdefault(key, []).append(program)
 
     def _plan(self, count: int) -> Plan:
-        return inference_plan(self._graph, self.dtype, count, self._values)
+        values = {id(parameter): value for parameter, value in zip(self._parameters, self.weights)}
+        return inference_plan(self._graph, self.dtype, count, values)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_idle": {}}  # programs stay where they are
 
     def __repr__(self) -> str:
         return f"<Frozen {self.name}: {self.input_shapes} -> {self.output_shapes}, {self.dtype}>"
+
+
+def freeze(model: Model, batch_size: int) -> Frozen:
+    """See `Model.freeze`."""
+    runner = model.runner
+    remembering = [layer.name for layer in every_layer(model.graph) if getattr(layer, "stateful", False)]
+    if remembering:
+        raise ValueError(f"freeze: layers that remember the last batch cannot be frozen. Received: {remembering}")
+    if any(step.call is not None for step in inference_plan(model.graph, runner.dtype, 1).steps):
+        # what is written in Python reads the weights of its layer: it gets layers of its own
+        from .cloning import clone_model
+
+        weights, model = model.get_weights(), clone_model(model)
+        model.set_weights(weights)
+    parameters = model.runner.arena.parameters
+    return Frozen(model.graph, parameters, *model._structures, runner.dtype, batch_size, model.name)

@@ -31,7 +31,7 @@ from .data import (
     weights_for,
     whole,
 )  # fmt: skip
-from .frozen import Frozen
+from .frozen import Frozen, freeze
 from .loops import DEFAULT_BATCH, returned
 from .older import OlderNames, older_options
 from .questions import Questions
@@ -374,11 +374,10 @@ class Model(Topology, Questions, OlderNames):
             Frozen: call it with an array (n, *input_shape); any number of threads may.
 
         Raises:
-            ValueError: the model has no layer or no input shape yet.
+            ValueError: the model has no layer or no input shape yet; a layer is stateful; a layer written in Python
+                has no description to make a copy from.
         """
-        size = DEFAULT_BATCH if batch_size is None else whole(batch_size, "batch_size", "freeze")
-        runner = self.runner
-        return Frozen(self.graph, runner.arena.parameters, *self._structures, runner.dtype, size, self.name)
+        return freeze(self, DEFAULT_BATCH if batch_size is None else whole(batch_size, "batch_size", "freeze"))
 
     def predict_on_batch(self, x: Any) -> Any:
         """The output for these samples, computed at once."""

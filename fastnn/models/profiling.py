@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn import threads
+from fastnn._numbers import positive
 from fastnn.backend import current
 from fastnn.engine.plan import Plan, Step
+from fastnn.engine.states import states_aside
 
 from .batches import Batch
 from .data import whole
@@ -113,6 +115,7 @@ def _sums(pairs: Any) -> dict[str, float]:
 
 def profile(model: Model, x: Any, y: Any, sample_weight: Any, batch_size: Any, seconds: float) -> Profile:
     """See `Model.profile`."""
+    seconds = positive("seconds", seconds)
     batch = whole(DEFAULT_BATCH if batch_size is None else batch_size, "batch_size", "profile")
     data, goals = prepare(model, Batch(x, y, sample_weight), None, "profile")
     runner, optimizer = model.runner, model.optimizer
@@ -122,7 +125,8 @@ def profile(model: Model, x: Any, y: Any, sample_weight: Any, batch_size: Any, s
             f"profile: expected an optimizer that adds steps to the plan. Received: {type(optimizer).__name__}"
         )
     batch = min(batch, data.n)
-    program = runner.for_training(goals, batch, True).program
+    with states_aside(model.graph):
+        program = runner.for_training(goals, batch, True).program
     program.bind(data.inputs, runner.predictions(goals, data.n))
     most = min(data.n // batch, ROUND)
     with runner.updating:

@@ -77,8 +77,14 @@ class _Table:
         if self.options.layer_range is None:
             return layers
         places = []
-        for pattern in self.options.layer_range:
-            found = [i for i, layer in enumerate(layers) if re.match(pattern, layer.name)]
+        asked = self.options.layer_range
+        if not isinstance(asked, (list, tuple)) or len(asked) != 2 or not all(isinstance(p, str) for p in asked):
+            raise ValueError(f"summary: layer_range must be two names of layers. Received: {asked!r}")
+        for pattern in asked:
+            try:
+                found = [i for i, layer in enumerate(layers) if re.match(pattern, layer.name)]
+            except re.error as error:
+                raise ValueError(f"summary: layer_range: {error}. Received: {pattern!r}") from None
             if not found:
                 raise ValueError(
                     f"summary: expected names of layers in layer_range, or regular expressions that some of "

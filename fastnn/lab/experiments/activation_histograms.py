@@ -103,8 +103,9 @@ def _outputs(x: Array, activation: str, start: str, seed: int) -> list[Array]:
     """What comes out of every layer: (samples, UNITS) each."""
     tensor = given = Input((x.shape[1],))
     outputs, width = [], x.shape[1]
-    for i in range(LAYERS):
-        weights = initializers.RandomNormal(stddev=STARTS[start](width), seed=seed * LAYERS + i)
+    seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(LAYERS)]
+    for own in seeds:
+        weights = initializers.RandomNormal(stddev=STARTS[start](width), seed=own)
         tensor = Dense(UNITS, activation, use_bias=False, kernel_initializer=weights)(tensor)
         outputs.append(tensor)
         width = UNITS

@@ -34,7 +34,7 @@ ALIKE = 1e-6
 
 def _starts(seed: int) -> dict[str, tuple[int, Any, Any]]:
     """Hidden units, initializers of hidden and output layer."""
-    random, other = initializers.GlorotNormal(seed=seed), initializers.GlorotNormal(seed=seed + 1)
+    random, other = (initializers.GlorotNormal(seed=int(s)) for s in np.random.SeedSequence(seed).generate_state(2))
     same = initializers.Constant(0.01)
     return {
         "all zero": (UNITS, "zeros", "zeros"),

@@ -174,4 +174,4 @@ def draw(result: Result) -> dict[str, Figure]:
     for place, (one, count) in enumerate(zip(axes[0], values["labels"])):
         heights = {name: 100 * pair[place] for name, pair in values["accuracy"].items()}
         drawing.bars(one, heights, title=f"{count:,} labels", ylabel="test accuracy, %")
-    return {"pretraining": scores, "pretraining-filters": filters}
+    return {"pretraining": scores, "filters": filters}
