@@ -295,3 +295,58 @@ def test_the_page_runs():
     for code in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
         exec(code, names)
     assert len(names["layers"]) == 2
+
+
+@pytest.mark.parametrize("kind", [Autoencoder, DenoisingAutoencoder, StackedAutoencoder])
+def test_no_epochs_give_the_network_as_it_begins(kind):
+    x = np.random.default_rng(0).random((20, 6))
+    one, two = (kind([4, 3], epochs=0, seed=0).fit(x, verbose=0) for _ in range(2))
+    assert one.encode(x).shape == (20, 3)
+    np.testing.assert_array_equal(one.reconstruct(x), two.reconstruct(x))
+    assert not any(one.history.values())
+    assert not np.array_equal(one.reconstruct(x), kind([4, 3], epochs=1, seed=0).fit(x).reconstruct(x))
+
+
+@pytest.mark.parametrize("changed", [{"activation": "relu"}, {"units": 9}, {"dtype": "float64"}], ids=str)
+def test_parameters_count_from_the_next_fit_on(changed):
+    x = np.random.default_rng(0).random((20, 6)).astype("float32")
+    coder = Autoencoder(4, epochs=1, seed=0).fit(x)
+    codes, again, errors = coder.encode(x), coder.reconstruct(x), coder.reconstruction_error(x)
+    coder.set_params(**changed)
+    (layer,) = coder.to_layers()
+    assert layer.activation.name == "sigmoid"
+    assert list(coder.get_feature_names_out()) == [f"autoencoder{i}" for i in range(4)]
+    np.testing.assert_array_equal(coder.encode(x), codes)
+    np.testing.assert_array_equal(coder.reconstruct(x), again)
+    np.testing.assert_array_equal(coder.reconstruction_error(x), errors)
+    coder.fit(x)
+    assert coder.encode(x).shape == (20, changed.get("units", 4))
+    assert coder.to_layers()[0].activation.name == changed.get("activation", "sigmoid")
+    assert coder.encode(x).dtype == changed.get("dtype", "float32")
+
+
+def test_the_layer_on_top_is_of_any_kind():
+    rng = np.random.default_rng(0)
+    x = rng.random((40, 6)).astype("float32")
+    y = (x[:, 0] > 0.5).astype(int)
+    for coder in (Autoencoder(4, epochs=0, seed=0).fit(x), StackedAutoencoder([4], epochs=0, seed=0).fit(x)):
+        for refused in ({"classes": 1, "loss": "mse"}, {}):
+            with pytest.raises(ValueError, match="softmax wants two classes"):
+                coder.fine_tune(x, y if refused else np.zeros(40, int), **refused)
+        binary = coder.fine_tune(x, y, classes=1, activation="sigmoid", loss="binary_crossentropy", epochs=1)
+        assert binary.layers[-1].activation.name == "sigmoid"
+        options = {"classes": 1, "activation": None, "loss": "mse", "metrics": (), "optimizer": "sgd", "epochs": 20}
+        numbers = coder.fine_tune(x, 5 * x[:, :1], **options)
+        assert numbers.predict(x, verbose=0).max() > 1.5
+        losses = numbers.history.history["loss"]
+        assert losses[-1] < 0.5 * losses[0]
+        assert coder.fine_tune(x, y, epochs=1).layers[-1].activation.name == "softmax"
+
+
+@pytest.mark.parametrize("kind", [Autoencoder, DenoisingAutoencoder, StackedAutoencoder])
+def test_errors_say_it_once(kind):
+    for arguments in ({"units": 0}, {"epochs": -1}, {"batch_size": 0}):
+        ((name, value),) = arguments.items()
+        where = "Autoencoder" if kind is StackedAutoencoder and name != "units" else kind.__name__
+        with pytest.raises(ValueError, match=rf"^{where}: {name} must .* Received: {name}={value}$"):
+            kind(**arguments)

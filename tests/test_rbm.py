@@ -475,3 +475,77 @@ def test_images_are_flattened_and_parameters_can_be_changed():
     with pytest.raises(ValueError, match="n_hidden"):
         rbm.set_params(hidden=2)
     assert repr(rbm) == "RBM(n_hidden=4, epochs=1, seed=0)"
+
+
+# ------------------------------------------------------------------------------------- parameters of a fitted estimator
+
+
+@pytest.mark.parametrize("changed", [
+    {"visible": "gaussian"}, {"batch_size": 30}, {"n_hidden": 9}, {"dtype": "float64"}, {"persistent": False},
+    {"k": 4}, {"sample_visible": False}, {"learning_rate": 3.0}, {"momentum": 0.5}, {"monitor": False},
+], ids=str)  # fmt: skip
+def test_parameters_count_from_the_next_fit_on(changed):
+    x = (np.random.default_rng(1).random((40, 8)) < 0.5).astype("float32")
+    rbm = RBM(6, persistent=True, epochs=2, seed=0).fit(x)
+    plain = pickle.loads(pickle.dumps(rbm))
+    rbm.set_params(**changed)
+    copy = pickle.loads(pickle.dumps(rbm))
+    for each in (rbm, copy):
+        np.testing.assert_array_equal(each.reconstruct(x), plain.reconstruct(x))
+        assert each.reconstruct(x).dtype == np.float32
+        assert each.decoders()[0].activation.name == "sigmoid"
+        for one, two in zip(each.gradient(x), plain.gradient(x), strict=True):
+            np.testing.assert_array_equal(one, two)
+        each.set_weights(each.get_weights())
+        with pytest.raises(ValueError, match="0 to 1"):
+            each.transform(x + 1)
+    for each in (rbm, copy, plain):
+        each.set_params(batch_size=10).partial_fit(x)
+    for each in (rbm, copy):
+        for one, two in zip(each.get_weights(), plain.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, two)
+        assert each.history == plain.history
+    again = rbm.fit(x)
+    assert again.transform(x).shape == (40, changed.get("n_hidden", 6))
+    assert again.transform(x).dtype == changed.get("dtype", "float32")
+
+
+def test_names_of_columns():
+    x = np.eye(4)
+    rbm = RBM(2, epochs=0)
+    with pytest.raises(ValueError, match="fit first"):
+        rbm.get_feature_names_out()
+    assert not rbm.__sklearn_is_fitted__()
+    rbm.fit(x)
+    assert rbm.__sklearn_is_fitted__()
+    assert list(rbm.set_params(n_hidden=9).get_feature_names_out(list("abcd"))) == ["rbm0", "rbm1"]
+    assert list(DBN([3, 2], epochs=0).fit(x).get_feature_names_out()) == ["dbn0", "dbn1"]
+
+
+# --------------------------------------------------------------------------------------------------------- what is said
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: RBM("a"), r"^RBM: n_hidden must be an integer not less than 1\. Received: n_hidden='a'$"),
+        (lambda: RBM(2, epochs=0).fit(np.eye(2)).sample(0), r"^RBM\.sample: n must .* Received: n=0$"),
+        (lambda: RBM(2, epochs=0).fit(np.eye(2)).gibbs([[1, 0]], -1), r"^RBM\.gibbs: steps must .* steps=-1$"),
+        (lambda: DBN([2], epochs=0).fit(np.eye(2)).sample(0), r"^DBN\.sample: n must .* Received: n=0$"),
+        (lambda: DBN(None), r"^DBN: expected the hidden units .* Received: None$"),
+        (lambda: DBN("ab"), r"^DBN: expected the hidden units .* Received: 'ab'$"),
+        (lambda: DBN(5), r"^DBN: expected the hidden units .* Received: 5$"),
+        (lambda: DBN([3, "a"]), r"^DBN: units must .* Received: units='a'$"),
+    ],
+)  # fmt: skip
+def test_errors_say_it_once(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_what_is_not_measured_is_not_printed(capsys):
+    RBM(2, monitor=False, epochs=1, seed=0).fit(np.eye(3), verbose=1)
+    line = capsys.readouterr().out
+    assert "Epoch 1/1" in line and "reconstruction_error" not in line
+    RBM(2, epochs=1, seed=0).fit(np.eye(3), verbose=1)
+    assert "reconstruction_error: 0." in capsys.readouterr().out

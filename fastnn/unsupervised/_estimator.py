@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import initializers, seeds
+from fastnn import _numbers, activations, initializers, seeds
 from fastnn._errors import unknown
 from fastnn.backend import use_backend
 from fastnn.layers import Dense, Input, Layer
@@ -71,7 +71,36 @@ class Estimator:
         own = [f"{name}={value!r}" for name, value in self.get_params().items() if value is not defaults[name]]
         return f"{type(self).__name__}({', '.join(own)})"
 
+    def _outputs(self) -> int | None:
+        """Columns of what `transform` gives, or None before the first `fit`."""
+        raise NotImplementedError(f"{type(self).__name__} does not define _outputs")
+
     # scikit-learn's pipelines ask for these
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import Tags, TargetTags, TransformerTags
+
+        transformer = TransformerTags(preserves_dtype=[])  # codes have the estimator's dtype, not that of the data
+        return Tags(estimator_type=None, target_tags=TargetTags(required=False), transformer_tags=transformer)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._outputs() is not None
+
+    def get_feature_names_out(self, input_features: Any = None) -> Array:
+        """Names of the columns that `transform` gives, as scikit-learn makes them: "rbm0", "rbm1", ...
+
+        Parameters:
+            input_features: not used; scikit-learn's pipelines pass it.
+
+        Raises:
+            ValueError: the estimator has not been fitted.
+        """
+        name, count = type(self).__name__, self._outputs()
+        if count is None:
+            raise ValueError(
+                f"{name}.get_feature_names_out: expected a fitted estimator; call fit first. Received: {self!r}"
+            )
+        return np.array([f"{name.lower()}{i}" for i in range(count)], dtype=object)
 
     def fit(self: Self, x: Any, y: Any = None) -> Self:
         """Learn from data; see the subclass."""
@@ -98,17 +127,23 @@ class Pretrained(Estimator):
 
         Parameters:
             classes: units of the new layer.
-            activation: its activation; None to predict numbers.
+            activation: its activation; None to predict numbers, "sigmoid" for a single unit of two classes.
             kernel_initializer: how its weights start; None for "glorot_uniform", from the estimator's seed.
 
         Raises:
-            ValueError: the estimator has not been fitted.
+            ValueError: the estimator has not been fitted, or a softmax of one unit, which is always 1.
 
         Examples:
             >>> model = estimator.classifier(10)
             >>> model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         """
         layers = self.to_layers()
+        if classes == 1 and getattr(activations.get(activation), "name", None) == "softmax":
+            raise ValueError(
+                "classifier: a softmax wants two classes or more; expected activation='sigmoid' for one unit that "
+                "tells two classes apart, or None for one that predicts numbers. "
+                "Received: classes=1, activation='softmax'"
+            )
         start = initializers.GlorotUniform(seed=self.seed) if kernel_initializer is None else kernel_initializer
         top = Dense(classes, activation=activation, kernel_initializer=start, dtype=layers[0].dtype)
         model = stack(layers, top)
@@ -122,6 +157,7 @@ class Pretrained(Estimator):
         y: Any,
         *,
         classes: int | None = None,
+        activation: Any = "softmax",
         optimizer: Any = "adam",
         loss: Any = "sparse_categorical_crossentropy",
         metrics: Sequence[Any] = ("accuracy",),
@@ -134,8 +170,9 @@ class Pretrained(Estimator):
         """`classifier`, trained as a whole with labels; the estimator itself stays what it is.
 
         Parameters:
-            x, y: samples, and labels from 0 to classes - 1.
+            x, y: samples, and labels from 0 to classes - 1, or what else the loss wants for targets.
             classes: by default one more than the largest label.
+            activation: of the new layer, as in `classifier`.
             optimizer, loss, metrics: as in `compile`.
             batch_size, epochs, validation_data, callbacks, verbose: as in `fit`.
 
@@ -143,7 +180,7 @@ class Pretrained(Estimator):
             The trained model; its `history` has the losses.
 
         Raises:
-            ValueError: the estimator has not been fitted, or data do not fit.
+            ValueError: the estimator has not been fitted, data do not fit, or a softmax of one unit.
         """
         if classes is None:
             labels = np.asarray(y)
@@ -154,7 +191,7 @@ class Pretrained(Estimator):
                 )
             classes = int(labels.max()) + 1
         with self._computing():
-            model = self.classifier(classes)
+            model = self.classifier(classes, activation)
             model.compile(optimizer, loss, metrics=list(metrics))
             model.fit(
                 flat(x), y, batch_size=batch_size, epochs=epochs, callbacks=callbacks, verbose=verbose,
@@ -183,6 +220,14 @@ def dense(kernel: Array, bias: Array, activation: Any) -> Dense:
     layer.build_once((kernel.shape[0],))
     layer.set_weights([kernel, bias])
     return layer
+
+
+def whole(where: str, name: str, value: Any, at_least: int) -> int:
+    """`_numbers.whole`, whose error begins with the place and names the argument alone."""
+    try:
+        return _numbers.whole(name, value, at_least)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
 
 
 def flat(x: Any) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import _numbers, activations, initializers
+from fastnn import activations, initializers
 from fastnn._errors import unknown
 from fastnn.backend import current
 from fastnn.engine.plan import Plan
@@ -18,7 +18,7 @@ from fastnn.layers import Dense, GaussianNoise, Input, Layer, MaskingNoise, Salt
 from fastnn.layers.base import check_dtype
 from fastnn.models import Sequential
 
-from ._estimator import Array, Pretrained, check_backend, dense, matrix
+from ._estimator import Array, Pretrained, check_backend, dense, matrix, whole
 
 NOISES: dict[str, type[Layer]] = {
     "gaussian": GaussianNoise,
@@ -39,7 +39,7 @@ class Autoencoder(Pretrained):
         tied: the decoder uses the encoder's weights turned around (fastnn.layers.TiedDense).
         loss: "mse", as x - y in the notes; "binary_crossentropy" for data from 0 to 1; or any other.
         optimizer: a name, or an optimizer, of which each `fit` uses a copy.
-        batch_size, epochs: of `fit`.
+        batch_size, epochs: of `fit`; no epochs give a network as it begins.
         seed: from 0 to 2**32 - 1, of weights, noise and shuffles; None for another one in each `fit`.
         backend: "native" or "reference"; None for the one that is in use.
         dtype: "float32" or "float64"; None for fastnn.config.floatx().
@@ -91,8 +91,8 @@ class Autoencoder(Pretrained):
         activations.get(output_activation)
         check_dtype(dtype, type(self).__name__)
         check_backend(backend)
-        _numbers.whole(f"{type(self).__name__}: epochs", epochs, 0)
-        _numbers.whole(f"{type(self).__name__}: batch_size", batch_size, 1)
+        whole(type(self).__name__, "epochs", epochs, 0)
+        whole(type(self).__name__, "batch_size", batch_size, 1)
         self.model: Sequential | None = None
         self.encoder: Sequential | None = None
         self.decoder: Sequential | None = None
@@ -123,12 +123,12 @@ class Autoencoder(Pretrained):
             others = (matrix(validation_data, data.dtype.name, "fit: validation_data", data.shape[1]),) * 2
         with self._computing():
             self.model.compile(copy.deepcopy(self.optimizer), self.loss)
-            self.model.fit(
-                data, data, batch_size=self.batch_size, epochs=self.epochs, validation_data=others,
-                callbacks=callbacks, verbose=verbose,
-            )  # fmt: skip
-        assert self.model.history is not None
-        self.history = dict(self.model.history.history)
+            if self.epochs:  # a model does not take 0
+                self.model.fit(
+                    data, data, batch_size=self.batch_size, epochs=self.epochs, validation_data=others,
+                    callbacks=callbacks, verbose=verbose,
+                )  # fmt: skip
+        self.history = {} if self.model.history is None else dict(self.model.history.history)
         return self
 
     def _build(self, columns: int, seed: int) -> None:
@@ -182,7 +182,7 @@ class Autoencoder(Pretrained):
     def reconstruction_error(self, x: Any) -> NDArray[np.float64]:
         """Mean squared difference between each sample and its reconstruction."""
         again = self.reconstruct(x)
-        return np.mean((self._data(x, "reconstruction_error").astype(np.float64) - again) ** 2, axis=1)
+        return np.mean((self._data(x, "reconstruction_error", self.encoder).astype(np.float64) - again) ** 2, axis=1)
 
     def score(self, x: Any, y: Any = None) -> float:
         """Minus the mean of `reconstruction_error`: the larger, the better, as scikit-learn wants scores."""
@@ -194,8 +194,8 @@ class Autoencoder(Pretrained):
         Raises:
             ValueError: the autoencoder has not been fitted.
         """
-        layers = self._fitted(self.encoder, "to_layers").layers
-        return [dense(layer.kernel.value, layer.bias.value, self.activation) for layer in layers]  # type: ignore[attr-defined]
+        layers: list[Any] = self._fitted(self.encoder, "to_layers").layers
+        return [dense(layer.kernel.value, layer.bias.value, layer.activation) for layer in layers]
 
     def decoders(self) -> list[Dense]:
         """New Dense layers with copies of the decoder's weights, turned around where they are the encoder's."""
@@ -210,10 +210,19 @@ class Autoencoder(Pretrained):
             )
         return model
 
+    def _outputs(self) -> int | None:
+        if self.encoder is None:
+            return None
+        assert self.encoder.output_shape is not None
+        return int(self.encoder.output_shape[0])
+
     def _data(self, x: Any, where: str, model: Sequential | None = None) -> Array:
         name = type(self).__name__
-        shape = None if model is None else model.input_shape
-        return matrix(x, check_dtype(self.dtype, name), f"{name}.{where}", None if shape is None else shape[0])
+        if model is None:
+            return matrix(x, check_dtype(self.dtype, name), f"{name}.{where}")
+        shape = model.input_shape
+        assert shape is not None
+        return matrix(x, model.layers[0].dtype, f"{name}.{where}", shape[0])
 
 
 class DenoisingAutoencoder(Autoencoder):
@@ -304,7 +313,7 @@ def sizes(units: Any, where: str) -> list[int]:
     given: Sequence[Any] = [units] if not isinstance(units, (list, tuple)) else units
     if not given:
         raise ValueError(f"{where}: expected the units of at least one layer. Received: {units!r}")
-    return [_numbers.whole(f"{where}: units", size, 1) for size in given]
+    return [whole(where, "units", size, 1) for size in given]
 
 
 def seeded(initializer: Any, seed: int) -> Any:

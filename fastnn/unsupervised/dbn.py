@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fastnn import _numbers
 from fastnn.layers import Dense
 from fastnn.models import Sequential
 
-from ._estimator import Array, Pretrained, check_backend, stack
+from ._estimator import Array, Pretrained, check_backend, stack, whole
 from .rbm import RBM
 
 
@@ -66,8 +65,10 @@ class DBN(Pretrained):
         self.dtype, self.sample_visible = dtype, sample_visible  # type: ignore[assignment]
         self.visible_bias, self.shuffle = visible_bias, shuffle
         check_backend(backend)
-        if isinstance(units, int) or not list(units):
+        if not isinstance(units, (list, tuple, np.ndarray)) or not np.size(units):
             raise ValueError(f"DBN: expected the hidden units of each machine, as in [256, 64]. Received: {units!r}")
+        for size in units:
+            whole("DBN", "units", size, 1)
         self._make(0)  # complains
         self.machines: list[RBM] = []
         self.history: dict[str, list[float]] = {}
@@ -117,6 +118,9 @@ class DBN(Pretrained):
             raise ValueError(f"DBN.{where}: expected a fitted network; call fit first. Received: {self!r}")
         return self.machines
 
+    def _outputs(self) -> int | None:
+        return self.machines[-1]._outputs() if self.machines else None
+
     def transform(self, x: Any) -> Array:
         """Probabilities of the topmost hidden units, shape (n, units[-1])."""
         for rbm in self._fitted("transform"):
@@ -144,7 +148,7 @@ class DBN(Pretrained):
             array, shape (n, visible units): probabilities, or means, of the data.
         """
         *lower, top = self._fitted("sample")
-        states = top.sample(_numbers.whole("DBN.sample: n", n, 1), steps)
+        states = top.sample(whole("DBN.sample", "n", n, 1), steps)
         if not lower:
             return top.reconstruct(states)
         for rbm in reversed(lower):

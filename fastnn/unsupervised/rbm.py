@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import _numbers, config
+from fastnn import config
 from fastnn._errors import unknown
 from fastnn.backend import current
 from fastnn.engine.arena import aligned_zeros
@@ -19,7 +20,7 @@ from fastnn.optimizers import SGD
 
 from . import _energy
 from ._energy import Weights
-from ._estimator import Array, Pretrained, check_backend, dense, matrix, stack
+from ._estimator import Array, Pretrained, check_backend, dense, matrix, stack, whole
 from ._machine import Machine, Rule
 
 VISIBLE = ("bernoulli", "gaussian")
@@ -103,7 +104,7 @@ class RBM(Pretrained):
         for name, value, least in (
             ("n_hidden", n_hidden, 1), ("k", k, 1), ("batch_size", batch_size, 1), ("epochs", epochs, 0),
         ):  # fmt: skip
-            _numbers.whole(f"RBM: {name}", value, least)
+            whole("RBM", name, value, least)
         if visible not in VISIBLE:
             raise unknown("kind of visible units", visible, VISIBLE)
         if visible_bias not in ("zeros", "data"):
@@ -130,7 +131,7 @@ class RBM(Pretrained):
         Parameters:
             x: samples along the first axis; further axes are flattened.
             y: not used; scikit-learn's pipelines pass it.
-            verbose: 1 prints a line for each epoch.
+            verbose: 1 prints a line for each epoch, with the error if that is measured.
 
         Raises:
             ValueError: no such samples; for Bernoulli units also numbers outside of 0 to 1.
@@ -143,12 +144,13 @@ class RBM(Pretrained):
             error = self._pass(data)
             if verbose:
                 seconds = time.perf_counter() - start
-                print(f"Epoch {epoch + 1}/{self.epochs} - reconstruction_error: {error:.5f} - {seconds:.2f}s")
+                measured = f"reconstruction_error: {error:.5f} - " if self.monitor else ""
+                print(f"Epoch {epoch + 1}/{self.epochs} - {measured}{seconds:.2f}s")
         return self
 
     def partial_fit(self, x: Any, y: Any = None) -> RBM:
         """One more pass over these data, in mini-batches; the first call begins."""
-        data = self._data(x, "partial_fit")
+        data = self._data(x, "partial_fit", known=self._machine is not None)
         if self._machine is None:
             self._begin(data)
         self._pass(data)
@@ -158,7 +160,7 @@ class RBM(Pretrained):
         machine = self._fitted("fit")
         with self._computing():
             error = machine.epoch(data, self.batch_size, self.shuffle)
-        if self.monitor:
+        if machine.rule.monitor:
             self.history.setdefault("reconstruction_error", []).append(error)
         return error
 
@@ -176,12 +178,15 @@ class RBM(Pretrained):
         weights = Weights(kernel, visible, np.zeros(self.n_hidden, dtype), self.visible == "gaussian")
         self._make(weights, seed)
 
-    def _make(self, weights: Weights, seed: int) -> Machine:
+    def _make(self, weights: Weights, seed: int) -> None:
         rule = Rule(self.k, bool(self.persistent), bool(self.sample_visible), bool(self.monitor))
-        machine = self._machine = Machine(weights, self._optimizer(), seed, rule)
-        if self.persistent:
-            size = self.batch_size * self.n_hidden
-            machine.chain = aligned_zeros(size, weights.kernel.dtype).reshape(self.batch_size, self.n_hidden)
+        self._assemble(weights, self._optimizer(), seed, rule, self.batch_size)
+
+    def _assemble(self, weights: Weights, optimizer: SGD, seed: int, rule: Rule, chains: int) -> Machine:
+        machine = self._machine = Machine(weights, optimizer, seed, rule)
+        if rule.persistent:
+            hidden = weights.kernel.shape[1]
+            machine.chain = aligned_zeros(chains * hidden, weights.kernel.dtype).reshape(chains, hidden)
         return machine
 
     def _optimizer(self) -> SGD:
@@ -211,7 +216,7 @@ class RBM(Pretrained):
     def inverse_transform(self, h: Any) -> Array:
         """Probabilities, or means, of the visible units, from hidden ones of shape (n, n_hidden)."""
         w = self._weights("inverse_transform")
-        hidden = matrix(h, w.kernel.dtype.name, "RBM.inverse_transform", self.n_hidden)
+        hidden = matrix(h, w.kernel.dtype.name, "RBM.inverse_transform", w.kernel.shape[1])
         with self._computing():
             return w.visible(hidden)
 
@@ -229,7 +234,7 @@ class RBM(Pretrained):
         machine = self._fitted("gibbs")
         data = self._data(x, "gibbs", known=True, copy=True)
         with self._computing():
-            return machine.walk(data, _numbers.whole("RBM.gibbs: steps", steps, 0))
+            return machine.walk(data, whole("RBM.gibbs", "steps", steps, 0))
 
     def sample(self, n: int = 1, steps: int = 1000) -> Array:
         """Samples of what the machine believes in: the ends of n chains that begin with noise.
@@ -242,7 +247,7 @@ class RBM(Pretrained):
             array, shape (n, visible units): 0 or 1, or real numbers for Gaussian units.
         """
         machine = self._fitted("sample")
-        shape = _numbers.whole("RBM.sample: n", n, 1), len(machine.visible_bias.value)
+        shape = whole("RBM.sample", "n", n, 1), len(machine.visible_bias.value)
         rng = np.random.default_rng([machine.seed, 1, machine.draws])
         noise = rng.normal(size=shape) if machine.gaussian else rng.integers(0, 2, shape)
         return self.gibbs(noise, steps)
@@ -323,17 +328,20 @@ class RBM(Pretrained):
         Raises:
             ValueError: there are not three arrays, or they do not fit together.
         """
-        arrays = [np.asarray(a, check_dtype(self.dtype, "RBM")) for a in weights]
+        machine = self._machine
+        dtype = check_dtype(self.dtype, "RBM") if machine is None else machine.dtype
+        hidden = self.n_hidden if machine is None else machine.kernel.shape[1]
+        arrays = [np.asarray(a, dtype) for a in weights]
         shapes = [a.shape for a in arrays]
         visible = shapes[0][0] if shapes and len(shapes[0]) == 2 else -1
-        if shapes != [(visible, self.n_hidden), (visible,), (self.n_hidden,)]:
+        if shapes != [(visible, hidden), (visible,), (hidden,)]:
             raise ValueError(
-                f"RBM.set_weights: expected W (visible units, {self.n_hidden}), b and c. Received: shapes {shapes}"
+                f"RBM.set_weights: expected W (visible units, {hidden}), b and c. Received: shapes {shapes}"
             )
-        if self._machine is None:
+        if machine is None:
             self._make(Weights(arrays[0], arrays[1], arrays[2], self.visible == "gaussian"), self._chosen_seed())
             return
-        for parameter, value in zip(self._machine.arena.parameters, arrays):
+        for parameter, value in zip(machine.arena.parameters, arrays):
             parameter.assign(value)
 
     def to_layers(self) -> list[Dense]:
@@ -365,15 +373,22 @@ class RBM(Pretrained):
             raise ValueError(f"RBM.{where}: expected a fitted machine; call fit first. Received: {self!r}")
         return self._machine
 
+    def _outputs(self) -> int | None:
+        return None if self._machine is None else self._machine.kernel.shape[1]
+
     def _weights(self, where: str) -> Weights:
         return self._fitted(where).weights
 
     def _data(self, x: Any, where: str, known: bool = False, copy: bool = False) -> Array:
-        columns = (
-            len(self._weights(where).visible_bias) if known or (self._machine and where == "partial_fit") else None
-        )
-        data = matrix(x, check_dtype(self.dtype or config.floatx(), "RBM"), f"RBM.{where}", columns)
-        if self.visible == "bernoulli" and not (data.min() >= 0 and data.max() <= 1):
+        """Checked samples: for the machine that there is, if `known`, else for one that the parameters will make."""
+        if known:
+            w = self._weights(where)
+            columns, dtype, gaussian = len(w.visible_bias), w.kernel.dtype.name, w.gaussian
+        else:
+            columns, dtype = None, check_dtype(self.dtype or config.floatx(), "RBM")
+            gaussian = self.visible == "gaussian"
+        data = matrix(x, dtype, f"RBM.{where}", columns)
+        if not gaussian and not (data.min() >= 0 and data.max() <= 1):
             raise ValueError(
                 f"RBM.{where}: Bernoulli visible units want data from 0 to 1, such as pixels / 255. "
                 f"Received: {data.min():g} to {data.max():g}"
@@ -385,8 +400,9 @@ class RBM(Pretrained):
         machine = state.pop("_machine")
         if machine is not None:
             state["machine"] = {
-                "weights": [np.array(a) for a in machine.weights[:3]], "seed": machine.seed,
-                "steps": machine.optimizer.steps, "draws": machine.draws, "epochs": machine.epochs,
+                "weights": [np.array(a) for a in machine.weights[:3]], "gaussian": machine.gaussian,
+                "optimizer": copy.deepcopy(machine.optimizer), "seed": machine.seed, "rule": tuple(machine.rule),
+                "draws": machine.draws, "epochs": machine.epochs,
                 "slots": {name: slot.copy() for name, slot in machine.slots.items()},
                 "chain": None if machine.chain is None else machine.chain.copy(),
             }  # fmt: skip
@@ -399,8 +415,12 @@ class RBM(Pretrained):
         if kept is None:
             return
         kernel, visible_bias, hidden_bias = kept["weights"]
-        machine = self._make(Weights(kernel, visible_bias, hidden_bias, self.visible == "gaussian"), kept["seed"])
-        machine.optimizer.steps, machine.draws, machine.epochs = kept["steps"], kept["draws"], kept["epochs"]
+        chains = 0 if kept["chain"] is None else len(kept["chain"])
+        machine = self._assemble(
+            Weights(kernel, visible_bias, hidden_bias, kept["gaussian"]), kept["optimizer"], kept["seed"],
+            Rule(*kept["rule"]), chains,
+        )  # fmt: skip
+        machine.draws, machine.epochs = kept["draws"], kept["epochs"]
         for name, slot in kept["slots"].items():
             machine.slot(name)[...] = slot
         if machine.chain is not None:

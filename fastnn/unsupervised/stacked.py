@@ -107,7 +107,7 @@ class StackedAutoencoder(Pretrained):
         made, history = self._make(self._chosen_seed()), {}
         for number, coder in enumerate(made, 1):
             coder.fit(x, verbose=verbose)
-            history[f"loss_{number}"] = coder.history["loss"] if self.epochs else []
+            history[f"loss_{number}"] = coder.history.get("loss", [])
             x = coder.encode(x)
         self.autoencoders, self.history = made, history
         return self
@@ -118,6 +118,9 @@ class StackedAutoencoder(Pretrained):
                 f"StackedAutoencoder.{where}: expected a fitted estimator; call fit first. Received: {self!r}"
             )
         return self.autoencoders
+
+    def _outputs(self) -> int | None:
+        return self.autoencoders[-1]._outputs() if self.autoencoders else None
 
     def encode(self, x: Any) -> Array:
         """The topmost codes, shape (n, units[-1])."""

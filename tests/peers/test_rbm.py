@@ -10,10 +10,13 @@ from fastnn.unsupervised import DBN, RBM, Autoencoder, StackedAutoencoder
 
 pytest.importorskip("sklearn")
 
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import BernoulliRBM
 from sklearn.pipeline import make_pipeline
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +103,28 @@ def test_in_a_pipeline(data, estimator):
     assert copied.get_params() == estimator.get_params()
     pipeline = make_pipeline(copied, LogisticRegression(C=100, max_iter=1000))
     assert pipeline.fit(x, y).score(x_test, y_test) > 0.9
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [RBM(3, epochs=1), DBN([4, 3], epochs=1), Autoencoder(3, epochs=1), StackedAutoencoder([4, 3], epochs=1)],
+    ids=lambda e: type(e).__name__,
+)
+def test_introspection(data, estimator):
+    x = data[0][:50]
+    estimator = clone(estimator)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(estimator)
+    pipeline = make_pipeline(estimator)
+    assert type(estimator).__name__ in pipeline._repr_html_()
+    tags = get_tags(estimator)
+    assert tags.transformer_tags is not None and not tags.target_tags.required
+    assert not is_classifier(estimator) and not is_regressor(estimator)
+    pipeline.fit(x)
+    check_is_fitted(estimator)
+    check_is_fitted(pipeline)
+    assert type(estimator).__name__ in pipeline._repr_html_()
+    name = type(estimator).__name__.lower()
+    assert list(pipeline.get_feature_names_out()) == [f"{name}{i}" for i in range(3)]
+    theirs = BernoulliRBM(2, n_iter=1).fit(x)
+    assert list(theirs.get_feature_names_out()) == ["bernoullirbm0", "bernoullirbm1"]
