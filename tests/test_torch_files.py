@@ -6,8 +6,25 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from fastnn import Sequential
-from fastnn.layers import GRU, LSTM, BatchNormalization, Conv2D, Dense, Embedding, Flatten, Input, SeparableConv2D
+from fastnn import Model, Sequential
+from fastnn.layers import (
+    GRU,
+    LSTM,
+    Activation,
+    Add,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Embedding,
+    Flatten,
+    GroupNormalization,
+    Input,
+    MultiHeadAttention,
+    Permute,
+    RepeatVector,
+    Reshape,
+    SeparableConv2D,
+)
 from fastnn.saving import load_torch_weights, save_torch_weights, torch_state_dict
 
 
@@ -144,3 +161,46 @@ def test_what_torch_does_not_have(tmp_path):
         load_torch_weights(mlp(), tmp_path / "m.safetensors")
     with pytest.raises(ValueError, match="expected a built model"):
         torch_state_dict(Sequential([Dense(2)]))
+
+
+def pictures(*layers):
+    return Sequential([Input((3, 2, 1)), Conv2D(2, 1, name="conv"), *layers])
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (Flatten(), GroupNormalization(2, name="behind")),
+        (Flatten(), Reshape((3, 4), name="gone"), LSTM(2, name="behind")),
+        (Flatten(), Activation("glu", name="gone"), Dense(2, name="behind")),
+        (Reshape((3, 4), name="gone"), Dense(2, name="behind")),
+        (Reshape((3, 4), name="gone"), Flatten(), Dense(2, name="behind")),
+        (Permute((1, 3, 2), name="gone"), Flatten(), Dense(2, name="behind")),
+        (Flatten(), RepeatVector(2, name="gone"), LSTM(2, name="behind")),
+    ],
+)
+def test_orders_that_nobody_knows(layers):
+    """Nothing is guessed, in either direction; a layer that is not asked for does no harm."""
+    model = pictures(*layers)
+    with pytest.raises(ValueError, match=r"behind: .*another order.*Received"):
+        torch_state_dict(model)
+    state = {"conv.weight": numbers(2, 1, 1, 1), "conv.bias": numbers(2)}
+    load_torch_weights(model, state, {"conv": "conv"}, strict=False)
+
+
+def test_sums_of_flattened_pictures():
+    x = Input((3, 2, 1))
+    first, second = Flatten()(Conv2D(2, 1)(x)), Flatten()(Conv2D(2, 1)(x))
+    model = Model(x, Dense(1, name="out")(Add()([first, second])))
+    model.get_layer("out").set_weights([numbers(12, 1), numbers(1)])
+    expected = [[0, 2, 4, 6, 8, 10, 1, 3, 5, 7, 9, 11]]
+    np.testing.assert_array_equal(torch_state_dict(model)["out.weight"], expected)
+    mixed = Model(x, Dense(1, name="out")(Add(name="sum")([first, Dense(12)(first)])))
+    with pytest.raises(ValueError, match="out: .*not known behind sum"):
+        torch_state_dict(mixed)
+
+
+def test_attention_is_not_served():
+    x = Input((3, 4))
+    with pytest.raises(ValueError, match="weights of such layers are not served. Received: MultiHeadAttention"):
+        torch_state_dict(Model(x, MultiHeadAttention(1, 2)(x, x)))

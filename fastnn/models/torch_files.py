@@ -1,15 +1,17 @@
 """Weights from and for PyTorch: a state_dict, or a `.safetensors` file of one; torch itself is not needed.
 
 Each layer with weights is paired with a module of PyTorch - by the map that the user gives, by equal names, or in
-order - and its arrays are brought into PyTorch's form (torch_rules.py).  Dense layers behind a Flatten of pictures get
-their inputs in PyTorch's order, which has channels ahead of pixels.  Files of pickles (.pt, .pth, .bin) are refused.
+order - and its arrays are brought into PyTorch's form (torch_rules.py).  Layers behind a Flatten of pictures get
+their inputs in PyTorch's order, which has channels ahead of pixels; where that order cannot be known, layers with
+weights are refused.  Files of pickles (.pt, .pth, .bin) are refused, too.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,16 +35,90 @@ SUFFIX = ".safetensors"
 PICKLES = (".pt", ".pth", ".bin", ".pkl", ".ckpt")
 # weight_ih_l1_reverse: the layer of a stack, and what is left without its number
 STACKED = re.compile(r"^((?:weight|bias)_(?:ih|hh))_l(\d+)(_reverse)?$")
-# layers behind which PyTorch has channels ahead of pixels, and layers that change nothing about it
-_MAKERS = (
-    "Conv DepthwiseConv SeparableConv MaxPooling AveragePooling AdaptiveMax AdaptiveAverage ZeroPadding Cropping "
-    "UpSampling SpatialDropout InstanceNormalization GroupNormalization"
+# layers behind which PyTorch has channels ahead of pixels
+_MAKERS = tuple(
+    [
+        "Conv",
+        "DepthwiseConv",
+        "SeparableConv",
+        "MaxPooling",
+        "AveragePooling",
+        "AdaptiveMax",
+        "AdaptiveAverage",
+        "ZeroPadding",
+        "Cropping",
+        "UpSampling",
+        "InstanceNormalization",
+        "GroupNormalization",
+    ]
 )
-_KEEPERS = (
-    "Activation ReLU LeakyReLU ELU PReLU Softmax Dropout AlphaDropout GaussianDropout GaussianNoise Identity "
-    "BatchNormalization Add Subtract Multiply Average Maximum Minimum Concatenate Rescaling"
+# layers that leave elements where they are, in any order; those with weights have them by feature
+_KEEPERS = frozenset(
+    [
+        "Activation",
+        "ReLU",
+        "LeakyReLU",
+        "ELU",
+        "PReLU",
+        "RReLU",
+        "Softmax",
+        "Dropout",
+        "AlphaDropout",
+        "GaussianDropout",
+        "GaussianNoise",
+        "MaskingNoise",
+        "SaltAndPepperNoise",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+        "Identity",
+        "ActivityRegularization",
+        "Masking",
+        "BatchNormalization",
+        "LayerNormalization",
+        "RMSNormalization",
+        "UnitNormalization",
+        "Rescaling",
+    ]
 )
-_PICTURES, _THROUGH = tuple(_MAKERS.split()), tuple(_KEEPERS.split())
+# layers in which neighbouring features belong together
+_NEIGHBOURS = frozenset(["GLU", "MaxoutActivation", "LocalResponseNormalization"])
+_MERGERS = frozenset(["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"])
+# layers that take features along the last axis in PyTorch, too, or that leave no pixels
+_SEQUENCES = tuple(
+    [
+        "Dense",
+        "EinsumDense",
+        "Bilinear",
+        "TiedDense",
+        "LSTM",
+        "GRU",
+        "SimpleRNN",
+        "RNN",
+        "Bidirectional",
+        "Attention",
+        "AdditiveAttention",
+        "MultiHeadAttention",
+        "GroupedQueryAttention",
+        "Global",
+    ]
+)
+
+
+class Order(NamedTuple):
+    """How PyTorch has a tensor whose elements lie here in an order of ours; the default: the same.
+
+    pictures: with channels, which are last here, ahead of pixels.  frames: how many axes stand ahead of both.
+    rows: which of our features each of PyTorch's is, along the last axis.  lost: behind which layer nobody knows.
+    """
+
+    pictures: bool = False
+    frames: int = 0
+    rows: Array | None = None
+    lost: str = ""
+
+
+SAME = Order()
 
 
 class Pair(NamedTuple):
@@ -107,10 +183,10 @@ def torch_state_dict(model: Model, names: Mapping[str, str] | None = None) -> di
     found: dict[str, Array] = {}
     layers = _layers(model)
     _check_names(names, layers)
-    rows = _flattened(model)
+    orders = _orders(model)
     for layer in layers:
         module = (names or {}).get(layer.name, layer.name)
-        known = rule(layer, rows.get(id(layer)))
+        known = _rule(layer, orders)
         for entry in known.entries:
             for name, array in zip(entry.names, entry.write(entry.parameter.value)):
                 found[_full(module, name)] = np.ascontiguousarray(array).reshape(array.shape)
@@ -223,7 +299,7 @@ def _full(module: str, name: str) -> str:
 def _pairs(
     model: Model, modules: Mapping[str, Any], ordered: bool, names: Mapping[str, str] | None, strict: bool
 ) -> list[Pair]:
-    layers, rows = _layers(model), _flattened(model)
+    layers, orders = _layers(model), _orders(model)
     own = [layer.name for layer in layers]
     if names is not None:
         _check_names(names, layers)
@@ -245,7 +321,7 @@ def _pairs(
         if len(listed) != len(layers):
             raise ValueError(f"expected modules for the layers {own}; or pass names. Received: the modules {listed}")
         chosen = list(zip(layers, listed))
-    return [Pair(layer, module, rule(layer, rows.get(id(layer)))) for layer, module in chosen]
+    return [Pair(layer, module, _rule(layer, orders)) for layer, module in chosen]
 
 
 def _numbers(name: str) -> list[tuple[bool, int, str]]:
@@ -270,40 +346,136 @@ def _layers(model: Model) -> list[Layer]:
 # ---------------------------------------------------------------------------------------------- pictures and flattening
 
 
-def _flattened(model: Model) -> dict[int, Array]:
-    """By id of each Dense layer behind a Flatten of pictures: which of our inputs each of PyTorch's is."""
-    graph = model.graph
-    makers = {tensor: node for node in graph.nodes for tensor in node.outputs}
-    found: dict[int, Array] = {}
+def _rule(layer: Layer, orders: Mapping[int, Order]) -> Rule:
+    order = orders.get(id(layer), SAME)
+    if order.lost:
+        raise ValueError(
+            f"{layer.name}: PyTorch has features of pictures in another order, which is not known behind {order.lost}; "
+            f"Permute((3, 1, 2)) ahead of it makes the orders equal. Received: {type(layer).__name__}"
+        )
+    return rule(layer, order.rows)
+
+
+def _orders(model: Model) -> dict[int, Order]:
+    """By id of each layer with weights: the order of the features that it takes."""
+    graph: Any = model.graph
+    known: dict[int, tuple[tuple[int, ...], Order]] = {
+        tensor: (tuple(shape), SAME) for tensor, shape in zip(graph.inputs, graph.input_shapes)
+    }
+    found: dict[int, Order] = {}
     for node in graph.nodes:
-        if isinstance(node.layer, registry.LAYERS["Dense"]):
-            flatten = next((n for n in _before(makers, node, _THROUGH) if _is(n.layer, ("Flatten",))), None)
-            shape = getattr(flatten.layer, "input_shape", None) if flatten is not None else None
-            if flatten is not None and shape is not None and len(shape) > 1 and _of_pictures(makers, flatten):
-                places = np.arange(int(np.prod(shape))).reshape(shape)
-                found[id(node.layer)] = np.moveaxis(places, -1, 0).reshape(-1)
+        layer = node.layer
+        shapes, orders = zip(*(known[tensor] for tensor in node.inputs))
+        made = layer.compute_output_shape(shapes if node.joined else shapes[0], **(node.options or {}))
+        outputs = tuple(made) if node.split else (made,)
+        if layer.weights:
+            taken = _taken(layer, shapes[0], _joint(layer, orders))
+            if not _equal(found.setdefault(id(layer), taken), taken):
+                found[id(layer)] = Order(lost=f"the several calls of {layer.name}")
+        order = _behind(layer, shapes, orders, outputs[0])
+        for tensor, shape in zip(node.outputs, outputs):
+            known[tensor] = (tuple(shape), order)
     return found
 
 
-def _of_pictures(makers: Mapping[int, Any], node: Any) -> bool:
-    """Whether the layers below make pictures, with channels last here and first in PyTorch."""
-    for below in _before(makers, node, _THROUGH):
-        if _is(below.layer, _PICTURES):
-            return getattr(below.layer, "data_format", "channels_last") in (None, "channels_last")
-    return False
+def _behind(layer: Any, shapes: Sequence[tuple[int, ...]], orders: Sequence[Order], output: tuple[int, ...]) -> Order:
+    """The order of what a layer gives."""
+    kind, shape, lost = _kind(layer), shapes[0], Order(lost=layer.name)
+    if kind in _MERGERS:
+        return _merged(layer, shapes, orders)
+    order = _joint(layer, orders)
+    if kind == "TimeDistributed":
+        return _each(layer.layer, shape, order, output)
+    if order.lost:
+        return SAME if layer.weights and kind not in _KEEPERS else order
+    if kind == "Flatten" or (kind == "Reshape" and len(output) == 1):
+        return _flat(layer, shape, order)
+    if kind in _KEEPERS and shape == output:
+        return order
+    if order.rows is not None:  # features of layers with weights are their own
+        return SAME if layer.weights else lost
+    if kind.startswith(_MAKERS):
+        last = getattr(layer, "data_format", None) in (None, "channels_last")
+        last = last and getattr(layer, "axis", -1) in (-1, len(shape))
+        return Order(pictures=last and len(output) > 1)
+    if not order.pictures or kind.startswith(_SEQUENCES):
+        return SAME
+    if kind in _KEEPERS or kind in _NEIGHBOURS:
+        return order
+    if kind == "Permute" and order.frames == 0:
+        dims, rank = tuple(layer.dims), len(shape)
+        if dims == (rank, *range(1, rank)):
+            return SAME  # channels ahead of pixels, by the user's hand
+        return order if dims[-1] == rank else lost
+    if kind == "Reshape" and len(output) == 2 and output[-1] == shape[-1]:
+        return SAME  # a sequence of pixels
+    return lost
 
 
-def _before(makers: Mapping[int, Any], node: Any, through: tuple[str, ...]) -> Iterator[Any]:
-    """The nodes below, as far as layers change nothing about the order of elements."""
-    waiting = list(node.inputs)
-    while waiting:
-        below = makers.get(waiting.pop(0))
-        if below is not None:
-            yield below
-            if _is(below.layer, through):
-                waiting += below.inputs
+def _each(layer: Any, shape: tuple[int, ...], order: Order, output: tuple[int, ...]) -> Order:
+    """The order behind a layer that TimeDistributed calls with each step."""
+    if order.pictures and _kind(layer) in _KEEPERS:
+        return order
+    if order.pictures and order.frames == 0:
+        order = SAME if len(shape) == 2 else Order(lost=layer.name)
+    made = _behind(layer, [shape[1:]], [order._replace(frames=max(0, order.frames - 1))], output[1:])
+    return made._replace(frames=made.frames + 1) if made.pictures else made
 
 
-def _is(layer: Any, kinds: tuple[str, ...]) -> bool:
-    name = type(layer).__name__
-    return name in kinds or (kinds is _PICTURES and name.startswith(kinds))
+def _taken(layer: Any, shape: tuple[int, ...], order: Order) -> Order:
+    """The order as `rule` wants it: pictures matter only to normalisation with weights for each of their pixels."""
+    wide = any(len(parameter.shape) > 1 for parameter in layer.parameters)
+    if order.pictures and wide and _kind(layer) in ("LayerNormalization", "RMSNormalization"):
+        return _flat(layer, shape, order)
+    return order._replace(pictures=False, frames=0)
+
+
+def _flat(layer: Any, shape: tuple[int, ...], order: Order) -> Order:
+    places = np.arange(math.prod(shape)).reshape(shape)
+    if getattr(layer, "data_format", None) == "channels_first" and len(shape) > 1:  # it moves the channels back
+        if order.pictures or order.rows is not None:
+            return Order(lost=layer.name)
+        return _by_rows(np.argsort(np.moveaxis(places, 0, -1).reshape(-1)))
+    if order.rows is not None:
+        return _by_rows(places[..., order.rows].reshape(-1))
+    return _by_rows(np.moveaxis(places, -1, order.frames).reshape(-1)) if order.pictures else SAME
+
+
+def _merged(layer: Any, shapes: Sequence[tuple[int, ...]], orders: Sequence[Order]) -> Order:
+    lost = next((order for order in orders if order.lost), None)
+    if lost is not None:
+        return lost
+    if all(order.rows is None for order in orders):
+        pictures = [order for order in orders if order.pictures]
+        return pictures[0] if pictures else SAME
+    if any(order.pictures for order in orders):
+        return Order(lost=layer.name)
+    if _kind(layer) == "Concatenate" and layer.axis in (-1, len(shapes[0])):
+        ends = np.cumsum([0, *(shape[-1] for shape in shapes)])
+        parts = (
+            start + (np.arange(end - start) if order.rows is None else order.rows)
+            for start, end, order in zip(ends, ends[1:], orders)
+        )
+        return _by_rows(np.concatenate(list(parts)))
+    wide = [order for shape, order in zip(shapes, orders) if shape[-1] > 1]
+    return wide[0] if all(_equal(wide[0], order) for order in wide) else Order(lost=layer.name)
+
+
+def _joint(layer: Any, orders: Sequence[Order]) -> Order:
+    """The order of what a layer takes; several tensors must have none of their own."""
+    own = [order for order in orders if order.lost or order.rows is not None]
+    return Order(lost=own[0].lost or layer.name) if own and len(orders) > 1 else orders[0]
+
+
+def _by_rows(rows: Array) -> Order:
+    return SAME if np.array_equal(rows, np.arange(len(rows))) else Order(rows=rows)
+
+
+def _equal(a: Order, b: Order) -> bool:
+    same = a._replace(rows=None) == b._replace(rows=None)
+    return same and (a.rows is b.rows or (a.rows is not None and b.rows is not None and np.array_equal(a.rows, b.rows)))
+
+
+def _kind(layer: Any) -> str:
+    """The name of the layer's class, or of the class of fastnn's that it extends."""
+    return next((cls.__name__ for cls in type(layer).__mro__ if registry.LAYERS.get(cls.__name__) is cls), "")

@@ -44,20 +44,28 @@ def rule(layer: Layer, rows: Array | None = None) -> Rule:
     """The rule of a layer.
 
     Parameters:
-        rows: for a Dense layer behind a Flatten, which of our inputs each of PyTorch's is.
+        rows: for a layer behind a Flatten, which of our inputs each of PyTorch's is.
 
     Raises:
-        ValueError: PyTorch has no such layer, or computes it in another way.
+        ValueError: the layer is not served, PyTorch computes it in another way, or it has no weights by feature.
     """
     if isinstance(layer, TimeDistributed):
-        return rule(layer.layer)
+        return rule(layer.layer, rows)
     kind = next((name for name in _RULES if isinstance(layer, registry.LAYERS[name])), None)
     if kind is None:
-        raise ValueError(f"{layer.name}: no module of PyTorch has these weights. Received: {type(layer).__name__}")
+        raise ValueError(f"{layer.name}: weights of such layers are not served. Received: {type(layer).__name__}")
     if rows is not None and kind == "Dense":
         return Rule(_dense(layer, rows), {})
+    entries = _RULES[kind](layer)
+    if rows is not None:
+        if kind not in _BY_FEATURE:
+            raise ValueError(
+                f"{layer.name}: expected one of {list(_BY_FEATURE)} behind a Flatten of pictures, whose features "
+                f"PyTorch has in another order. Received: {type(layer).__name__}"
+            )
+        entries = [_reordered(layer, entry, rows) for entry in entries]
     ignored = {"num_batches_tracked": np.zeros((), np.int64)} if kind == "BatchNormalization" else {}
-    return Rule(_RULES[kind](layer), ignored)
+    return Rule(entries, ignored)
 
 
 def _named(layer: Layer) -> dict[str, Any]:
@@ -89,11 +97,35 @@ def _dense(layer: Layer, rows: Array | None = None) -> list[Entry]:
     kernel = _named(layer)["kernel"]
     if rows is None:
         return [_moved(kernel, "weight", (1, 0)), *_bias(layer)]
+    _check_rows(layer, rows, kernel.shape[0])
     back = np.argsort(rows)
     entry = Entry(
         kernel, ("weight",), (kernel.shape[::-1],), lambda x: x.T[back], lambda x: (x[rows].T,)
     )  # fmt: skip
     return [entry, *_bias(layer)]
+
+
+def _reordered(layer: Layer, entry: Entry, rows: Array) -> Entry:
+    """Weights by feature, in PyTorch's order; those by pixel and channel have channels first there."""
+    parameter = entry.parameter
+    count = math.prod(parameter.shape)
+    if count == 1:
+        return entry
+    _check_rows(layer, rows, count)
+    back = np.argsort(rows)
+    (given,) = entry.shapes
+    shape = (given[-1], *given[:-1])
+    return Entry(
+        parameter, entry.names, (shape,), lambda x: x.reshape(-1)[back].reshape(parameter.shape),
+        lambda x: (x.reshape(-1)[rows].reshape(shape),),
+    )  # fmt: skip
+
+
+def _check_rows(layer: Layer, rows: Array, count: int) -> None:
+    if len(rows) != count:
+        raise ValueError(
+            f"{layer.name}: expected a weight for each of {len(rows)} features of pictures. Received: {count} weights"
+        )
 
 
 def _convolution(layer: Layer) -> list[Entry]:
@@ -202,8 +234,10 @@ _RULES: dict[str, Callable[[Any], list[Entry]]] = {
     "Dense": _dense, "Bilinear": _bilinear, "Embedding": _embedding, "PReLU": _prelu,
     "DepthwiseConv1D": _depthwise, "DepthwiseConv2D": _depthwise,
     "Conv1D": _convolution, "Conv2D": _convolution, "Conv3D": _convolution,
-    "Conv1DTranspose": _transposed, "Conv2DTranspose": _transposed,
+    "Conv1DTranspose": _transposed, "Conv2DTranspose": _transposed, "Conv3DTranspose": _transposed,
     "BatchNormalization": _normalized, "LayerNormalization": _normalized, "GroupNormalization": _normalized,
     "InstanceNormalization": _normalized, "RMSNormalization": _normalized,
     "SimpleRNN": _recurrent, "LSTM": _recurrent, "GRU": _recurrent, "Bidirectional": _both,
 }  # fmt: skip
+# layers, besides Dense, whose weights follow the order of features
+_BY_FEATURE = ("BatchNormalization", "LayerNormalization", "RMSNormalization", "PReLU")

@@ -11,9 +11,11 @@ from fastnn.layers import (
     LSTM,
     Activation,
     Bidirectional,
+    Concatenate,
     Conv1D,
     Conv2D,
     Conv2DTranspose,
+    Conv3DTranspose,
     Dense,
     DepthwiseConv2D,
     Dropout,
@@ -24,7 +26,9 @@ from fastnn.layers import (
     Input,
     LayerNormalization,
     MaxPooling2D,
+    Permute,
     PReLU,
+    Reshape,
     RMSNormalization,
     SimpleRNN,
     TimeDistributed,
@@ -198,8 +202,6 @@ def test_graphs_by_name(tmp_path):
         def forward(self, x):
             return self.out(torch.cat([self.left(x), self.right(x)], -1))
 
-    from fastnn.layers import Concatenate
-
     x = Input((5,))
     y = Concatenate()([Dense(4, name="left")(x), Dense(4, name="right")(x)])
     model = Model(x, Dense(2, name="out")(y))
@@ -218,3 +220,82 @@ def test_batches_tracked_and_their_order(tmp_path):
     both_ways(module, model, RNG.normal(size=(3, 3)), tmp_path)
     names = dict(zip(torch_layers(model), "01"))
     assert list(torch_state_dict(model, names)) == list(module.state_dict())
+
+
+@pytest.mark.parametrize("kind", ["batch", "layer", "rms", "prelu", "reshape"])
+def test_weights_by_feature_behind_flatten(kind, tmp_path):
+    """They stand in PyTorch's order, and so does the Dense layer behind them."""
+    theirs = {
+        "batch": lambda: nn.BatchNorm1d(36, eps=1e-3), "layer": lambda: nn.LayerNorm(36, eps=1e-3),
+        "rms": lambda: nn.RMSNorm(36, eps=1e-6), "prelu": lambda: nn.PReLU(36), "reshape": nn.Identity,
+    }[kind]  # fmt: skip
+    ours = {
+        "batch": BatchNorm, "layer": LayerNormalization, "rms": RMSNormalization, "prelu": PReLU,
+        "reshape": lambda: Dropout(0.1),
+    }[kind]  # fmt: skip
+    module = nn.Sequential(nn.Conv2d(2, 3, 2), nn.Flatten(), theirs(), nn.Tanh(), nn.Linear(36, 4), nn.Linear(4, 2))
+    flat = Reshape((36,)) if kind == "reshape" else Flatten()
+    model = double(Input((4, 5, 2)), Conv2D(3, 2), flat, ours(), Activation("tanh"), Dense(4), Dense(2))
+    both_ways(module, model, RNG.normal(size=(3, 4, 5, 2)), tmp_path, there=channels_first)
+
+
+def test_normalization_of_whole_pictures(tmp_path):
+    module = nn.Sequential(nn.Conv2d(2, 3, 2), nn.LayerNorm((3, 3, 4), eps=1e-3), nn.Flatten(), nn.Linear(36, 4))
+    model = double(Input((4, 5, 2)), Conv2D(3, 2), LayerNormalization(axis=[1, 2, 3]), Flatten(), Dense(4))
+    both_ways(module, model, RNG.normal(size=(3, 4, 5, 2)), tmp_path, there=channels_first)
+
+
+def test_several_flattened_pictures(tmp_path):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.left, self.right = nn.Conv2d(2, 3, 2), nn.Conv2d(2, 4, 3)
+            self.norm, self.out = nn.LayerNorm(36 + 5 + 24, eps=1e-3), nn.Linear(36 + 5 + 24, 2)
+            self.side = nn.Linear(40, 5)
+
+        def forward(self, x):
+            side = self.side(x.permute(0, 2, 3, 1).flatten(1))
+            y = torch.cat([self.left(x).flatten(1), side, self.right(x).flatten(1)], 1)
+            return self.out(self.norm(y))
+
+    x = Input((4, 5, 2))
+    parts = [Flatten()(Conv2D(3, 2, name="left")(x)), Dense(5, name="side")(Flatten()(x))]
+    y = Concatenate()([*parts, Flatten()(Conv2D(4, 3, name="right")(x))])
+    model = Model(x, Dense(2, name="out")(LayerNormalization(name="norm")(y)))
+    names = {name: name for name in ("left", "right", "norm", "out", "side")}
+    both_ways(Net(), model, RNG.normal(size=(3, 4, 5, 2)), tmp_path, names, there=channels_first)
+
+
+def test_pictures_in_time(tmp_path):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.each, self.out = nn.Conv2d(2, 3, 2), nn.Linear(36, 4), nn.Linear(2 * 36, 2)
+
+        def forward(self, x):
+            frames = torch.stack([self.conv(x[:, i]) for i in range(2)], 1)
+            return torch.cat([self.each(frames.flatten(2)).flatten(1), self.out(frames.flatten(1))], 1)
+
+    x = Input((2, 4, 5, 2))
+    frames = TimeDistributed(Conv2D(3, 2), name="conv")(x)
+    each = TimeDistributed(Dense(4), name="each")(TimeDistributed(Flatten())(frames))
+    model = Model(x, Concatenate()([Flatten()(each), Dense(2, name="out")(Flatten()(frames))]))
+    names = {name: name for name in ("conv", "each", "out")}
+    both_ways(Net(), model, RNG.normal(size=(3, 2, 4, 5, 2)), tmp_path, names, there=lambda x: np.moveaxis(x, -1, 2))
+
+
+def test_permuted_pictures_and_channels_first(tmp_path):
+    module = nn.Sequential(nn.Conv2d(2, 3, 2), nn.Flatten(), nn.Linear(36, 4))
+    x = RNG.normal(size=(3, 4, 5, 2))
+    model = double(Input((4, 5, 2)), Conv2D(3, 2), Permute((3, 1, 2)), Reshape((6, 6)), Flatten(), Dense(4))
+    both_ways(module, model, x, tmp_path, there=channels_first)
+    model = double(
+        Input((2, 4, 5)), Conv2D(3, 2, data_format="channels_first"), Flatten(data_format="channels_first"), Dense(4)
+    )
+    both_ways(module, model, np.ascontiguousarray(channels_first(x)), tmp_path)
+
+
+def test_transposed_volumes(tmp_path):
+    module, model = nn.ConvTranspose3d(2, 3, 2), double(Input((3, 4, 2, 2)), Conv3DTranspose(3, 2, name="0"))
+    x, back = RNG.normal(size=(2, 3, 4, 2, 2)), lambda y: np.moveaxis(y, 1, -1)
+    both_ways(nn.Sequential(module), model, x, tmp_path, there=channels_first, back=back)
