@@ -98,6 +98,10 @@ def test_narrowing_in_numbers() -> None:
         (lambda: LogUniform(0, 1), "greater than 0"),
         (lambda: LogUniform(1, math.inf), "finite"),
         (lambda: IntUniform(1.5, 2), "integer"),
+        (lambda: IntUniform(5, 3), "low must not be greater than high"),
+        (lambda: LogIntUniform(5, 3), "low must not be greater than high"),
+        (lambda: RandomSearch(closeness, SPACE, metric="error"), "pass mode='max' or mode='min'"),
+        (lambda: RandomSearch(closeness, SPACE, metric="val_score"), "pass mode='max' or mode='min'"),
         (lambda: LogIntUniform(0, 2), "not less than 1"),
         (lambda: Choice([]), "at least one"),
         (lambda: Choice("ab"), "list of options"),
@@ -166,6 +170,26 @@ def test_less_is_better_for_losses() -> None:
     assert result.best.score == min(t.score for t in result.trials)  # type: ignore[type-var]
 
 
+@pytest.mark.parametrize("name", ["val_o2_loss", "validation loss", "val loss", "validation_mae"])
+def test_the_least_of_what_is_called_so_is_found(name: str) -> None:
+    result = RandomSearch(lambda a: {name: (a - 0.3) ** 2}, {"a": Uniform(0, 1)}, 20, metric=name).run(verbose=0)
+    assert result.mode == "min" and result.best_values["a"] == pytest.approx(0.3, abs=0.1)
+    explicit = RandomSearch(lambda a: {"error": (a - 0.3) ** 2}, {"a": Uniform(0, 1)}, 20, metric="error", mode="min")
+    assert explicit.run(verbose=0).best_values == result.best_values
+    assert RandomSearch(abs, {"a": Uniform(0, 1)}).mode == "max"
+
+
+def test_choices_of_numpy() -> None:
+    choice = Choice(list(np.arange(3)))
+    assert choice == Choice([0, 1, 2]) and all(type(option) is int for option in choice.options)
+    assert Choice([np.float64(0.5), np.str_("a"), np.bool_(True)]).options == [0.5, "a", True]
+
+
+def test_what_is_no_number_is_named() -> None:
+    search = RandomSearch(lambda x: {"score": x, "notes": [x]}, {"x": Uniform(0, 1)}, 1)
+    assert "Received under 'notes': [" in (search.run(verbose=0).failed[0].error or "")
+
+
 def test_the_print_of_the_notes() -> None:
     trials = [
         search.Trial(0, 0, {"lr": 0.00920001, "weight_decay": 3.8612e-07}, 1, 0.83),
@@ -207,7 +231,8 @@ def test_all_fail() -> None:
     assert len(result.failed) == 6 and result.spaces[0] == result.spaces[1]
     with pytest.raises(ValueError, match="6 of 6 trials failed"):
         _ = result.best
-    missing = RandomSearch(lambda x: {"accuracy": x}, {"x": Uniform(0, 1)}, 1, metric="acuracy").run(verbose=0)
+    search = RandomSearch(lambda x: {"accuracy": x}, {"x": Uniform(0, 1)}, 1, metric="acuracy", mode="max")
+    missing = search.run(verbose=0)
     assert "Did you mean 'accuracy'" in (missing.failed[0].error or "")
 
 
@@ -355,3 +380,51 @@ def test_train_and_score() -> None:
         TrainAndScore(None, x, y)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="epoch"):
         TrainAndScore(build, x, y, epoch="first")
+
+
+def two_outputs() -> fastnn.Model:
+    x = layers.Input((64,))
+    model = fastnn.Model(x, [layers.Dense(10, activation="softmax", name="o1")(x), layers.Dense(1, name="o2")(x)])
+    model.compile(fastnn.optimizers.SGD(0.1), ["sparse_categorical_crossentropy", "mse"], metrics=[["acc"], ["mae"]])
+    return model
+
+
+def test_the_best_epoch_of_an_output() -> None:
+    """By the names of outputs and metrics, as the model knows them; what nothing tells is asked for."""
+    x, y = digits()
+    options: dict[str, Any] = {"validation_split": 0.2, "epochs": 5}
+    fastnn.utils.set_random_seed(1)
+    history = two_outputs().fit(x, [y, y], verbose=0, **options).history
+    for metric, best in (("val_o2_loss", min), ("val_o2_mae", min), ("val_o1_acc", max)):
+        fastnn.utils.set_random_seed(1)
+        logs = TrainAndScore(two_outputs, x, [y, y], metric=metric, epoch="best", **options)()
+        assert logs[metric] == best(history[metric])
+
+    class Other(fastnn.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            logs["cost"] = abs(epoch - 2)
+
+    options = {"metric": "cost", "epoch": "best", "callbacks": [Other()], "epochs": 5}
+    objective = TrainAndScore(two_outputs, x, [y, y], mode="min", **options)
+    assert objective()["cost"] == 0
+    assert RandomSearch(objective, {"batch_size": [16]}).mode == "min"
+    assert RandomSearch(objective, {"batch_size": [16]}, metric="loss", mode="max").mode == "max"
+    with pytest.raises(ValueError, match="pass mode='max' or mode='min'"):
+        TrainAndScore(two_outputs, x, [y, y], **options)()
+    with pytest.raises(ValueError, match="mode must be"):
+        TrainAndScore(two_outputs, x, [y, y], mode="up")
+
+
+def test_callbacks_of_a_trial_are_its_own() -> None:
+    class Counts(fastnn.callbacks.Callback):
+        epochs = 0
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.epochs += 1
+            logs["seen"] = self.epochs
+
+    x, y = digits()
+    counts = Counts()
+    objective = TrainAndScore(build, x, y, metric="seen", callbacks=[counts], epochs=2)
+    assert [objective(lr=0.1, units=8)["seen"] for _ in range(2)] == [2, 2]
+    assert counts.epochs == 0

@@ -52,7 +52,7 @@ class MonitorCallback(Callback):
     def _sign(self) -> int:
         """1 if more is better, -1 if less is."""
         if self.mode == "auto":
-            direction = self._direction()
+            direction = metrics.direction(self.monitor, self.model)
             if direction is None:
                 raise ValueError(
                     f"{type(self).__name__}: the name {self.monitor!r} does not tell whether more or less is better. "
@@ -60,17 +60,6 @@ class MonitorCallback(Callback):
                 )
             self.mode = {"up": "max", "down": "min"}[direction]
         return 1 if self.mode == "max" else -1
-
-    def _direction(self) -> str | None:
-        name = self.monitor.removeprefix("val_")
-        outputs = getattr(self.model, "output_names", ())
-        if len(outputs) > 1:  # whose names stand before those of their losses and metrics
-            name = next((name[len(output) + 1 :] for output in outputs if name.startswith(f"{output}_")), name)
-        for metric in getattr(self.model, "metrics", ()):
-            known = getattr(metric, "_direction", None)
-            if getattr(metric, "name", None) == name and known is not None:
-                return str(known)
-        return metrics.direction(name)
 
 
 class EarlyStopping(MonitorCallback):

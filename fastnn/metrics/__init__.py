@@ -186,9 +186,21 @@ def is_known(metric: object) -> bool:
     return type(metric) in _CLASSES or is_registered(type(metric))
 
 
-def direction(name: str) -> str | None:
-    """ "up" if more of the metric called `name` is better, "down" if less is, None if that is not known."""
-    if name == "loss":
+def direction(name: str, model: Any = None) -> str | None:
+    """ "up" if more of what is called `name` in the logs is better, "down" if less is, None if that is not known.
+
+    "val" or "validation" at the beginning does not count, with a space or an underscore behind it. The metrics of
+    `model`, if there is one, go before those of this module; the name of one of several outputs does not count either.
+    """
+    name = name.replace(" ", "_").removeprefix("validation_").removeprefix("val_")
+    outputs = getattr(model, "output_names", ())
+    if len(outputs) > 1:  # whose names stand before those of their losses and metrics
+        name = next((name[len(output) + 1 :] for output in outputs if name.startswith(f"{output}_")), name)
+    for metric in getattr(model, "metrics", ()):
+        known = getattr(metric, "_direction", None)
+        if getattr(metric, "name", None) == name and known is not None:
+            return str(known)
+    if name == "loss" or name.endswith("_loss"):
         return "down"
     return _registry.find(name)._direction if name in _registry else None
 

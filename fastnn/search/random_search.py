@@ -31,12 +31,13 @@ from typing import Any
 
 import numpy as np
 
-from fastnn import _parallel, metrics
+from fastnn import _parallel
 from fastnn._errors import unknown
 from fastnn._numbers import finite, whole
 from fastnn.progress import ProgbarLogger
 from fastnn.seeds import check_seed, random_seed
 
+from .directions import SCORE, check_mode, decided
 from .journal import Journal
 from .spaces import Range, Space, check_space
 from .trials import SearchResult, Trial, ranked
@@ -67,8 +68,8 @@ class RandomSearch:
     metric : str, optional
         What the score is called. Default: the `metric` of the objective, as `TrainAndScore` has one, or "score".
     mode : {"auto", "max", "min"}
-        Whether more or less is better; "auto" goes by the name: less of a loss, and of a metric what its class says,
-        otherwise more.
+        Whether more or less is better; "auto" takes the `mode` of the objective, as `TrainAndScore` has one, and goes
+        by the name otherwise: less of a loss, more of a "score", and of a metric what its class says.
     seed : int
         From 0 to 2**32 - 1.
     file : path, optional
@@ -78,7 +79,7 @@ class RandomSearch:
     Raises
     ------
     TypeError, ValueError
-        If an argument is not of the kind above.
+        If an argument is not of the kind above, or mode is "auto" and the name does not tell.
 
     Notes
     -----
@@ -110,10 +111,10 @@ class RandomSearch:
         self.keep = finite("keep", keep)
         if not 0.0 < self.keep < 1.0:
             raise ValueError(f"keep must lie between 0 and 1. Received: keep={keep!r}")
-        self.metric = str(getattr(objective, "metric", "score")) if metric is None else str(metric)
-        if mode not in ("auto", "max", "min"):
-            raise ValueError(f"mode must be 'auto', 'max' or 'min'. Received: mode={mode!r}")
-        self.mode = _mode(self.metric) if mode == "auto" else mode
+        self.metric = str(getattr(objective, "metric", SCORE)) if metric is None else str(metric)
+        if check_mode(mode) == "auto" and self.metric == getattr(objective, "metric", None):
+            mode = check_mode(getattr(objective, "mode", "auto"))
+        self.mode = decided(mode, self.metric)
         self.seed, self.file = check_seed(seed), file
 
     def sample(self, number: int, space: Mapping[str, Range] | None = None) -> Trial:
@@ -250,20 +251,19 @@ def _outcome(returned: Any, metric: str) -> tuple[float, dict[str, float | None]
     if isinstance(returned, Mapping):
         if metric not in returned:
             raise unknown("metric of the objective", metric, returned)
-        numbers = {str(name): float(value) for name, value in returned.items() if name != metric}
-        others = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        return float(returned[metric]), others
+        numbers = {name: _number(value, f" under {name!r}") for name, value in returned.items()}
+        score = numbers.pop(metric)
+        return score, {str(name): value if math.isfinite(value) else None for name, value in numbers.items()}
+    return _number(returned), {}
+
+
+def _number(value: Any, where: str = "") -> float:
     try:
-        return float(returned), {}
+        return float(value)
     except (TypeError, ValueError):
         raise TypeError(
-            f"the objective must return a number or a dictionary of numbers. Received: {returned!r}"
+            f"the objective must return a number or a dictionary of numbers. Received{where}: {value!r}"
         ) from None
-
-
-def _mode(metric: str) -> str:
-    name = metric.removeprefix("val").lstrip("_ ").replace(" ", "_")
-    return "min" if metrics.direction(name) == "down" else "max"
 
 
 def _check_same(planned: Trial, recorded: Trial | None) -> None:

@@ -14,6 +14,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from fastnn._numbers import finite, positive, whole
 
 
@@ -107,7 +109,7 @@ class IntUniform(Range):
 
     def __init__(self, low: int, high: int) -> None:
         self.low, self.high = whole("low", low, -(2**53)), whole("high", high, -(2**53))
-        _check_order(self, self.low <= self.high)
+        _check_order(self, self.low <= self.high, equal=True)
 
     def at(self, u: float) -> int:
         return min(self.low + math.floor((self.high - self.low + 1) * u), self.high)
@@ -130,7 +132,7 @@ class LogIntUniform(Range):
 
     def __init__(self, low: int, high: int) -> None:
         self.low, self.high = whole("low", low, 1), whole("high", high, 1)
-        _check_order(self, self.low <= self.high)
+        _check_order(self, self.low <= self.high, equal=True)
 
     def at(self, u: float) -> int:
         return min(max(math.floor(self.low * ((self.high + 1) / self.low) ** u), self.low), self.high)
@@ -149,19 +151,21 @@ class Choice(Range):
     Parameters
     ----------
     options : sequence
-        Names, numbers, or whatever JSON can hold; at least one. Narrowed, it keeps those of the best trials.
+        Names, numbers (NumPy's become Python's), or whatever JSON can hold; at least one. Narrowed, it keeps those of
+        the best trials.
     """
 
     def __init__(self, options: Sequence[Any]) -> None:
         if isinstance(options, str) or not isinstance(options, Sequence) or not options:
             raise ValueError(f"Choice: expected a list of options, at least one. Received: {options!r}")
+        options = [option.item() if isinstance(option, np.generic) else option for option in options]
         try:
-            same = json.loads(json.dumps(list(options)))
+            same = json.loads(json.dumps(options))
         except (TypeError, ValueError) as error:
             raise ValueError(f"Choice: options must be what JSON can hold. Received: {options!r}") from error
-        if same != list(options):
+        if same != options:
             raise ValueError(f"Choice: options must stay what they are in JSON. Received: {options!r}")
-        self.options = list(options)
+        self.options = options
 
     def at(self, u: float) -> Any:
         return self.options[min(math.floor(len(self.options) * u), len(self.options) - 1)]
@@ -195,9 +199,10 @@ def check_space(space: Space) -> dict[str, Range]:
     return ranges  # type: ignore[return-value]
 
 
-def _check_order(range: Range, ordered: bool) -> None:
+def _check_order(range: Range, ordered: bool, equal: bool = False) -> None:
     if not ordered:
-        raise ValueError(f"{type(range).__name__}: low must be less than high. Received: {range!r}")
+        rule = "not be greater than" if equal else "be less than"
+        raise ValueError(f"{type(range).__name__}: low must {rule} high. Received: {range!r}")
 
 
 def _span(values: Sequence[float], low: float, high: float) -> tuple[float, float] | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
-from fastnn import metrics
 from fastnn._errors import unknown
+
+from .directions import check_mode, decided
 
 
 class TrainAndScore:
@@ -30,14 +32,17 @@ class TrainAndScore:
         A name in the logs. Those of validation begin with "val_".
     epoch : {"last", "best"}
         Which epoch the numbers are of. The best one is chosen on the data that score it, so it looks better than it is.
+    mode : {"auto", "max", "min"}
+        Whether more or less of the metric is better; "auto" goes by its name, as `RandomSearch` does.
     **options
-        Of `Model.fit`: epochs, batch_size, validation_data or validation_split, callbacks ... A value that is drawn
-        under the name batch_size or epochs is given to `fit` and not to `build`.
+        Of `Model.fit`: epochs, batch_size, validation_data or validation_split, callbacks (each trial has
+        copies) ... A value that is drawn under the name batch_size or epochs is given to `fit` and not to `build`.
 
     Raises
     ------
     TypeError, ValueError
-        If `build` is not callable, or `epoch` neither of the two.
+        If `build` is not callable, or `epoch` or `mode` is not one of those above; in a trial, if the best epoch is
+        wanted, and neither `mode` nor the name tells which one that is.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class TrainAndScore:
         *,
         metric: str = "val_accuracy",
         epoch: str = "last",
+        mode: str = "auto",
         **options: Any,
     ) -> None:
         if not callable(build):
@@ -55,18 +61,24 @@ class TrainAndScore:
         if epoch not in ("last", "best"):
             raise ValueError(f"epoch must be 'last' or 'best'. Received: epoch={epoch!r}")
         self.build, self.x, self.y, self.metric, self.epoch = build, x, y, metric, epoch
+        self.mode = check_mode(mode)
         self.options = {"verbose": 0, **options}
 
     def __call__(self, **values: Any) -> dict[str, float]:
         """Train one model and return its logs."""
         of_fit = {name: values.pop(name) for name in ("batch_size", "epochs") if name in values}
         model = self.build(**values)
-        history = model.fit(self.x, self.y, **(self.options | of_fit)).history
+        history = model.fit(self.x, self.y, **(self._own_options() | of_fit)).history
         if self.metric not in history:
             raise unknown("name in the logs", self.metric, history)
         column = [float(value) for value in history[self.metric]]
         at = len(column) - 1
         if self.epoch == "best":
-            down = metrics.direction(self.metric.removeprefix("val_")) == "down"
-            at = column.index(min(column) if down else max(column))
+            best = min if decided(self.mode, self.metric, model) == "min" else max
+            at = column.index(best(column))
         return {name: float(logged[at]) for name, logged in history.items() if len(logged) == len(column)}
+
+    def _own_options(self) -> dict[str, Any]:
+        """Options of `fit` for one trial: callbacks keep state, so each trial has its own."""
+        chosen = self.options.get("callbacks")
+        return {**self.options, **({"callbacks": copy.deepcopy(chosen)} if chosen else {})}
