@@ -137,6 +137,9 @@ def test_snapshots_are_taken_where_the_rate_is_lowest() -> None:
     accuracies = [model.evaluate(*data(), verbose=0)[1] for model in ensemble.members]
     assert ensemble.histories[1]["loss"][-1] < ensemble.histories[0]["loss"][-1]
     assert min(accuracies) > 0.6
+    for model in ensemble.members:  # can be trained further
+        assert model.optimizer is not None and not callable(model.optimizer._learning_rate)
+        assert model.optimizer.learning_rate == pytest.approx(0.2)
     with pytest.raises(ValueError, match="multiple of the members"):
         Ensemble(build, 4, "snapshots").fit(*data(), epochs=6)
 
@@ -172,6 +175,39 @@ def test_history_is_the_mean(capsys: pytest.CaptureFixture[str]) -> None:
     np.testing.assert_allclose(history.history["loss"], expected)
     assert history.epoch == [0, 1, 2]
     assert capsys.readouterr().out.startswith("Members - ")
+
+
+class StopAfter(fastnn.callbacks.Callback):
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.model.stop_training = epoch == self.epoch
+
+
+def test_snapshots_of_a_training_that_stops(tmp_path: Path) -> None:
+    """The finished cycles are members; without one there is nothing to keep."""
+    whole = fitted("snapshots")
+    with pytest.warns(UserWarning, match="stopped after 5 of 6 epochs, so that there are 2 members instead of 3"):
+        ensemble = fitted("snapshots", callbacks=[StopAfter(4)])
+    assert ensemble.histories == whole.histories[:2]
+    for model, expected in zip(ensemble.members, whole.members):
+        np.testing.assert_array_equal(model.get_weights()[0], expected.get_weights()[0])
+    ensemble.save(tmp_path / "two.ensemble")
+    assert len(load_ensemble(tmp_path / "two.ensemble").members) == 2
+    with pytest.raises(ValueError, match="before the end of the first cycle"):
+        fitted("snapshots", callbacks=[StopAfter(0)])
+
+
+def test_cycles_begin_with_the_first_epoch() -> None:
+    with pytest.raises(ValueError, match="initial_epoch must be 0"):
+        fitted("snapshots", initial_epoch=3)
+
+
+def test_histories_of_snapshots_with_rare_validation() -> None:
+    ensemble = fitted("snapshots", 2, validation_data=data(50), validation_freq=2)
+    assert [len(each["val_loss"]) for each in ensemble.histories] == [1, 2]
 
 
 # ----------------------------------------------------------------------------------------------------------- prediction
@@ -215,6 +251,100 @@ def test_logits_and_several_outputs() -> None:
     assert logs["digit_loss"] == pytest.approx(digit, rel=1e-5)
     assert logs["odd_loss"] == pytest.approx(odd, rel=1e-5)
     assert logs["digit_accuracy"] == (found["digit"].argmax(1) == y).mean()
+
+
+def one_model(columns: int, loss: Any, metrics: Any, activation: str | None = None) -> fastnn.Model:
+    model = fastnn.Sequential([layers.Input((64,)), layers.Dense(columns, activation=activation)])
+    model.compile("sgd", loss, metrics=metrics)
+    model.set_weights([20 * weight for weight in model.get_weights()])  # very sure, often wrongly
+    return model
+
+
+def logit_models() -> list[tuple[Any, Any, Any]]:
+    """How to build one whose loss and metrics are for logits, its targets, and the probabilities of its logits."""
+    (_, y), losses, metrics = data(), fastnn.losses, fastnn.metrics
+
+    def softmax(z: Any) -> Any:
+        e = np.exp(z.astype(float) - z.max(-1, keepdims=True))
+        return e / e.sum(-1, keepdims=True)
+
+    def sigmoid(z: Any) -> Any:
+        return 1 / (1 + np.exp(-z.astype(float)))
+
+    sparse = losses.SparseCategoricalCrossentropy(from_logits=True)
+    binary = losses.BinaryCrossentropy(from_logits=True)
+    labels = np.stack([y % 2, y > 4, y < 7], 1).astype("float32")
+    ce, bce = metrics.SparseCategoricalCrossentropy, metrics.BinaryCrossentropy
+    return [
+        (lambda: one_model(10, sparse, ["accuracy", ce(from_logits=True, name="ce")]), y, softmax),
+        (lambda: one_model(1, binary, [metrics.BinaryAccuracy(threshold=0.0), bce(from_logits=True, name="ce"),
+                                       metrics.Precision(thresholds=0.0)]), labels[:, :1], sigmoid),
+        (lambda: one_model(3, binary, [bce(from_logits=True, name="ce")]), labels, sigmoid),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", range(3))
+def test_metrics_for_logits_are_given_logits(case: int) -> None:
+    """One member is judged as by itself; several are judged by the cross-entropy of their mean probabilities."""
+    make, y, probabilities = logit_models()[case]
+    first, second, x = make(), make(), data()[0]
+    alone = Ensemble.of([first], from_logits=True).evaluate(x, y, return_dict=True)
+    assert alone == pytest.approx(first.evaluate(x, y, verbose=0, return_dict=True), rel=1e-5)
+    together = Ensemble.of([first, second], from_logits=True)
+    p = np.mean([probabilities(each.predict(x, verbose=0)) for each in (first, second)], 0)
+    np.testing.assert_allclose(together.predict(x), p, atol=1e-6)
+    right = p[np.arange(len(y)), y] if y.ndim == 1 else np.where(y > 0, p, 1 - p)
+    logs = together.evaluate(x, y, return_dict=True)
+    assert logs["ce"] == pytest.approx(-np.log(right).mean(), rel=1e-4)
+    assert logs["loss"] == pytest.approx(logs["ce"], rel=1e-5)
+    together.combine = "vote"
+    logs = together.evaluate(x, y, return_dict=True)
+    assert np.isfinite(list(logs.values())).all() and logs["ce"] > 0
+
+
+def test_votes_of_labels_are_columns() -> None:
+    make, y, _ = logit_models()[2]
+    models, x = [make() for _ in range(2)], data()[0]
+    ensemble = Ensemble.of(models, "vote", from_logits=True)
+    expected = np.mean([model.predict(x, verbose=0) > 0 for model in models], 0)
+    np.testing.assert_array_equal(ensemble.predict(x), expected)
+    wrong = np.abs(expected - y).mean()
+    assert wrong > 0 and ensemble.evaluate(x, y, return_dict=True)["loss"] > 0
+
+
+def classes_and_values() -> fastnn.Model:
+    x = layers.Input((64,))
+    model = fastnn.Model(x, {"digit": layers.Dense(10, name="digit")(x), "size": layers.Dense(3, name="size")(x)})
+    digit = fastnn.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", {"digit": digit, "size": "mse"}, metrics={"size": ["mae"]})
+    return model
+
+
+@pytest.mark.parametrize("combine", ["mean", "vote"])
+def test_values_are_averaged(combine: str) -> None:
+    models, (x, y) = [classes_and_values() for _ in range(3)], data()
+    ensemble = Ensemble.of(models, combine, from_logits=True)
+    raw = [model.predict(x, verbose=0) for model in models]
+    mean = np.mean([each["size"] for each in raw], 0)
+    found = ensemble.predict(x)
+    np.testing.assert_allclose(found["size"], mean, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(ensemble.predict_members(x)[1]["size"], raw[1]["size"])
+    if combine == "vote":
+        shares = np.mean([np.eye(10)[each["digit"].argmax(1)] for each in raw], 0)
+        np.testing.assert_allclose(found["digit"], shares, rtol=1e-6)
+    target = np.ones((len(x), 3), "float32")
+    logs = ensemble.evaluate(x, {"digit": y, "size": target}, return_dict=True)
+    assert logs["size_mae"] == pytest.approx(np.abs(mean - 1).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("method", ["seeds", "snapshots"])
+@pytest.mark.parametrize("change", [{"combine": "vote"}, {"from_logits": True}])
+def test_votes_need_classes(change: dict[str, Any], method: str) -> None:
+    x, y = np.zeros((8, 3)), np.zeros((8, 1))
+    with pytest.raises(ValueError, match="loss for classes"):
+        Ensemble(regression, 2, method, **change).fit(x, y, epochs=2, verbose=0)
+    with pytest.raises(ValueError, match="loss for classes"):
+        Ensemble.of([regression()], **change).predict(x)
 
 
 def test_of_models() -> None:
@@ -329,6 +459,22 @@ def test_two_classes_from_one_column() -> None:
     probabilities = classifier.predict_proba(x)
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-6)
     assert classifier.classes_.tolist() == ["even", "odd"] and classifier.score(x, labels) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("columns", "classes", "shaped"),
+    [(1, 3, True), (1, 1, True), (3, 2, True), (10, 3, True), (2, 3, True), (1, 3, False), (3, 2, False)],
+)
+def test_columns_must_fit_the_classes(columns: int, classes: int, shaped: bool) -> None:
+    def make() -> fastnn.Model:
+        first = [layers.Input((64,))] if shaped else []
+        model = fastnn.Sequential([*first, layers.Dense(columns, activation="sigmoid")])
+        model.compile("sgd", "binary_crossentropy" if columns == 1 else "sparse_categorical_crossentropy")
+        return model
+
+    x, y = data(60)
+    with pytest.raises(ValueError, match=f"Received: {columns} outputs for {classes} classes"):
+        EnsembleClassifier(make, 2, epochs=1).fit(x, y % classes)
 
 
 def test_regressor() -> None:

@@ -58,10 +58,12 @@ class Ensemble:
     method : {"seeds", "bagging", "snapshots"}
     combine : {"mean", "vote"}
         "mean": outputs are averaged, that is probabilities or values. "vote": the output for a class is the share of
-        the members for which it is the most probable one (a single column: more probable than one half).
+        the members for which it is the most probable one (a single column, or columns with binary cross-entropy: more
+        probable than one half). Outputs whose loss is not one for classes are averaged all the same.
     from_logits : bool
-        Whether members give logits: they become probabilities, by softmax or the sigmoid of a single column, before
-        they are combined.
+        Whether members give logits: they become probabilities, by softmax or the sigmoid of a single column (of each
+        with binary cross-entropy), before they are combined. Outputs whose loss is not one for classes stay as they
+        are.
     seed : int, optional
         From 0 to 2**32 - 1. Default: one from `set_random_seed`.
 
@@ -152,8 +154,10 @@ class Ensemble:
         Raises
         ------
         TypeError, ValueError
-            If there is nothing to build members with, x is not made of arrays, or `Model.fit` refuses something; for
-            snapshots also if epochs is no multiple of the members, or the learning rate has a schedule.
+            If there is nothing to build members with, x is not made of arrays, or `Model.fit` refuses something; if
+            votes or logits are wanted and no output has a loss for classes. For snapshots also if epochs is no
+            multiple of the members, if there is an initial_epoch, if the learning rate has a schedule, or if training
+            stops before the end of the first cycle (if it stops later, a warning says how many members there are).
         """
         if self.build is None:
             raise ValueError("fit: expected an ensemble with a function that builds members. Received: build=None")
@@ -172,17 +176,19 @@ class Ensemble:
         try:
             if self.method == "snapshots":
                 seed = members.seed_of(self.seed, 0)
-                trained = dict(enumerate(members.train_snapshots(self.build, seed, x, y, self.count, options)))
+                build = members.Checked(self.build, self.combine, self.from_logits)
+                trained = dict(enumerate(members.train_snapshots(build, seed, x, y, self.count, options)))
                 bar.update(1)
             else:
                 seeds = [members.seed_of(self.seed, i) for i in range(self.count)]
-                tasks = [(self.build, seed, x, y, bagging, options) for seed in seeds]
+                build = members.Checked(self.build, self.combine, self.from_logits)
+                tasks = [(build, seed, x, y, bagging, options) for seed in seeds]
                 trained = {}
                 for i, member in _parallel.calls(members.train, tasks, n_jobs):
                     trained[i] = member
                     bar.update(len(trained))
-            self.members = [trained[i][0] for i in range(self.count)]
-            self.histories = [trained[i][1] for i in range(self.count)]
+            self.members = [trained[i][0] for i in sorted(trained)]
+            self.histories = [trained[i][1] for i in sorted(trained)]
             history = _mean_history(self.histories)
             bar.finish({name: values[-1] for name, values in history.history.items()})
         finally:
@@ -197,8 +203,15 @@ class Ensemble:
         Raises
         ------
         TypeError, ValueError
-            If there are no members, or x does not fit them.
+            If there are no members, or x does not fit them; if they give logits and have no loss for classes.
         """
+        structure, kinds, raw = self._raw(x, batch_size)
+        if not self.from_logits:
+            return [structure.pack(parts) for parts in raw]
+        return [structure.pack([combining.probabilities(*each) for each in zip(parts, kinds)]) for parts in raw]
+
+    def _raw(self, x: Any, batch_size: int | None) -> tuple[Any, list[str], list[list[Array]]]:
+        """How outputs are arranged, what kind each is of, and what each member gives for each of them."""
         if not self.members:
             raise ValueError("predict: expected an ensemble with members; call fit first. Received: none")
         if not is_array_like(x):
@@ -206,11 +219,17 @@ class Ensemble:
                 f"predict: an ensemble needs arrays, to go through them again. Received: {type(x).__name__}"
             )
         outputs = [model.predict(x, batch_size, verbose=0) for model in self.members]
-        if not self.from_logits:
-            return outputs
-        structure = self._structure()
-        parts = [structure.flatten(output, "predict", "outputs") for output in outputs]
-        return [structure.pack([combining.probabilities(part) for part in each]) for each in parts]
+        structure, kinds = self._structure(), self._kinds()
+        return structure, kinds, [structure.flatten(output, "predict", "outputs") for output in outputs]
+
+    def _kinds(self) -> list[str]:
+        """What kind each output is of, by its loss; where there is no loss at all, nothing contradicts classes."""
+        structure, compiled = self._structure(), self.members[0]._compiled
+        if compiled is None or compiled.loss is None:
+            return ["classes"] * len(structure)
+        kinds = [combining.kind(loss) for loss in compiled.assign(structure)[0]]
+        combining.check_kinds(kinds, self.combine, self.from_logits)
+        return kinds
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Any:
         """The combined output of all members.
@@ -231,12 +250,13 @@ class Ensemble:
         Raises
         ------
         TypeError, ValueError
-            If there are no members, or x does not fit them.
+            If there are no members, or x does not fit them; if votes or logits are wanted and they have no loss for
+            classes.
         """
-        outputs = self.predict_members(x, batch_size)
-        structure = self._structure()
-        parts = [structure.flatten(output, "predict", "outputs") for output in outputs]
-        return structure.pack([combining.combined(each, self.combine) for each in zip(*parts)])
+        structure, kinds, raw = self._raw(x, batch_size)
+        if self.from_logits:
+            raw = [[combining.probabilities(*each) for each in zip(parts, kinds)] for parts in raw]
+        return structure.pack([combining.combined(parts, self.combine, kind) for parts, kind in zip(zip(*raw), kinds)])
 
     def __call__(self, x: Any) -> Any:
         """`predict(x)`."""
@@ -257,6 +277,7 @@ class Ensemble:
     ) -> Any:
         """Loss and metrics of the members, computed from the combined output.
 
+        Members that give logits have loss and metrics for logits: these are given the logits of the combined output.
         Penalties of weights (regularizers) belong to members and are not part of it.
 
         Parameters
@@ -275,7 +296,13 @@ class Ensemble:
         TypeError, ValueError
             If there are no members, they are not compiled, or data do not fit them.
         """
-        output = self.predict(x, batch_size)
+        if self.from_logits:  # which is what loss and metrics of the members expect
+            structure, kinds, raw = self._raw(x, batch_size)
+            output = structure.pack(
+                [combining.combined_logits(parts, self.combine, kind) for parts, kind in zip(zip(*raw), kinds)]
+            )
+        else:
+            output = self.predict(x, batch_size)
         judge = self._judge()
         return judge.evaluate(
             output, y, batch_size=batch_size, verbose=verbose, sample_weight=sample_weight, return_dict=return_dict
@@ -292,9 +319,8 @@ class Ensemble:
         inputs = [Input(tuple(shape), dtype=first.runner.dtype.name) for shape in shapes]
         outputs = [Activation("linear", name=f"{name}")(x) for name, x in zip(structure.names, inputs)]
         judge = Model(structure.pack(inputs), structure.pack(outputs))
-        loss = combining.of_probabilities(compiled.loss) if self.from_logits else compiled.loss
         judge.compile(
-            loss=loss, metrics=compiled.metrics, weighted_metrics=compiled.weighted_metrics,
+            loss=compiled.loss, metrics=compiled.metrics, weighted_metrics=compiled.weighted_metrics,
             loss_weights=compiled.loss_weights,
         )  # fmt: skip
         return judge

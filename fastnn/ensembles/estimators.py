@@ -79,9 +79,17 @@ class _Estimator:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_params().items())})"
 
-    def _fit(self, X: Any, y: Array, sample_weight: Any, combine: str, from_logits: bool = False) -> None:
+    def _fit(
+        self,
+        build: Callable[[], Model],
+        X: Any,
+        y: Array,
+        sample_weight: Any,
+        combine: str,
+        from_logits: bool = False,
+    ) -> None:
         ensemble = Ensemble(
-            self.build, self.n_estimators, self.method, combine, from_logits=from_logits, seed=self.random_state
+            build, self.n_estimators, self.method, combine, from_logits=from_logits, seed=self.random_state
         )
         ensemble.fit(
             X, y, n_jobs=self.n_jobs, verbose=0, epochs=self.epochs, batch_size=self.batch_size,
@@ -152,12 +160,16 @@ class EnsembleClassifier(_Estimator):
         Raises
         ------
         TypeError, ValueError
-            If a parameter is not one of those above, or data do not fit the model.
+            If a parameter is not one of those above, data do not fit the model, or the model has not as many outputs
+            as there are classes in y (two classes may have a single one).
         """
         if self.voting not in VOTING:
             raise ValueError(f"voting must be 'soft' or 'hard'. Received: voting={self.voting!r}")
         self.classes_, numbers = np.unique(np.asarray(y), return_inverse=True)
-        self._fit(np.asarray(X), numbers.astype(np.int64), sample_weight, VOTING[self.voting], self.from_logits)
+        build = _ForClasses(self.build, len(self.classes_)) if callable(self.build) else self.build
+        numbers = numbers.astype(np.int64)
+        self._fit(build, np.asarray(X), numbers, sample_weight, VOTING[self.voting], self.from_logits)
+        _check_columns(self.ensemble_.members[0], len(self.classes_))
         return self
 
     def predict_proba(self, X: Any) -> Array:
@@ -169,14 +181,7 @@ class EnsembleClassifier(_Estimator):
             If the estimator is not fitted, or X does not fit it.
         """
         found = self._predict(X)
-        if found.shape[-1] == 1:
-            return np.concatenate([1 - found, found], axis=-1)
-        if found.shape[-1] != len(self.classes_):
-            raise ValueError(
-                f"predict: expected a model with {len(self.classes_)} outputs, one for each class in y. "
-                f"Received: {found.shape[-1]}"
-            )
-        return found
+        return np.concatenate([1 - found, found], axis=-1) if found.shape[-1] == 1 else found
 
     def predict(self, X: Any) -> Array:
         """Labels (n,); errors as in `predict_proba`."""
@@ -186,6 +191,28 @@ class EnsembleClassifier(_Estimator):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of right labels."""
         return float(np.average(self.predict(X) == np.asarray(y), weights=sample_weight))
+
+
+class _ForClasses:
+    """`build` for data with so many classes: a model that does not fit them is refused before it is trained in vain."""
+
+    def __init__(self, build: Callable[[], Model], classes: int) -> None:
+        self.build, self.classes = build, classes
+
+    def __call__(self) -> Model:
+        model = self.build()
+        if isinstance(model, Model) and model.built:
+            _check_columns(model, self.classes)
+        return model
+
+
+def _check_columns(model: Model, classes: int) -> None:
+    columns = model.output_shape[-1]
+    if (2 if columns == 1 else columns) != classes:
+        raise ValueError(
+            "EnsembleClassifier: expected a model with an output for each class in y, or a single output for two "
+            f"classes. Received: {columns} outputs for {classes} classes"
+        )
 
 
 class EnsembleRegressor(_Estimator):
@@ -210,7 +237,7 @@ class EnsembleRegressor(_Estimator):
         """Train the members on X (n, features) and values y (n,) or (n, outputs); errors as in the classifier's."""
         values = np.asarray(y, float)
         self._single = values.ndim == 1
-        self._fit(np.asarray(X), values.reshape(len(values), -1), sample_weight, "mean")
+        self._fit(self.build, np.asarray(X), values.reshape(len(values), -1), sample_weight, "mean")
         return self
 
     def predict(self, X: Any) -> Array:

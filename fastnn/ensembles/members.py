@@ -6,6 +6,7 @@ Each function here is what another process is asked to do: it returns finished m
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,9 +15,12 @@ import numpy.typing as npt
 
 from fastnn._callback import Callback, Logs
 from fastnn.models import Model
+from fastnn.models.compiling import leaves
 from fastnn.models.saving import from_bytes, to_bytes
 from fastnn.schedules import CosineDecayRestarts
 from fastnn.seeds import random_seed
+
+from . import combining
 
 History = dict[str, list[float]]
 Build = Callable[[], Model]
@@ -45,6 +49,11 @@ def train_snapshots(
     build: Build, seed: int, x: Any, y: Any, count: int, options: Mapping[str, Any]
 ) -> list[tuple[Model, History]]:
     """`count` members from one training, each what the model is at the end of one cycle of the learning rate."""
+    if options.get("initial_epoch"):
+        raise ValueError(
+            "snapshots: cycles are counted from the first epoch; initial_epoch must be 0. "
+            f"Received: initial_epoch={options['initial_epoch']!r}"
+        )
     epochs = int(options.get("epochs", 1))
     if epochs % count:
         raise ValueError(
@@ -57,12 +66,23 @@ def train_snapshots(
         options = own_copies(options)
         chosen = options.pop("callbacks", None) or []
         callbacks = [*(chosen if isinstance(chosen, (list, tuple)) else [chosen]), cycles]
-        history = model.fit(x, y, callbacks=callbacks, **options).history
-    size = epochs // count
-    return [
-        (from_bytes(data), {name: values[i * size : (i + 1) * size] for name, values in history.items()})
-        for i, data in enumerate(cycles.models)
-    ]
+        trained = len(model.fit(x, y, callbacks=callbacks, **options).epoch)
+    if not cycles.models:
+        raise ValueError(
+            f"snapshots: training was stopped before the end of the first cycle, of {epochs // count} epochs, so that "
+            f"there is no member. Received: {trained} epochs"
+        )
+    if len(cycles.models) < count:
+        warnings.warn(
+            f"snapshots: training was stopped after {trained} of {epochs} epochs, so that there are "
+            f"{len(cycles.models)} members instead of {count}.",
+            stacklevel=3,
+        )
+    snapshots = [from_bytes(data) for data in cycles.models]
+    for snapshot in snapshots:
+        assert snapshot.optimizer is not None
+        snapshot.optimizer.learning_rate = cycles.rate  # and not the cycles, which were no part of what was built
+    return list(zip(snapshots, cycles.histories))
 
 
 class CyclicSnapshots(Callback):
@@ -78,13 +98,18 @@ class CyclicSnapshots(Callback):
     ----------
     models : list of bytes
         The model at the end of each cycle, as `Model.save` writes it.
+    histories : list of dict
+        What was logged in each cycle; the last one may be unfinished.
+    rate : float
+        The learning rate from which each cycle starts.
     """
 
     def __init__(self, epochs_per_cycle: int) -> None:
         super().__init__()
         self.epochs_per_cycle = epochs_per_cycle
         self.models: list[bytes] = []
-        self._rate = 0.0
+        self.histories: list[History] = []
+        self.rate = 0.0
 
     def on_train_begin(self, logs: Logs = None) -> None:
         optimizer, steps = self.model.optimizer, self.params.get("steps")
@@ -95,15 +120,32 @@ class CyclicSnapshots(Callback):
                 "snapshots set the learning rate, but the optimizer has a schedule that sets it already. "
                 f"Received: learning_rate={optimizer._learning_rate!r}"
             )
-        self._rate = optimizer.learning_rate
-        optimizer.learning_rate = CosineDecayRestarts(self._rate, self.epochs_per_cycle * steps, t_mul=1.0)
+        self.rate = optimizer.learning_rate
+        optimizer.learning_rate = CosineDecayRestarts(self.rate, self.epochs_per_cycle * steps, t_mul=1.0)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if epoch % self.epochs_per_cycle == 0:
+            self.histories.append({})
+        for name, value in (logs or {}).items():
+            self.histories[-1].setdefault(name, []).append(value)
         if (epoch + 1) % self.epochs_per_cycle == 0:
             self.models.append(to_bytes(self.model))
 
     def on_train_end(self, logs: Logs = None) -> None:
-        self.model.optimizer.learning_rate = self._rate
+        self.model.optimizer.learning_rate = self.rate
+
+
+class Checked:
+    """`build` for an ensemble that combines outputs like this: a model is refused before it is trained in vain."""
+
+    def __init__(self, build: Build, combine: str, from_logits: bool) -> None:
+        self.build, self.combine, self.from_logits = build, combine, from_logits
+
+    def __call__(self) -> Model:
+        model = built(self.build)
+        if model.loss is not None:
+            combining.check_kinds([combining.kind(loss) for loss in leaves(model.loss)], self.combine, self.from_logits)
+        return model
 
 
 def built(build: Build) -> Model:
