@@ -196,11 +196,11 @@ def test_sums_of_flattened_pictures():
     expected = [[0, 2, 4, 6, 8, 10, 1, 3, 5, 7, 9, 11]]
     np.testing.assert_array_equal(torch_state_dict(model)["out.weight"], expected)
     mixed = Model(x, Dense(1, name="out")(Add(name="sum")([first, Dense(12)(first)])))
-    with pytest.raises(ValueError, match="out: .*not known behind sum"):
+    with pytest.raises(ValueError, match=r"out: .*not known behind sum"):
         torch_state_dict(mixed)
 
 
 def test_attention_is_not_served():
     x = Input((3, 4))
-    with pytest.raises(ValueError, match="weights of such layers are not served. Received: MultiHeadAttention"):
+    with pytest.raises(ValueError, match=r"weights of such layers are not served\. Received: MultiHeadAttention"):
         torch_state_dict(Model(x, MultiHeadAttention(1, 2)(x, x)))

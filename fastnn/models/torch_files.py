@@ -36,72 +36,23 @@ PICKLES = (".pt", ".pth", ".bin", ".pkl", ".ckpt")
 # weight_ih_l1_reverse: the layer of a stack, and what is left without its number
 STACKED = re.compile(r"^((?:weight|bias)_(?:ih|hh))_l(\d+)(_reverse)?$")
 # layers behind which PyTorch has channels ahead of pixels
-_MAKERS = tuple(
-    [
-        "Conv",
-        "DepthwiseConv",
-        "SeparableConv",
-        "MaxPooling",
-        "AveragePooling",
-        "AdaptiveMax",
-        "AdaptiveAverage",
-        "ZeroPadding",
-        "Cropping",
-        "UpSampling",
-        "InstanceNormalization",
-        "GroupNormalization",
-    ]
+_MAKERS = (
+    "Conv DepthwiseConv SeparableConv MaxPooling AveragePooling AdaptiveMax AdaptiveAverage ZeroPadding Cropping "
+    "UpSampling InstanceNormalization GroupNormalization"
 )
 # layers that leave elements where they are, in any order; those with weights have them by feature
-_KEEPERS = frozenset(
-    [
-        "Activation",
-        "ReLU",
-        "LeakyReLU",
-        "ELU",
-        "PReLU",
-        "RReLU",
-        "Softmax",
-        "Dropout",
-        "AlphaDropout",
-        "GaussianDropout",
-        "GaussianNoise",
-        "MaskingNoise",
-        "SaltAndPepperNoise",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "SpatialDropout3D",
-        "Identity",
-        "ActivityRegularization",
-        "Masking",
-        "BatchNormalization",
-        "LayerNormalization",
-        "RMSNormalization",
-        "UnitNormalization",
-        "Rescaling",
-    ]
+_KEEPERS = (
+    "Activation ReLU LeakyReLU ELU PReLU RReLU Softmax Dropout AlphaDropout GaussianDropout GaussianNoise MaskingNoise "
+    "SaltAndPepperNoise SpatialDropout1D SpatialDropout2D SpatialDropout3D Identity ActivityRegularization Masking "
+    "BatchNormalization LayerNormalization RMSNormalization UnitNormalization Rescaling"
 )
 # layers in which neighbouring features belong together
-_NEIGHBOURS = frozenset(["GLU", "MaxoutActivation", "LocalResponseNormalization"])
-_MERGERS = frozenset(["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"])
+_NEIGHBOURS = "GLU MaxoutActivation LocalResponseNormalization"
+_MERGERS = "Add Subtract Multiply Average Maximum Minimum Concatenate"
 # layers that take features along the last axis in PyTorch, too, or that leave no pixels
-_SEQUENCES = tuple(
-    [
-        "Dense",
-        "EinsumDense",
-        "Bilinear",
-        "TiedDense",
-        "LSTM",
-        "GRU",
-        "SimpleRNN",
-        "RNN",
-        "Bidirectional",
-        "Attention",
-        "AdditiveAttention",
-        "MultiHeadAttention",
-        "GroupedQueryAttention",
-        "Global",
-    ]
+_SEQUENCES = (
+    "Dense EinsumDense Bilinear TiedDense LSTM GRU SimpleRNN RNN Bidirectional Attention AdditiveAttention "
+    "MultiHeadAttention GroupedQueryAttention Global"
 )
 
 
@@ -381,26 +332,26 @@ def _orders(model: Model) -> dict[int, Order]:
 def _behind(layer: Any, shapes: Sequence[tuple[int, ...]], orders: Sequence[Order], output: tuple[int, ...]) -> Order:
     """The order of what a layer gives."""
     kind, shape, lost = _kind(layer), shapes[0], Order(lost=layer.name)
-    if kind in _MERGERS:
+    if kind in _MERGERS.split():
         return _merged(layer, shapes, orders)
     order = _joint(layer, orders)
     if kind == "TimeDistributed":
         return _each(layer.layer, shape, order, output)
     if order.lost:
-        return SAME if layer.weights and kind not in _KEEPERS else order
+        return SAME if layer.weights and kind not in _KEEPERS.split() else order
     if kind == "Flatten" or (kind == "Reshape" and len(output) == 1):
         return _flat(layer, shape, order)
-    if kind in _KEEPERS and shape == output:
+    if kind in _KEEPERS.split() and shape == output:
         return order
     if order.rows is not None:  # features of layers with weights are their own
         return SAME if layer.weights else lost
-    if kind.startswith(_MAKERS):
+    if kind.startswith(tuple(_MAKERS.split())):
         last = getattr(layer, "data_format", None) in (None, "channels_last")
         last = last and getattr(layer, "axis", -1) in (-1, len(shape))
         return Order(pictures=last and len(output) > 1)
-    if not order.pictures or kind.startswith(_SEQUENCES):
+    if not order.pictures or kind.startswith(tuple(_SEQUENCES.split())):
         return SAME
-    if kind in _KEEPERS or kind in _NEIGHBOURS:
+    if kind in _KEEPERS.split() or kind in _NEIGHBOURS.split():
         return order
     if kind == "Permute" and order.frames == 0:
         dims, rank = tuple(layer.dims), len(shape)
@@ -414,7 +365,7 @@ def _behind(layer: Any, shapes: Sequence[tuple[int, ...]], orders: Sequence[Orde
 
 def _each(layer: Any, shape: tuple[int, ...], order: Order, output: tuple[int, ...]) -> Order:
     """The order behind a layer that TimeDistributed calls with each step."""
-    if order.pictures and _kind(layer) in _KEEPERS:
+    if order.pictures and _kind(layer) in _KEEPERS.split():
         return order
     if order.pictures and order.frames == 0:
         order = SAME if len(shape) == 2 else Order(lost=layer.name)
