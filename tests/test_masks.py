@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import Model, Sequential, losses
+from fastnn import Model, Sequential, layers, losses
 from fastnn.engine import masks
 from fastnn.engine.plan import Plan
 from fastnn.layers import (
@@ -269,3 +269,30 @@ def test_merging_layers_pass_masks_on(backend):
         for t in range(4):
             state = np.where(either[:, t] > 0, values[:, t] @ kernel + state @ inner + bias, state)
         np.testing.assert_allclose(model.predict(ids, verbose=0), state, rtol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_the_average_over_time_is_that_of_what_counts(backend):
+    with fastnn.use_backend(backend):
+        model = Sequential([layers.Input((4, 2)), layers.Masking(9.0), layers.GlobalAveragePooling1D()])
+        x = np.arange(24.0).reshape(3, 4, 2).astype(np.float32) / 8
+        x[0, 2:], x[1, 0] = 9, 9
+        expected = [x[0, :2].mean(0), x[1, 1:].mean(0), x[2].mean(0)]
+        np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-6)
+        x[0], x[1, 1] = 9, np.nan  # nothing counts; NaN that counts
+        found = model.predict(x, verbose=0)
+        assert np.isfinite(found[0]).all() and np.isnan(found[1]).all() and np.isfinite(found[2]).all()
+
+
+def test_gradients_of_the_average_over_time():
+    fastnn.config.set_floatx("float64")
+    try:
+        tokens = layers.Input((5,))
+        e = layers.Embedding(7, 3, mask_zero=True)(tokens)
+        model = Model(tokens, layers.Dense(2)(layers.GlobalAveragePooling1D()(e)))
+    finally:
+        fastnn.config.set_floatx("float32")
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).integers(1, 7, (6, 5))
+    x[0, 3:], x[1, 1] = 0, 0
+    fastnn.testing.gradcheck(model, x, np.ones((6, 2)))

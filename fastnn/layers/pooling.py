@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from fastnn.engine.plan import Plan
+from fastnn.engine.plan import ABSENT, Plan
 from fastnn.engine.step import Backward
 
+from ._attention import Masks, emit_weights
 from ._channels import ChannelsLayer
 from ._pooling import pool
 from ._windows import Axis, axis, numbers, padding_name
@@ -137,9 +138,40 @@ class GlobalAveragePooling2D(_GlobalPooling):
 
 
 class GlobalAveragePooling1D(_GlobalPooling):
-    """The average of every channel of a sequence; parameters as in `GlobalMaxPooling2D`."""
+    """The average of every channel of a sequence; parameters as in `GlobalMaxPooling2D`.
+
+    Under a mask it is the average over the time steps that count; of all of them where none does (Keras: NaN).
+
+    Raises:
+        ValueError: a mask meets data_format="channels_first".
+    """
 
     rank, average = 1, True
+    uses_mask = True
+
+    def emit(self, plan: Plan, x: int, **options: Any) -> tuple[int, Backward]:
+        mask = plan.masks.get(x, ABSENT)
+        if mask == ABSENT:
+            return super().emit(plan, x, **options)
+        if self.data_format == "channels_first":
+            raise ValueError(f"{self.name}: a mask is served with data_format='channels_last'. Received: {self!r}")
+        assert self.input_shape is not None
+        steps, channels = self.input_shape
+        seen, even, y = plan.buffer(steps * channels), plan.buffer(steps), plan.buffer(channels)
+        plan.step("keep_rows", (x, mask, seen), ints=(plan.batch * steps, channels))
+        plan.step("fill", (even,), ints=(plan.batch * steps,), reals=(0.0,))
+        shares, _ = emit_weights(plan, even, (1, 1, steps), Masks(keys=mask), 1.0, False)
+        work = steps * channels
+        plan.step("products", (shares, seen, y), ints=(plan.batch, work, 0, 0, 1, channels, steps))
+
+        def backward(dy: int, need: bool) -> int:
+            if not need or dy == ABSENT:
+                return ABSENT
+            dx = plan.buffer(steps * channels)
+            plan.step("products", (shares, dy, dx), ints=(plan.batch, work, 1, 0, steps, channels, 1))
+            return dx
+
+        return y, backward
 
 
 class MaxPooling3D(_WindowPooling):

@@ -24,6 +24,8 @@ OUT_OF_REACH = 0.01
 LARGEST_TARGET = 1000.0
 # From this share on, always answering with the most frequent class looks like success.
 MAJORITY = 0.9
+# samples from which shares of classes say something
+FEWEST_FOR_SHARES = 10
 
 
 def judge(goals: Goals, targets: Sequence[Any]) -> tuple[list[Finding], bool]:
@@ -142,7 +144,7 @@ def _reach(goal: Goal, y: Array, where: tuple[str, ...], name: str, evidence: di
 
 def _classes(goal: Goal, y: Array, where: tuple[str, ...]) -> list[Finding]:
     counts = class_counts(goal, y)
-    if counts is None or counts.sum() == 0:
+    if counts is None or counts.sum() < FEWEST_FOR_SHARES:
         return []
     share, most = float(counts.max() / counts.sum()), int(counts.argmax())
     if share < MAJORITY:

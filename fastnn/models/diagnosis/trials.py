@@ -74,7 +74,8 @@ def judge(
     if constant is not None:
         kinds.add("labels not related to x")
         best = min([before, *(trial["after"] for trial in trials if trial["after"] is not None)])
-        if best > PROGRESS * constant:
+        varied = all(np.ptp(np.asarray(y, np.float64)) > 0 for y in data.y if y is not None and np.size(y))
+        if best > PROGRESS * constant and varied:
             findings += _unrelated(data, goals, best, constant)
     return findings, {"before": before, "constant": constant, "trials": trials}, kinds
 
@@ -201,7 +202,8 @@ def _unrelated(data: Data, goals: Goals, best: float, constant: float) -> list[F
     )
     remedy = (
         "Check that x and y are still in the same order (one of them shuffled or sorted alone, rows dropped from one), "
-        "that labels are read from the right place, and that x holds what decides about y."
+        "that labels are read from the right place, and that x holds what decides about y; a relation that neither "
+        "neighbours nor the network see, such as parity, looks the same."
     )
     evidence = {"held_out_loss": best, "constant_loss": constant, **{k: v for k, v in entry.items() if k != "text"}}
     return [Finding("labels not related to x", text, remedy, (), evidence)]
