@@ -16,6 +16,9 @@ from fastnn import Model, Sequential, load_model, losses
 from fastnn.layers import (
     GRU,
     LSTM,
+    Activation,
+    AdditiveAttention,
+    Attention,
     BatchNormalization,
     Bidirectional,
     Concatenate,
@@ -24,12 +27,17 @@ from fastnn.layers import (
     Dropout,
     Embedding,
     Flatten,
+    GroupedQueryAttention,
     Input,
     InstanceNormalization,
+    MultiHeadAttention,
     Normalization,
     TimeDistributed,
+    tensors,
 )
+from fastnn.models.plotting import plot_model
 from fastnn.optimizers import Adam, Nadam
+from fastnn.saving import register_keras_serializable
 
 h5py = pytest.importorskip("h5py")
 
@@ -434,3 +442,69 @@ def test_weight_files(good, tmp_path):
         np.testing.assert_array_equal(a, b)
     path.write_bytes(content)  # with the optimizer's variables, which are none of the weights
     model.load_weights(path)
+
+
+# -------------------------------------------------------------------------------------------- what Keras cannot call
+
+
+def test_calls_with_arguments_are_not_dropped(tmp_path):
+    @register_keras_serializable("tests", name="Told")
+    class Told(Dense):
+        call_options = ("loud",)
+
+        def compute_output_shape(self, input_shape, loud=False):
+            return super().compute_output_shape(input_shape)
+
+    x = Input((3,))
+    model = Model(x, tensors.call(Told(2, name="told"), x, None, {"loud": True}))
+    with pytest.raises(ValueError, match=r"told: calls with further arguments.*Received: \['loud'\]"):
+        model.save(tmp_path / "m.keras")
+
+
+def test_an_activation_that_keras_cannot_call_by_name(tmp_path):
+    with pytest.raises(ValueError, match="Received: 'threshold'"):
+        Sequential([Input((3,)), Activation("threshold")]).save(tmp_path / "m.keras")
+
+
+def attending():
+    x = Input((3, 4))
+    y = MultiHeadAttention(2, 2, use_gate=True)(x, x)
+    y = GroupedQueryAttention(4, 2, 2)(y, x)
+    return Model(x, AdditiveAttention()([y, Attention(use_scale=True, score_mode="concat")([y, x])]))
+
+
+def test_weights_of_attention(tmp_path):
+    model, again = attending(), attending()
+    for weight in model.weights:
+        weight.assign(RNG.normal(size=weight.shape))
+    model.save_weights(tmp_path / "m.weights.h5")
+    again.load_weights(tmp_path / "m.weights.h5")
+    x = RNG.normal(size=(2, 3, 4))
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    with h5py.File(tmp_path / "m.weights.h5") as file:
+        assert file["layers/multi_head_attention/query_dense/vars/0"].shape == (4, 2, 2)
+    with pytest.raises(ValueError, match="attention layers are not served"):
+        model.save(tmp_path / "m.keras")
+
+
+def test_masks_that_are_arrays():
+    x = Input((5, 4))
+    with pytest.raises(TypeError, match=r"query_mask must be an Input.*only attention_mask.*Received: ndarray"):
+        MultiHeadAttention(1, 2)(x, x, query_mask=np.ones(5))
+    MultiHeadAttention(2, 2)(x, x, attention_mask=np.ones((2, 5, 5)))
+
+
+def test_pictures_of_graphs_in_folders_that_are_not(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"plot_model: there is no such folder\. Received: "):
+        plot_model(Sequential([Input((3,)), Dense(2)]), tmp_path / "nodir" / "p.svg")
+
+
+@pytest.mark.parametrize("functional", [True, False])
+def test_models_within_time_distributed(functional, tmp_path):
+    a = Input((4,))
+    inner = Model(a, Dense(2)(Dense(3)(a))) if functional else Sequential([Dense(3), Dense(2)])
+    model = Sequential([Input((2, 3, 4)), TimeDistributed(TimeDistributed(inner))])
+    model.save(tmp_path / "m.keras")
+    x = RNG.normal(size=(2, 2, 3, 4))
+    expected = model.predict(x, verbose=0)
+    np.testing.assert_array_equal(load_model(tmp_path / "m.keras").predict(x, verbose=0), expected)

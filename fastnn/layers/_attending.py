@@ -29,9 +29,22 @@ class Attending(Composite):
     known_masks: ClassVar[tuple[str, ...]] = MASKS
 
     def attend(self, given: Sequence[Any], masks: dict[str, Any], training: Any, **options: Any) -> Any:
-        """Record a call: with (query, value) or (query, value, key), and masks, tensors or None, by name."""
+        """Record a call: with (query, value) or (query, value, key), and masks by name: tensors or None.
+
+        An attention_mask may also be an array, the same for all samples: of shape (T, S), or (heads, T, S); its first
+        axis stands for heads, never for samples.
+
+        Raises:
+            TypeError: another mask is an array.
+        """
         inputs = list(given)
         used = {name: mask for name, mask in masks.items() if mask is not None}
+        for name, mask in used.items():
+            if name != "attention_mask" and isinstance(mask, (np.ndarray, list, tuple)):
+                raise TypeError(
+                    f"{self.name}: {name} must be an Input, or come from a layer; only attention_mask may be an array. "
+                    f"Received: {type(mask).__name__}"
+                )
         constant = used.get("attention_mask")
         if isinstance(constant, (np.ndarray, list, tuple)):
             options["attention_mask"] = steps.constant_mask(self.name, used.pop("attention_mask")).tolist()

@@ -28,6 +28,7 @@ from fastnn.engine.arena import drawn_later
 from fastnn.layers import registry
 from fastnn.layers.base import Layer
 from fastnn.layers.cells import StackedRNNCells
+from fastnn.layers.multi_head_attention import GroupedQueryAttention, ManyHeads
 from fastnn.layers.recurrent import RNN
 from fastnn.layers.wrappers import Bidirectional, TimeDistributed
 
@@ -82,9 +83,22 @@ def groups(layer: Layer, path: str = "") -> Iterator[tuple[str, str, list[Any]]]
     elif isinstance(layer, StackedRNNCells):
         yield path, layer.name, []
         yield from _numbered(layer.cells, f"{path}cells/")
+    elif isinstance(layer, ManyHeads):
+        yield path, layer.name, []
+        yield from _projections(layer, path)
     else:
         trained = [p for p in layer.parameters if p not in layer.untrained]
         yield path, layer.name, [*trained, *layer.untrained]
+
+
+def _projections(layer: ManyHeads, path: str) -> Iterator[tuple[str, str, list[Any]]]:
+    """Each projection has a group, named as Keras's attribute."""
+    found: dict[str, list[Any]] = {}
+    for parameter in layer.parameters:
+        found.setdefault(parameter.name.split("/")[-2], []).append(parameter)
+    for name, parameters in found.items():
+        hidden = "_" if name == "gate" or isinstance(layer, GroupedQueryAttention) else ""
+        yield f"{path}{hidden}{name.removeprefix('attention_')}_dense/", name, parameters
 
 
 def _numbered(layers: Any, path: str) -> Iterator[tuple[str, str, list[Any]]]:

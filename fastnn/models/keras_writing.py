@@ -14,7 +14,7 @@ from fastnn._custom_objects import get_registered_object
 from fastnn.layers import registry
 from fastnn.layers.core import InputLayer
 from fastnn.layers.recurrent import RNN
-from fastnn.layers.wrappers import Bidirectional
+from fastnn.layers.wrappers import Bidirectional, TimeDistributed
 
 from .keras_reading import refuse_attention
 
@@ -41,11 +41,11 @@ ONLY_HERE: dict[str, str] = {
         "SequentialSchedule StepDecay"
     ),
 }
-# the activations that Keras knows by name
+# the activations that Keras knows by name; its threshold has no defaults and cannot be called by name
 ACTIVATIONS: str = (
     "celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear "
     "log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus "
-    "sparse_sigmoid sparsemax squareplus swish tanh tanh_shrink threshold"
+    "sparse_sigmoid sparsemax squareplus swish tanh tanh_shrink"
 )
 # arguments that Keras does not have, with the values at which fastnn does what Keras does
 OURS: dict[str, tuple[Any, ...]] = {
@@ -86,6 +86,8 @@ def layer(given: Any) -> dict[str, Any]:
     if isinstance(given, RNN) and given.stateful:
         raise ValueError(f"{given.name}: a stateful layer has a fixed batch in Keras. Received: stateful=True")
     found = _described("layers", described)
+    if isinstance(given, TimeDistributed) and isinstance(given.layer, (Model, TimeDistributed)):
+        found["config"]["layer"] = layer(given.layer)
     if given.built and given.input_shape is not None:
         shape = given.input_shape
         if isinstance(given, (RNN, Bidirectional)) and isinstance(shape[0], tuple):
@@ -195,8 +197,9 @@ def _functional(given: Any) -> dict[str, Any]:
 
     layers = []
     for part in network.layers:
+        described = layer(part)
         nodes = [_node(call, reference) for call in network.calls if call.layer is part]
-        layers.append({**layer(part), "name": part.name, "inbound_nodes": nodes})
+        layers.append({**described, "name": part.name, "inbound_nodes": nodes})
     # at the ends, and only there, the calls of a functional model count from the one that made it
     ends = [
         structure.pack([history(tensor, _is_functional(tensor.call.layer)) for tensor in tensors])
@@ -224,7 +227,16 @@ def _is_functional(part: Any) -> bool:
 
 
 def _node(call: Any, reference: Any) -> dict[str, Any]:
-    """A call of a layer: what it was called with."""
+    """A call of a layer: what it was called with.
+
+    Raises:
+        ValueError: it has arguments besides tensors.
+    """
+    if call.options:
+        raise ValueError(
+            f"{call.layer.name}: calls with further arguments are not served in files of Keras; save a .fastnn file. "
+            f"Received: {sorted(call.options)}"
+        )
     tensors = [reference(tensor) for tensor in call.inputs]
     options: dict[str, Any] = {"training": False} if call.inference else {}
     if call.joined and isinstance(call.layer, (RNN, Bidirectional)):

@@ -76,6 +76,7 @@ def plot_model(
         The text of the picture as SVG.
 
     Raises:
+        FileNotFoundError: the folder of the file does not exist.
         ImportError: a PNG or PDF needs matplotlib.
         TypeError: an argument that nobody knows.
         ValueError: the model is not built, the file name ends otherwise, or an option is not served.
@@ -87,6 +88,8 @@ def plot_model(
     path = None if to_file is None else Path(to_file)
     if path is not None and path.suffix not in SUFFIXES:
         raise ValueError(f"plot_model: the file name must end in one of {list(SUFFIXES)}. Received: {str(to_file)!r}")
+    if path is not None and not path.parent.is_dir():
+        raise FileNotFoundError(f"plot_model: there is no such folder. Received: {str(path.parent)!r}")
     network = model._known_network()
     calls = [*(tensor.call for tensor in network.inputs), *network.calls]
     shown = Shown(show_shapes, show_layer_names, show_trainable, show_dtype, show_layer_activations)

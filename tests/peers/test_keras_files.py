@@ -442,3 +442,43 @@ def test_what_keras_does_not_have_is_listed():
     for name in known - {"get", "serialize", "deserialize"} - set(keras_writing.ACTIVATIONS.split()):
         with pytest.raises(ValueError, match="Unknown activation"):  # fastnn does not have them either
             fastnn.activations.get(name)
+
+
+def attending(of):
+    """The same attention layers in both libraries."""
+    module = of.layers
+    x = (of.Input if of is keras else module.Input)((3, 4))
+    y = module.MultiHeadAttention(2, 2, use_gate=True)(x, x)
+    y = (module.GroupQueryAttention if of is keras else module.GroupedQueryAttention)(2, 4, 2)(y, x)
+    z = module.Attention(use_scale=True, score_mode="concat")([y, x])
+    return of.Model(x, module.AdditiveAttention()([y, z]))
+
+
+def test_weights_of_attention(tmp_path):
+    try:
+        theirs = attending(keras)
+    except (AttributeError, TypeError, ValueError):
+        pytest.skip("this version of Keras has no gates")
+    ours, x = attending(fastnn), RNG.normal(size=(2, 3, 4))
+    drawn(theirs)
+    theirs.save_weights(tmp_path / "w.weights.h5")
+    ours.load_weights(tmp_path / "w.weights.h5")
+    agree(ours, theirs, x)
+    drawn(ours)
+    ours.save_weights(tmp_path / "v.weights.h5")
+    theirs.load_weights(tmp_path / "v.weights.h5")
+    agree(ours, theirs, x)
+
+
+@pytest.mark.parametrize("functional", [True, False])
+def test_models_within_time_distributed(functional, tmp_path):
+    a = keras.Input((4,))
+    stack = [layers.Dense(3), layers.Dense(2)]
+    inner = keras.Model(a, stack[1](stack[0](a))) if functional else keras.Sequential([a, *stack])
+    wrapped = layers.TimeDistributed(inner)
+    there_and_back(keras.Sequential([keras.Input((3, 4)), wrapped]), RNG.normal(size=(2, 3, 4)), tmp_path)
+
+
+def test_keras_can_call_the_activations_by_name():
+    for name in keras_writing.ACTIVATIONS.split():
+        assert keras.activations.get(name)(keras.ops.ones((2, 4))) is not None
