@@ -444,7 +444,7 @@ def test_what_keras_does_not_have_is_listed():
         "serialize",
         "deserialize",
         "threshold",
-    }  # the last needs arguments, so Keras has no name for it
+    }  # the last needs arguments
     for name in known - passed_by - set(keras_writing.ACTIVATIONS.split()):
         with pytest.raises(ValueError, match="Unknown activation"):  # fastnn does not have them either
             fastnn.activations.get(name)
