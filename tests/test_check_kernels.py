@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(
 
 ACTIVATIONS = """
 ACT(identity, y, (), x, dy)
+ACT(tanh, y, (), ftanh(x), dy * (K(1) - y * y))
 ACT(good, x, (alpha), select(x > 0, x, alpha * fexp(x)), dy * fsigmoid(x))
 ACT(library, x, (), (real)__builtin_cosh((double)x), dy)
 ACT(branchy, x, (), __extension__({ real r = x; while (r > 1) r *= K(0.5); r; }), dy)
