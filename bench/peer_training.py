@@ -380,6 +380,8 @@ def jax_(work: Workload, threads: int, scanned: int = 0) -> Contender:
 
 def jax_scan(work: Workload, threads: int) -> Contender:
     """Many steps inside one jitted scan: the fastest way to use JAX, where nobody looks at a step."""
+    if any(kind == "conv" for kind, *_ in work.layers):
+        raise NotServedError("on CPUs convolutions inside a scan take several times as long as jitted steps")
     return jax_(work, threads, SCANNED if math.prod(work.shape) * work.batch < 50_000 else BATCHES)
 
 
