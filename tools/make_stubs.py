@@ -106,6 +106,7 @@ def compiled_stub(source: str) -> str:
         result = "None" if name == "__init__" else (returns or "Any").strip()
         found.append((match.start(), definition(indent, name, list(_arguments(arguments)), result, " ...")))
     body = "".join(text for _, text in sorted(found))
+    body = re.sub(r"\n(?=class )", "\n\n", body)  # as ruff has it
     if not body and not values:
         return HEADER  # nothing that Python sees
     imports = "from typing import Any\n" + ("\nfrom numpy.typing import NDArray\n" if "NDArray" in body else "")
