@@ -89,7 +89,7 @@ def _products(step: Any) -> list[tuple[int, bool, bool, int, int, int]]:
     """How often, whether A and B are transposed, and m, n, k of the products in a step of a plan."""
     if step.op == "affine":
         m, k, n = step.ints[:3]
-        return [(1, False, False, m, n, k)]
+        return [(1, False, len(step.ints) > 3, m, n, k)]
     if step.op == "gemm":
         ta, tb, m, n, k = step.ints[:5]
         return [(1, bool(ta), bool(tb), m, n, k)]

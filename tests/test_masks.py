@@ -22,7 +22,9 @@ from fastnn.layers import (
     Flatten,
     Input,
     Masking,
+    MultiHeadAttention,
     SimpleRNN,
+    TiedDense,
     add,
     concatenate,
 )  # fmt: skip
@@ -195,7 +197,7 @@ BAD = [np.nan, np.inf, -np.inf]
 
 
 @pytest.mark.parametrize("bad", BAD)
-@pytest.mark.parametrize("inner", [SimpleRNN, LSTM, GRU, "before", "dropped", "wrapped", "dense", "activated"])
+@pytest.mark.parametrize("inner", [SimpleRNN, LSTM, GRU, "before", "dropped", "wrapped", "dense", "activated", "tied"])
 def test_what_a_mask_hides_reaches_nothing(inner, bad, backend):
     """Whatever masked time steps hold: loss, weights and the outputs that count are those of padding with ones."""
     made = {
@@ -204,6 +206,7 @@ def test_what_a_mask_hides_reaches_nothing(inner, bad, backend):
         "wrapped": lambda: Bidirectional(GRU(3, return_sequences=True, **F64)),
         "dense": lambda: Dense(3, **F64),
         "activated": lambda: Dense(3, activation="gelu", **F64),
+        "tied": lambda: TiedDense(Dense(3, **F64), activation="gelu", **F64),
     }
     make = made.get(inner, lambda: inner(3, return_sequences=True, **F64))
     ids = np.array([[1, 2, 0, 0], [3, 1, 2, 0], [0, 0, 1, 2]])
@@ -212,7 +215,9 @@ def test_what_a_mask_hides_reaches_nothing(inner, bad, backend):
     for hidden in (1.0, bad):
         # the vector of the padding, which nothing changes, holds what is hidden
         embedding = Embedding(4, 2, mask_zero=True, trainable=False, **F64)
-        model = Sequential([Input((4,), **F64), embedding, make(), Dense(2, **F64)])
+        layer = make()
+        ahead = [layer.tied_to] if inner == "tied" else []
+        model = Sequential([Input((4,), **F64), embedding, *ahead, layer, Dense(2, **F64)])
         rng = np.random.default_rng(0)
         weights = [0.5 * rng.normal(size=p.shape) for p in model.weights]
         weights[0][0] = hidden
@@ -296,3 +301,10 @@ def test_gradients_of_the_average_over_time():
     x = np.random.default_rng(0).integers(1, 7, (6, 5))
     x[0, 3:], x[1, 1] = 0, 0
     fastnn.testing.gradcheck(model, x, np.ones((6, 2)))
+
+
+def test_masks_that_are_arrays():
+    x = Input((5, 4))
+    with pytest.raises(TypeError, match=r"query_mask must be an Input.*only attention_mask.*Received: ndarray"):
+        MultiHeadAttention(1, 2)(x, x, query_mask=np.ones(5))
+    MultiHeadAttention(2, 2)(x, x, attention_mask=np.ones((2, 5, 5)))

@@ -305,7 +305,8 @@ cdef class Program:
             if step.op == "gemm" and step.reals:
                 g.alpha, g.beta = step.reals
             if step.op == "affine":
-                g.m, g.k, g.n = step.ints
+                g.m, g.k, g.n = step.ints[:3]
+                g.transpose_b = len(step.ints) > 3      # weights that are stored (units, inputs)
             else:
                 g.transpose_a, g.transpose_b, g.m, g.n, g.k = step.ints[:5]
             g.lda, g.ldb, g.ldc = g.m if g.transpose_a else g.k, g.k if g.transpose_b else g.n, g.n

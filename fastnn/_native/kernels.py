@@ -1,6 +1,6 @@
 """The compiled backend: the kernel protocol of fastnn.backend."""
 
-from . import _loss_steps, _merging, _noise, _norm_masked, _observing, _tied, _update_steps  # noqa: F401 - they define steps
+from . import _loss_steps, _merging, _noise, _norm_masked, _observing, _update_steps  # noqa: F401 - they define steps
 from ._attention import attention, attention_backward
 from ._conv import (
     average_pool,

@@ -140,11 +140,6 @@ def _affine(step: Step) -> float:
     return rows * units * (2.0 * inputs + _given(step, 2) + _active(step))
 
 
-def _affine_transposed(step: Step) -> float:
-    rows, units, inputs = step.ints[2:5]
-    return rows * units * (2.0 * inputs + _given(step, 2) + _active(step))
-
-
 def _gemm(step: Step) -> float:
     m, n, k = step.ints[2:5]
     return 2.0 * m * n * k
@@ -246,7 +241,7 @@ COUNTS: dict[str, Count] = {
     **dict.fromkeys([*_MOVES.split(), *_OF_PARAMETERS.split()], _free),
     **{op: _elements((0, 1), factor) for op, factor in _ROWS_AND_COLUMNS.items()},
     **{op: _elements((0,), factor) for op, factor in _FIRST.items()},
-    "affine": _affine, "affine_transposed": _affine_transposed, "gemm": _gemm, "products": _elements((0, 1), 2.0),
+    "affine": _affine, "gemm": _gemm, "products": _elements((0, 1), 2.0),
     "activation": _activation, "bias_backward": _bias_backward, "combine": _combine,
     "learned": _elements((0, 1, 2), 2.0), "learned_backward": _elements((0, 1, 2), 4.0),
     "maxout": lambda step: float(step.ints[0] * step.ints[1] * (step.ints[2] - 1)),

@@ -7,7 +7,7 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
 
     gather           (out)                          ints: input slot                              fill a batch input
     affine           (x, W, b|-1, y, z|-1)          ints: rows, inputs, units       row, reals    y = act(x W + b)
-    affine_transposed (x, W, b|-1, y, z|-1)         ints: 0, 1, rows, units, inputs   row, reals  y = act(x W' + b)
+                                                    and 1 if W is stored turned, (units, inputs)
     gemm             (a, b, c)                      ints: ta, tb, m, n, k                         c = op(a) op(b)
                                                     reals, if given: alpha, beta    c = alpha op(a) op(b) + beta c
                                                     ints, if given: lda, ldb, ldc, first element of a, b, c

@@ -152,16 +152,23 @@ def emit_dropout(plan: Plan, x: int, rate: float, seed: int) -> tuple[int, Backw
 
 
 def emit_affine(
-    plan: Plan, fused: ActivationSpec, x: int, kernel: Parameter, bias: Parameter | None, rows: int
+    plan: Plan,
+    fused: ActivationSpec,
+    x: int,
+    kernel: Parameter,
+    bias: Parameter | None,
+    rows: int,
+    turned: bool = False,
 ) -> tuple[int, Backward]:
-    """Steps of act(x W + b), for an activation that works on single elements."""
-    inputs, units = kernel.shape
+    """Steps of act(x W + b), for an activation that works on single elements; turned: the kernel is W transposed."""
+    inputs, units = kernel.shape[::-1] if turned else kernel.shape
     per_sample = rows * units // plan.batch
     w = plan.parameter(kernel)
     b = plan.parameter(bias) if bias is not None else ABSENT
     y = plan.buffer(per_sample)
     z = plan.buffer(per_sample) if plan.training and fused.keeps == "x" else ABSENT
-    plan.step("affine", (x, w, b, y, z), row=fused.row, ints=(rows, inputs, units), reals=fused.params)
+    ints = (rows, inputs, units, *([1] if turned else []))
+    plan.step("affine", (x, w, b, y, z), row=fused.row, ints=ints, reals=fused.params)
 
     def backward(dy: int, need_dx: bool) -> int:
         dw = plan.gradient(kernel)
@@ -173,11 +180,12 @@ def emit_affine(
             plan.step("bias_backward", (dy, kept, dz, db), row=fused.row, ints=(rows, units), reals=fused.params)
         if dw != ABSENT:
             left = masks.without_idle_rows(plan, x, dz, rows, x)
-            plan.step("gemm", (left, dz, dw), ints=(1, 0, inputs, units, rows))
+            a, b, sizes = (dz, left, (units, inputs)) if turned else (left, dz, (inputs, units))
+            plan.step("gemm", (a, b, dw), ints=(1, 0, *sizes, rows))
         if not need_dx:
             return ABSENT
         dx = plan.buffer(rows * inputs // plan.batch)
-        plan.step("gemm", (dz, w, dx), ints=(0, 1, rows, inputs, units))
+        plan.step("gemm", (dz, w, dx), ints=(0, int(not turned), rows, inputs, units))
         return dx
 
     return y, backward

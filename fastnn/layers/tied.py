@@ -11,12 +11,12 @@ from typing import Any
 from fastnn import activations, initializers
 from fastnn.activations import LINEAR, ActivationSpec
 from fastnn.engine.arena import Parameter
-from fastnn.engine.plan import ABSENT, Plan
+from fastnn.engine.plan import Plan
 from fastnn.engine.step import Backward
 from fastnn.ops.gates import GATES
 
 from .base import Layer, Shape, size
-from .core import Dense, emit_activation
+from .core import Dense, emit_activation, emit_affine
 
 
 class TiedDense(Layer):
@@ -98,36 +98,11 @@ class TiedDense(Layer):
         """`bare` leaves the activation out: losses that are computed from logits ask for it."""
         assert self.input_shape
         spec = LINEAR if bare else self.activation
-        fused = spec if spec.row else LINEAR
-        kernel, bias = self.kernel, self.bias
-        units, inputs = kernel.shape
-        per_row = size(self.input_shape[:-1])
-        rows, per_sample = plan.batch * per_row, per_row * units
-        w = plan.parameter(kernel)
-        b = plan.parameter(bias) if bias is not None else ABSENT
-        y = plan.buffer(per_sample)
-        z = plan.buffer(per_sample) if plan.training and fused.keeps == "x" else ABSENT
-        ints = (0, 1, rows, units, inputs)
-        plan.step("affine_transposed", (x, w, b, y, z), row=fused.row, ints=ints, reals=fused.params)
-
-        def backward(dy: int, need_dx: bool) -> int:
-            dw = plan.gradient(kernel)
-            db = plan.gradient(bias) if bias is not None else ABSENT
-            dz = dy if fused.row == "identity" else plan.buffer(per_sample)
-            if dz != dy or db != ABSENT:
-                kept = z if z != ABSENT else y
-                plan.step("bias_backward", (dy, kept, dz, db), row=fused.row, ints=(rows, units), reals=fused.params)
-            if dw != ABSENT:
-                plan.step("gemm", (dz, x, dw), ints=(1, 0, units, inputs, rows))
-            if not need_dx:
-                return ABSENT
-            dx = plan.buffer(per_row * inputs)
-            plan.step("gemm", (dz, w, dx), ints=(0, 0, rows, inputs, units))
-            return dx
-
+        rows = plan.batch * size(self.input_shape[:-1])
+        y, backward = emit_affine(plan, spec if spec.row else LINEAR, x, self.kernel, self.bias, rows, turned=True)
         if spec.row:
             return y, backward
-        out, after = emit_activation(plan, spec, y, (*self.input_shape[:-1], units))
+        out, after = emit_activation(plan, spec, y, (*self.input_shape[:-1], self.kernel.shape[0]))
         return out, lambda dy, need_dx: backward(after(dy, True), need_dx)
 
     def get_config(self) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from . import (  # noqa: F401 - all but kernels register their steps
     sequence_steps,
     shapes,
     tensors,
-    tied_steps,
 )
 from .steps import STEPS, operation
 
@@ -145,8 +144,10 @@ def gather(program: Program, step: Any, out: np.ndarray) -> None:
 
 @operation
 def affine(program: Program, step: Any, x: Any, w: Any, b: Any, y: Any, z: Any) -> None:
-    rows, inputs, units = step.ints
-    kernels.gemm(table(x, rows, inputs), table(w, inputs, units), table(y, rows, units), False, False, 1.0, 0.0)
+    rows, inputs, units = step.ints[:3]
+    turned = len(step.ints) > 3  # the weights are stored (units, inputs)
+    kernel = table(w, units, inputs) if turned else table(w, inputs, units)
+    kernels.gemm(table(x, rows, inputs), kernel, table(y, rows, units), False, turned, 1.0, 0.0)
     kernels.bias_forward(step.row, table(y, rows, units), b, table(z, rows, units), step.reals)
 
 

@@ -68,8 +68,8 @@ class Units:
         """Probabilities, or means, of the visible units."""
         p = self.plan.fixed(self.rows * self.inputs)
         row = "identity" if self.machine.gaussian else "sigmoid"
-        ints = (0, 1, self.rows, self.inputs, self.units)
-        self.plan.step("affine_transposed", (h, self.w, self.b, p, ABSENT), row=row, ints=ints)
+        ints = (self.rows, self.units, self.inputs, 1)
+        self.plan.step("affine", (h, self.w, self.b, p, ABSENT), row=row, ints=ints)
         return p
 
     def draw(self, p: int, into: int | None = None) -> int:

@@ -1,1 +1,0 @@
-"""Made by tools/make_stubs.py."""
