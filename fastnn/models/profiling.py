@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from fastnn.engine.plan import Plan, Step
 from fastnn.engine.states import states_aside
 
 from .batches import Batch
+from .borrowing import unchanged
 from .data import whole
 from .evaluating import prepare
 from .loops import DEFAULT_BATCH
@@ -129,30 +129,17 @@ def profile(model: Model, x: Any, y: Any, sample_weight: Any, batch_size: Any, s
         program = runner.for_training(goals, batch, True).program
     program.bind(data.inputs, runner.predictions(goals, data.n))
     most = min(data.n // batch, ROUND)
-    with runner.updating:
-        kept = _state(runner.arena.parameters, runner.slots)
-        steps = optimizer.steps
-        try:
-            done, taken = -WARM_UP, 0.0
-            while taken < seconds:
-                count = min(most, -done) if done < 0 else most
-                if done <= 0:
-                    program.time_steps(True)
-                    taken = 0.0
-                scalars = optimizer.scalars(optimizer.steps, count)
-                started = time.perf_counter()
-                program.run(0, count, None, scalars, model.seed, optimizer.steps & 0xFFFFFFFF)
-                taken += time.perf_counter() - started
-                optimizer.steps += count
-                done += count
-        finally:
-            optimizer.steps = steps
-            for array, values in kept:
-                array[...] = values
+    with runner.updating, unchanged(model):
+        done, taken = -WARM_UP, 0.0
+        while taken < seconds:
+            count = min(most, -done) if done < 0 else most
+            if done <= 0:
+                program.time_steps(True)
+                taken = 0.0
+            scalars = optimizer.scalars(optimizer.steps, count)
+            started = time.perf_counter()
+            program.run(0, count, None, scalars, model.seed, optimizer.steps & 0xFFFFFFFF)
+            taken += time.perf_counter() - started
+            optimizer.steps += count
+            done += count
     return Profile(model.name, program.plan, np.asarray(program.step_seconds), taken, done)
-
-
-def _state(parameters: Sequence[Any], slots: dict[str, Array]) -> list[tuple[Array, Array]]:
-    """The arrays that training changes, with copies."""
-    arrays = [*(parameter.value for parameter in parameters), *slots.values()]
-    return [(array, array.copy()) for array in arrays]

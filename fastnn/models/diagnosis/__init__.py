@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn.models.batches import Batch
+from fastnn.models.borrowing import unchanged
 from fastnn.models.data import Data, whole
 from fastnn.models.evaluating import arrays
 
 from . import data, outputs, signals, trials
 from .report import KINDS, Diagnosis, Finding
-from .state import loss_alone, sample, unchanged
+from .state import loss_alone, sample
 
 if TYPE_CHECKING:
     from fastnn.models.model import Model

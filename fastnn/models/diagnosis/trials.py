@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn.engine.observing import Observer
+from fastnn.models.borrowing import unchanged
 from fastnn.models.compiling import Goal, Goals
 from fastnn.models.data import Data
 from fastnn.models.runner import Pass, shuffled
@@ -15,7 +16,7 @@ from fastnn.models.scores import Scores
 
 from .outputs import REGRESSION, class_counts
 from .report import Finding, number, percent
-from .state import rows, sample, unchanged
+from .state import rows, sample
 
 if TYPE_CHECKING:
     from fastnn.models.model import Model

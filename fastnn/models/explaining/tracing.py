@@ -12,9 +12,10 @@ import numpy.typing as npt
 from fastnn.engine.arena import Parameter
 from fastnn.engine.graph import Graph
 from fastnn.engine.plan import ABSENT, Plan
+from fastnn.models.borrowing import unchanged
 from fastnn.models.compiling import Goals
 from fastnn.models.data import Data
-from fastnn.models.diagnosis.state import loss_alone, unchanged
+from fastnn.models.diagnosis.state import loss_alone
 from fastnn.models.runner import Pass
 from fastnn.models.scores import Scores
 
