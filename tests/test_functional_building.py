@@ -314,3 +314,8 @@ def test_a_model_within_another_keeps_its_layers() -> None:
     for change in (lambda: inner.add(Dense(3)), inner.pop):
         with pytest.raises(ValueError, match="part of another model"):
             change()
+
+
+def test_pictures_of_graphs_in_folders_that_are_not(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"plot_model: there is no such folder\. Received: "):
+        fastnn.utils.plot_model(Sequential([Input((3,)), Dense(2)]), tmp_path / "nodir" / "p.svg")

@@ -35,7 +35,6 @@ from fastnn.layers import (
     TimeDistributed,
     tensors,
 )
-from fastnn.models.plotting import plot_model
 from fastnn.optimizers import Adam, Nadam
 from fastnn.saving import register_keras_serializable
 
@@ -485,18 +484,6 @@ def test_weights_of_attention(tmp_path):
         assert file["layers/multi_head_attention/query_dense/vars/0"].shape == (4, 2, 2)
     with pytest.raises(ValueError, match="attention layers are not served"):
         model.save(tmp_path / "m.keras")
-
-
-def test_masks_that_are_arrays():
-    x = Input((5, 4))
-    with pytest.raises(TypeError, match=r"query_mask must be an Input.*only attention_mask.*Received: ndarray"):
-        MultiHeadAttention(1, 2)(x, x, query_mask=np.ones(5))
-    MultiHeadAttention(2, 2)(x, x, attention_mask=np.ones((2, 5, 5)))
-
-
-def test_pictures_of_graphs_in_folders_that_are_not(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"plot_model: there is no such folder\. Received: "):
-        plot_model(Sequential([Input((3,)), Dense(2)]), tmp_path / "nodir" / "p.svg")
 
 
 @pytest.mark.parametrize("functional", [True, False])

@@ -5,13 +5,13 @@ They need no scikit-learn, and work inside its pipelines, cross-validation and g
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fastnn._parameters import Parameters
 from fastnn.models import Model
 
 from .ensemble import Ensemble
@@ -21,8 +21,8 @@ Array = npt.NDArray[Any]
 VOTING = {"soft": "mean", "hard": "vote"}
 
 
-class _Estimator:
-    """What both kinds share: parameters, and the ensemble behind them."""
+class _Estimator(Parameters):
+    """What both kinds share: the ensemble behind them."""
 
     _estimator_type = ""
 
@@ -40,28 +40,6 @@ class _Estimator:
         self.n_jobs, self.random_state = n_jobs, random_state
         self.epochs, self.batch_size = epochs, batch_size
 
-    @classmethod
-    def _names(cls) -> list[str]:
-        return sorted(name for name in inspect.signature(cls).parameters)
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        return {name: getattr(self, name) for name in self._names()}
-
-    def set_params(self, **params: Any) -> Any:
-        """Change arguments of the constructor; they count from the next `fit`.
-
-        Raises
-        ------
-        ValueError
-            If there is no such argument.
-        """
-        for name, value in params.items():
-            if name not in self._names():
-                raise ValueError(f"set_params: expected some of {self._names()}. Received: {name!r}")
-            setattr(self, name, value)
-        return self
-
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import ClassifierTags, RegressorTags, Tags, TargetTags
 
@@ -75,9 +53,6 @@ class _Estimator:
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "ensemble_")
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_params().items())})"
 
     def _fit(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import _numbers, activations, initializers, seeds
-from fastnn._errors import unknown
+from fastnn._parameters import Parameters
 from fastnn.backend import use_backend
 from fastnn.layers import Dense, Input, Layer
 from fastnn.models import Sequential
@@ -20,8 +19,8 @@ Array = NDArray[Any]
 Self = TypeVar("Self", bound="Estimator")
 
 
-class Estimator:
-    """Base class: an attribute for each argument of the constructor.
+class Estimator(Parameters):
+    """Base class: parameters, checked data, backend.
 
     Attributes:
         history: what `fit` has measured, one number for each epoch, as in Keras's History.
@@ -31,28 +30,6 @@ class Estimator:
     dtype: str
     seed: int | None
     history: dict[str, list[float]]
-
-    @classmethod
-    def _names(cls) -> list[str]:
-        return list(inspect.signature(cls).parameters)
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The arguments of the constructor, as scikit-learn's `clone` asks for them; `deep` changes nothing."""
-        return {name: getattr(self, name) for name in self._names()}
-
-    def set_params(self: Self, **params: Any) -> Self:
-        """Change arguments of the constructor; they count from the next `fit` on.
-
-        Raises:
-            ValueError: a name that the constructor does not know, or a value that it refuses.
-        """
-        for name in params:
-            if name not in self._names():
-                raise unknown(f"argument of {type(self).__name__}", name, self._names())
-        type(self)(**{**self.get_params(), **params})  # complains
-        for name, value in params.items():
-            setattr(self, name, value)
-        return self
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
@@ -65,11 +42,6 @@ class Estimator:
 
     def _chosen_seed(self) -> int:
         return seeds.make_seed() if self.seed is None else seeds.check_seed(self.seed)
-
-    def __repr__(self) -> str:
-        defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
-        own = [f"{name}={value!r}" for name, value in self.get_params().items() if value is not defaults[name]]
-        return f"{type(self).__name__}({', '.join(own)})"
 
     def _outputs(self) -> int | None:
         """Columns of what `transform` gives, or None before the first `fit`."""
