@@ -7,7 +7,8 @@
     python bench/compare_training.py --json bench/results/training.json --chart docs/training-steps.svg
 
 Every contender runs in a process of its own, so that pools of threads do not disturb each other, and the processes
-take turns.  Microseconds a step are medians over the rounds, ratios medians of the rounds' ratios to fastnn.  fastnn's
+take turns, with a rest after each in which its threads stop waiting for work (those of OpenBLAS and OpenMP spin for up
+to a tenth of a second, which would slow down whoever comes next on two threads).  Microseconds a step are medians over the rounds, ratios medians of the rounds' ratios to fastnn.  fastnn's
 figure is that of whole calls of `fit` over 16 batches, its checks included.  "floor" are the step's matrix products
 alone (peer_training.py).  Whoever is not installed (pip install -e '.[peers]') is left out.
 """
@@ -19,6 +20,7 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from fastnn.configuration import configuration
 PEERS = ["numpy", "torch", "jax", "jax-scan"]
 BATCHES = [1, 4, 16, 64, 256, 1024, 4096]
 WIDTHS = [16, 64, 256, 1024, 4096]
+REST = 0.15  # seconds until the threads of a process sleep
 Row = dict[str, dict[str, float]]
 
 
@@ -70,6 +73,8 @@ def compare(names: list[str], workload: str, threads: int, options: argparse.Nam
     times: dict[str, list[float]] = {name: [] for name in processes}
     for _ in range(options.rounds):
         for name, process in processes.items():
+            time.sleep(REST)
+            process.seconds(what, max(1, counts[name] // 8))  # awake again
             times[name].append(process.seconds(what, counts[name]))
     memory = {name: process.seconds("memory", 1) / 2**20 for name, process in processes.items()}
     for process in started.values():
