@@ -4,6 +4,8 @@
  * DEPTH rows at a time, into a panel on the stack that stays in the first-level cache and is padded with zeros, so that
  * only stores have edges.  A tile of C is held in registers: up to 6 rows, up to 3 vectors wide, at most 12 vectors.
  * (K. Goto, R. van de Geijn 2008, ACM TOMS 34, without their packing of A.)
+ * A single row of C - one sample through a dense layer - would read its panel once only: then B, unless it is
+ * transposed, is read where it lies, up to 13 vectors wide.
  *
  * Every element of C is one sum in the order of k, whatever the shape of its tile: cutting a product along m or n
  * changes no bit.
@@ -11,8 +13,10 @@
 #undef LANES
 #undef vec
 #undef DEPTH
+#undef MOST_WIDE
 #define LANES ((int)(VECTOR_BYTES / sizeof(real)))
 #define DEPTH 256
+#define MOST_WIDE 13
 #define vec FN(vec_t)
 typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
 typedef real FN(loose_vec_t) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
@@ -127,6 +131,62 @@ static void FN(pack_panel)(size_t k, int wide, int cols, const real *b, size_t l
     }
 }
 
+/* sums (wide vectors) += x (k) B, whose rows are `wide` whole vectors long. */
+typedef void (*FN(row_fn))(size_t k, const real *x, size_t step, const real *b, size_t ldb, vec *sums);
+
+#define ROW_WIDE(WIDE)                                                                                                 \
+    static void FN(row_##WIDE)(size_t k, const real *x, size_t step, const real *b, size_t ldb, vec *sums) {           \
+        vec sum[WIDE];                                                                                                 \
+        _Pragma("GCC unroll 16") for (int j = 0; j < WIDE; j++) sum[j] = sums[j];                                      \
+        for (size_t p = 0; p < k; p++) {                                                                               \
+            const vec xp = x[p * step] - (vec){0};                                                                     \
+            _Pragma("GCC unroll 16") for (int j = 0; j < WIDE; j++) sum[j] +=                                          \
+                xp * *(const FN(loose_vec_t) *)(b + p * ldb + j * LANES);                                              \
+        }                                                                                                              \
+        _Pragma("GCC unroll 16") for (int j = 0; j < WIDE; j++) sums[j] = sum[j];                                      \
+    }
+/* clang-format off */
+#define EACH_WIDTH(DO) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13)
+/* clang-format on */
+EACH_WIDTH(ROW_WIDE)
+static const FN(row_fn) FN(row_products)[MOST_WIDE + 1] = {
+#define ROW_ENTRY(WIDE) [WIDE] = FN(row_##WIDE),
+    EACH_WIDTH(ROW_ENTRY)
+#undef ROW_ENTRY
+};
+#undef ROW_WIDE
+#undef EACH_WIDTH
+
+/* c (n) = x (k) B: the sums of small_gemm, in the same order. */
+static void FN(row_gemm)(size_t n, size_t k, const real *x, size_t step, const real *b, size_t ldb, real *c) {
+    const size_t vectors = (n + LANES - 1) / LANES, strips = (vectors + MOST_WIDE - 1) / MOST_WIDE;
+    size_t v = 0;
+    for (size_t s = 0; s < strips; s++) {
+        const size_t wide = vectors * (s + 1) / strips - v, j = v * LANES;
+        const size_t cols = n - j < wide * LANES ? n - j : wide * LANES;
+        for (size_t p = 0; p < k; p += DEPTH) {
+            const size_t depth = k - p < DEPTH ? k - p : DEPTH;
+            /* whole vectors are read as long as they end within the matrix */
+            const size_t end = (k - 1) * ldb + cols, width = wide * LANES;
+            size_t q = p + depth;
+            while (q > p && (q - 1) * ldb + width > end) q--;
+            vec sums[MOST_WIDE] = {{0}};
+            FN(row_products)[wide](q - p, x + p * step, step, b + p * ldb + j, ldb, sums);
+            for (; q < p + depth; q++) {
+                real row[MOST_WIDE * LANES] = {0};
+                __builtin_memcpy(row, b + q * ldb + j, cols * sizeof(real));
+                FN(row_products)[wide](1, x + q * step, step, row, 0, sums);
+            }
+            const real *sum = (const real *)sums;
+            if (p == 0)
+                __builtin_memcpy(c + j, sum, cols * sizeof(real));
+            else
+                for (size_t i = 0; i < cols; i++) c[j + i] += sum[i];
+        }
+        v += wide;
+    }
+}
+
 static void FN(small_gemm)(int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const void *av, size_t lda,
                            const void *bv, size_t ldb, void *cv, size_t ldc) {
     const real *a = av, *b = bv;
@@ -136,6 +196,10 @@ static void FN(small_gemm)(int transpose_a, int transpose_b, size_t m, size_t n,
     const size_t vectors = (n + LANES - 1) / LANES, strips = (vectors + 2) / 3;
     if (k == 0)
         for (size_t i = 0; i < m; i++) __builtin_memset(c + i * ldc, 0, n * sizeof(real));
+    if (m == 1 && !transpose_b && k > 0) {
+        FN(row_gemm)(n, k, a, col_step, b, ldb, c);
+        return;
+    }
     for (size_t p = 0; p < k; p += DEPTH) {
         const size_t depth = k - p < DEPTH ? k - p : DEPTH;
         size_t v = 0;

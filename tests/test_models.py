@@ -403,6 +403,19 @@ def test_a_model_without_shape_can_be_copied():
     assert not twin.built and twin.layers[0].units == 3 and isinstance(twin.optimizer, optimizers.SGD)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("inputs", [1, 7, 256, 257, 600])
+def test_a_sample_alone_has_the_bits_that_it_has_among_others(inputs, dtype):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(5, inputs)).astype(dtype)
+    for units in (1, 3, 8, 10, 33, 100, 105, 210):  # less than a vector to more than 13 of them, whole ones and not
+        model = Sequential([Input((inputs,), dtype=dtype), Dense(units, activation="tanh", dtype=dtype)])
+        together = model.predict(x, verbose=0)
+        np.testing.assert_allclose(together, np.tanh(x @ model.get_weights()[0]), rtol=1e-4, atol=1e-5)
+        for i in range(5):
+            np.testing.assert_array_equal(model.predict(x[i : i + 1], verbose=0), together[i : i + 1])
+
+
 def test_calls_are_for_inference():
     model = small()
     np.testing.assert_array_equal(model(X), model.predict_on_batch(X))

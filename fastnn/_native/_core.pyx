@@ -267,7 +267,7 @@ cdef void gemm_block(void *task, ssize_t block) noexcept nogil:
         b += item * first * (t.ldb if t.transpose_b else 1)
         c += item * first
     # CblasRowMajor 101, NoTrans 111, Trans 112
-    if m == 1 and not t.transpose_a and t.k > 0:
+    if m == 1 and not t.transpose_a and t.k > 0 and (t.transpose_b or not t.own):
         # a matrix product would first copy all of B into another layout
         row_by_matrix(t, n, a, b, c)
     elif t.own:

@@ -166,6 +166,8 @@ cdef class Program:
     cdef object sequence_array
     cdef double divisible_flops
     cdef ssize_t columns          # numbers of an optimizer step that the plan reads
+    cdef int real                 # number of the plan's dtype
+    cdef bint plain               # one input of that dtype, one output
     cdef list held_data
     cdef list held_outputs
     cdef object error             # what a Python step raised
@@ -207,6 +209,10 @@ cdef class Program:
         for i, entry in enumerate(plan.outputs):
             self.r.output_buffers[i] = entry.buffer
             self.r.output_bytes[i] = entry.per_sample * self.r.item
+
+        self.real = plan.dtype.num
+        self.plain = (self.r.inputs == 1 and self.r.outputs == 1
+                      and plan.buffers[plan.inputs[0].buffer].dtype == plan.dtype)
 
         self.set_segments(segments)
         self.r.count = len(plan.steps)
@@ -397,6 +403,33 @@ cdef class Program:
             self.run(0, 1)
         finally:
             self.unbind()
+
+    def infer_one(self, cnp.ndarray x, tuple sample, tuple output):
+        """The only output, a new array (batch, *output), for the only input, x (batch, *sample) of the plan's dtype.
+
+        None where there are several, and for every other array: `infer` takes more.
+        """
+        cdef cnp.npy_intp shape[cnp.NPY_MAXDIMS]
+        cdef int i
+        if (not self.plain or cnp.PyArray_TYPE(x) != self.real or not cnp.PyArray_ISCARRAY_RO(x)
+                or cnp.PyArray_NDIM(x) != 1 + len(sample) or cnp.PyArray_DIM(x, 0) != self.r.batch):
+            return None
+        for i in range(<int>len(sample)):
+            if cnp.PyArray_DIM(x, i + 1) != <cnp.npy_intp>sample[i]:
+                return None
+        shape[0] = self.r.batch
+        for i in range(<int>len(output)):
+            shape[i + 1] = output[i]
+        y = cnp.PyArray_EMPTY(1 + <int>len(output), shape, self.real, 0)
+        self.r.sources[0].data = <const char *>cnp.PyArray_DATA(x)
+        self.r.sources[0].item, self.r.sources[0].direct = self.r.item, True
+        self.r.output_data[0] = <char *>cnp.PyArray_DATA(<cnp.ndarray>y)
+        self.held_data, self.held_outputs = [x], [y]
+        try:
+            self.run(0, 1)
+        finally:
+            self.unbind()
+        return y
 
     def unbind(self):
         """Let the arrays of the last run go."""

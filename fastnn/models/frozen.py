@@ -16,6 +16,7 @@ from fastnn.engine.states import every_layer
 from fastnn.engine.step import inference_plan
 
 from .data import inputs_for
+from .programs import Executor, ProgramPool
 from .structures import Structure
 
 if TYPE_CHECKING:
@@ -62,12 +63,9 @@ class Frozen:
         for value in values:
             value.flags.writeable = False
         self.weights: tuple[Array, ...] = tuple(values)
-        # programs that nobody runs, by backend and number of samples: taking one off the list and putting it back are
-        # atomic, so threads do not wait for each other
-        self._idle: dict[tuple[Any, int], list[Any]] = {}
+        self._pool = ProgramPool()
         # the usual case: one input, one output
-        self._shape = graph.input_shapes[0] if len(graph.input_shapes) == 1 and inputs.single else None
-        self._plain = self._shape is not None and len(graph.output_shapes) == 1 and outputs.single
+        self._plain = len(graph.input_shapes) == 1 and inputs.single and outputs.single
 
     def __call__(self, x: Any) -> Any:
         """The outputs for samples, as `Model.predict` would give them.
@@ -82,18 +80,10 @@ class Frozen:
             TypeError: not numbers.
             ValueError: the shape is another one, or there are no samples.
         """
-        if (
-            type(x) is np.ndarray
-            and self._plain
-            and x.dtype == self.dtype
-            and x.shape[1:] == self._shape
-            and 0 < x.shape[0] <= self.batch_size
-            and x.flags.c_contiguous
-            and x.flags.aligned
-        ):
-            y = np.empty((x.shape[0], *self.output_shapes[0]), self.dtype)
-            self._run(x.shape[0], [x], [y])
-            return y
+        if type(x) is np.ndarray and self._plain and x.ndim and 0 < len(x) <= self.batch_size:
+            y = self._pool.infer(x, self.input_shapes[0], self.output_shapes[0], self._executor)
+            if y is not None:
+                return y
         samples = inputs_for(self._inputs, self.input_shapes, x, self.dtype, self.name)
         n, size = len(samples[0]), self.batch_size
         found = [np.empty((n, *shape), self.dtype) for shape in self.output_shapes]
@@ -103,20 +93,26 @@ class Frozen:
         return self._outputs.pack(found)
 
     def _run(self, count: int, inputs: list[Array], outputs: list[Array]) -> None:
-        key = current(), count
+        key = current(), "infer", count
+        executor = self._pool.take(key, self._executor, count)
         try:
-            program = self._idle[key].pop()
-        except (KeyError, IndexError):
-            program = current().Program(self._plan(count))
-        program.infer(inputs, outputs)
-        self._idle.setdefault(key, []).append(program)
+            executor.program.infer(inputs, outputs)
+        finally:
+            self._pool.give(key, executor)
+
+    def _executor(self, count: int) -> Executor:
+        return Executor(self._plan(count))
 
     def _plan(self, count: int) -> Plan:
         values = {id(parameter): value for parameter, value in zip(self._parameters, self.weights)}
         return inference_plan(self._graph, self.dtype, count, values)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_idle": {}}  # programs stay where they are
+        return {name: value for name, value in self.__dict__.items() if name != "_pool"}  # programs stay where they are
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._pool = ProgramPool()
 
     def __repr__(self) -> str:
         return f"<Frozen {self.name}: {self.input_shapes} -> {self.output_shapes}, {self.dtype}>"

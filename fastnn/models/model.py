@@ -356,8 +356,13 @@ class Model(Topology, Questions, OlderNames):
         Raises:
             TypeError, ValueError: x does not fit the model.
         """
-        if is_array_like(x) and callbacks is None and steps is None and (verbose == 0 or verbose == "auto"):
-            # the short way for what is over soon
+        if callbacks is None and steps is None and (verbose == 0 or verbose == "auto") and is_array_like(x):
+            # the short way for what is over soon, and a shorter one
+            runner = self._runner
+            if runner is not None and batch_size is None and type(x) is np.ndarray and self._structures[1].single:
+                y = runner.predict_one(x, DEFAULT_BATCH)
+                if y is not None:
+                    return y
             size = DEFAULT_BATCH if batch_size is None else whole(batch_size, "batch_size", "predict")
             x = self.prepare_inputs(x, "predict")
             if verbose == 0 or len(x[0]) <= size:

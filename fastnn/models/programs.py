@@ -40,12 +40,34 @@ class ProgramPool:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        # the last one that was put back, usually the next one that is wanted: lists give and take without a lock
+        self._last: list[tuple[Hashable, Executor]] = []
         # the least recently used first
         self._idle: dict[Hashable, list[Executor]] = {}
         self._count = self._bytes = 0
 
+    def infer(
+        self, x: Array, sample: tuple[int, ...], output: tuple[int, ...], make: Callable[[int], Executor]
+    ) -> Array | None:
+        """See `Program.infer_one`; the program is one of this pool, or make(samples)."""
+        key = current(), "infer", len(x)
+        executor = self.take(key, make, len(x))
+        try:
+            found: Array | None = executor.program.infer_one(x, sample, output)
+        finally:
+            self.give(key, executor)
+        return found
+
     def take(self, key: Hashable, make: Callable[..., Executor], *arguments: Any) -> Executor:
         """A program of that kind, for the caller alone: an idle one, or make(*arguments)."""
+        try:
+            last, executor = self._last.pop()
+        except IndexError:
+            pass
+        else:
+            if last == key:
+                return executor
+            self._store(last, executor)
         with self._lock:
             idle = self._idle.get(key)
             if idle:
@@ -55,6 +77,20 @@ class ProgramPool:
     def give(self, key: Hashable, executor: Executor) -> None:
         """Put a program back."""
         executor.program.unbind()
+        self._last.append((key, executor))
+        if len(self._last) > 1:
+            self._empty()
+
+    def _empty(self) -> None:
+        """Put away what lies at hand."""
+        while self._last:
+            try:
+                key, executor = self._last.pop(0)
+            except IndexError:  # another thread was faster
+                return
+            self._store(key, executor)
+
+    def _store(self, key: Hashable, executor: Executor) -> None:
         with self._lock:
             idle = self._idle.pop(key, [])
             idle.append(self._counted(executor, 1))
@@ -64,6 +100,7 @@ class ProgramPool:
 
     def clear(self, unwanted: Callable[[Any], bool]) -> None:
         """Drop all programs whose key is unwanted."""
+        self._empty()
         with self._lock:
             for key in [key for key in self._idle if unwanted(key)]:
                 self._drop(key)

@@ -216,6 +216,12 @@ class Runner:
 
     # ---------------------------------------------------------------------------------------------------------- running
 
+    def predict_one(self, x: Array, most: int) -> Array | None:
+        """The output for up to `most` samples as they should be; None for all else, which `predict` takes prepared."""
+        if len(self.graph.input_shapes) > 1 or not x.ndim or not 0 < len(x) <= most:
+            return None
+        return self.pool.infer(x, self.graph.input_shapes[0], self.graph.output_shapes[0], self.for_inference)
+
     def predict(self, x: Sequence[Array], batch: int, pulse: Callable[[int], None] | None = None) -> list[Array]:
         """All outputs for prepared samples; `pulse` is told the number of mini-batches done, twenty times a second."""
         n = len(x[0])

@@ -83,6 +83,20 @@ class Program:
         finally:
             self.unbind()
 
+    def infer_one(self, x: np.ndarray, sample: tuple[int, ...], output: tuple[int, ...]) -> np.ndarray | None:
+        """The only output, a new array (batch, *output), for the only input, x (batch, *sample) of the plan's dtype.
+
+        None where there are several, and for every other array: `infer` takes more.
+        """
+        plan = self.plan
+        if len(plan.inputs) != 1 or len(plan.outputs) != 1 or x.dtype != plan.dtype or not x.flags.c_contiguous:
+            return None
+        if x.shape != (plan.batch, *sample) or plan.buffers[plan.inputs[0].buffer].dtype != plan.dtype:
+            return None
+        y = np.empty((plan.batch, *output), plan.dtype)
+        self.infer([x], [y])
+        return y
+
     def unbind(self) -> None:
         """Let the arrays of the last run go."""
         self.inputs = self.outputs = ()
