@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from fastnn import cli, lab
-from fastnn.lab import catalogue, drawing, report, running
+from fastnn.lab import catalogue, drawing, markdown, report, running
 from fastnn.lab.frame import Finding, Result, Settings, Table, plain
 from fastnn.threads import num_threads
 
@@ -165,7 +165,7 @@ def test_without_matplotlib(
     [
         (["activation"], "Did you mean 'activations'"),
         (["all", "activations"], "expected 'all' alone"),
-        (["activations", "--report", "x.pdf"], "must end in .html"),
+        (["activations", "--report", "x.pdf"], r"must end in .html or .md"),
         (["activations", "--data", "minst"], "Did you mean 'mnist'"),
         (["activations", "--data", "mnist", "--data-dir", "/nowhere"], "Received"),
     ],
@@ -218,6 +218,36 @@ def test_report(tmp_path: Path) -> None:
     assert not re.search(r"""(src|href)=["'](?!data:|#)|<script|<link|@import|url\(""", text)
     assert "fastnn lab activations saturation --seed 0 --quick" in text
     assert "The derivative of the sigmoid is at most 1/4" in text
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_report_in_markdown(tmp_path: Path, elsewhere: bool) -> None:
+    target = tmp_path / "page.md"
+    options = ["--out", str(tmp_path / "pictures")] * elsewhere
+    assert cli.main(["lab", "zig-zag", "saturation", "--quick", "--report", str(target), *options]) == 0
+    text = target.read_text(encoding="utf-8")
+    assert re.findall(r"^## (.*)", text, re.MULTILINE) == ["Claims", "zig-zag", "saturation"]
+    shown = re.findall(r"!\[.*?\]\((.*?)\)", text)
+    assert len(shown) == 2 * drawing.available()
+    for name in shown:
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG") and name.startswith("pictures/") == elsewhere
+    widths = {line.replace("\\|", "").count("|") for line in text.splitlines() if line.startswith("| [zig-zag]")}
+    assert widths == {5}
+    assert "fastnn lab zig-zag saturation --seed 0 --quick" in text
+
+
+def test_markdown_marks_failures_and_what_means_something_means_itself() -> None:
+    finding = Finding("a|b *c* <i>", "not confirmed", "x_1", False)
+    result = Result([Table("t", ["c"], [["<script>"]] * 30)], "1 < 2", [finding])
+    runs = [
+        running.Run("activations", Settings(), 1.0, result, {"part": "<svg></svg>"}),
+        running.Run("saturation", Settings(), 1.0, None, failure="Traceback"),
+    ]
+    text = markdown.page(runs, "there")
+    assert r"| a\|b \*c\* \<i\> | not confirmed, **check failed** | x\_1 |" in text
+    assert "**2 failed.**" in text and "(30 rows)" in text and "there/activations-part.svg" in text
+    with pytest.raises(ValueError, match="at least one"):
+        markdown.page([])
 
 
 def test_the_report_escapes_and_marks_failures() -> None:

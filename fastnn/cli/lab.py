@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import textwrap
 import time
 from pathlib import Path
 
 from fastnn import threads
-from fastnn.lab import catalogue, drawing
+from fastnn.lab import catalogue, drawing, markdown
+from fastnn.lab import report as html
 from fastnn.lab.frame import VERDICTS, Settings
-from fastnn.lab.report import page
 from fastnn.lab.running import Run, run_all, write
 from fastnn.lab.running import run as run_one
 
@@ -31,6 +32,8 @@ def _experiments(arguments: argparse.Namespace) -> int:
     if out and out.exists() and not out.is_dir():
         raise NotADirectoryError(f"--out: expected a folder. Received: {str(out)!r}")
     report = _check_report(arguments.report) if arguments.report else None
+    if report and report.suffix.lower() == ".md" and out is None:
+        out = report.parent  # a page of Markdown shows files
     if arguments.threads:
         threads.set_num_threads(arguments.threads)
     settings.images()  # here, so that what is missing is said once and is downloaded once
@@ -55,7 +58,7 @@ def _experiments(arguments: argparse.Namespace) -> int:
     if len(names) > 1:
         _summarise(done, time.perf_counter() - started)
     if report:
-        report.write_text(page(done), encoding="utf-8")
+        report.write_text(_page(done, report, out), encoding="utf-8")
         print(f"\nWrote {report}")
     return _status(done, arguments.check)
 
@@ -72,11 +75,18 @@ def _select(given: list[str]) -> list[str]:
 
 def _check_report(path: str) -> Path:
     target = Path(path)
-    if target.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"--report: the file name must end in .html. Received: {path!r}")
+    if target.suffix.lower() not in (".html", ".htm", ".md"):
+        raise ValueError(f"--report: the file name must end in .html or .md. Received: {path!r}")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"--report: there is no such folder. Received: {str(target.parent)!r}")
     return target
+
+
+def _page(done: list[Run], report: Path, out: Path | None) -> str:
+    """One file with everything inside (HTML), or one that shows the pictures in `out` (Markdown)."""
+    if report.suffix.lower() != ".md":
+        return html.page(done)
+    return markdown.page(done, os.path.relpath(out, report.parent) if out else "")
 
 
 def _show(one: Run, place: str) -> None:

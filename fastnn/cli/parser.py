@@ -164,7 +164,7 @@ Pictures need matplotlib: pip install 'fastnn-cpu[plot]'
     parser.add_argument("--quick", action="store_true", help="smaller and shorter: seconds instead of minutes")
     parser.add_argument("--check", action="store_true", help="status 1 if a finding does not hold")
     parser.add_argument("--out", metavar="DIR", help="write pictures and JSON there")
-    parser.add_argument("--report", metavar="FILE", help="write all into one file, FILE.html")
+    parser.add_argument("--report", metavar="FILE", help="write all into FILE.html, or FILE.md with pictures beside it")
     parser.add_argument(
         "--workers", type=count, metavar="N", help="experiments at a time (default: the CPUs that may be used)"
     )

@@ -14,9 +14,9 @@ from html import escape
 from inspect import cleandoc
 from pathlib import Path
 
-from fastnn.lab import catalogue
-from fastnn.lab.frame import VERDICTS, Finding, Table
-from fastnn.lab.running import Run, machine
+from fastnn.lab import catalogue, summary
+from fastnn.lab.frame import Finding, Table
+from fastnn.lab.running import Run
 
 STYLE = Path(__file__).with_name("report.css")
 SCALE = 1.5  # pixels of a picture for a pixel of the page
@@ -33,18 +33,15 @@ def page(runs: Sequence[Run]) -> str:
     Raises:
         ValueError: there is none.
     """
-    if not runs:
-        raise ValueError(f"page: expected at least one run. Received: {runs!r}")
-    title = "The laboratory of fastnn" if len(runs) > 1 else f"fastnn lab: {runs[0].name}"
+    summary.check(runs)
+    title = summary.title(runs)
     body = [
-        f"<header>\n<h1>{escape(title)}</h1>\n"
-        '<p class="soft">What lecture notes say about neural networks, tried on this machine.</p>\n</header>\n<main>',
+        f'<header>\n<h1>{escape(title)}</h1>\n<p class="soft">{summary.INTRODUCTION}</p>\n</header>\n<main>',
         _numbers(runs),
         _circumstances(runs),
         *([_contents(runs)] if len(runs) > 1 else []),
         *(_experiment(run) for run in runs),
-        "</main>\n<footer class='soft'>Numbers belong to this run. A claim is <i>confirmed</i>, <i>not confirmed</i>, "
-        "or it <i>depends</i>; where it is not confirmed, what is checked is what is true instead.</footer>",
+        f"</main>\n<footer class='soft'>{summary.CONCLUSION}</footer>",
     ]
     return "\n".join(
         [
@@ -60,15 +57,8 @@ def page(runs: Sequence[Run]) -> str:
 # ------------------------------------------------------------------------------------------------------------- summary
 
 
-def _findings(runs: Sequence[Run]) -> list[Finding]:
-    return [finding for run in runs if run.result for finding in run.result.findings]
-
-
 def _numbers(runs: Sequence[Run]) -> str:
-    found = _findings(runs)
-    counts = {verdict: sum(finding.verdict == verdict for finding in found) for verdict in VERDICTS}
-    wrong = sum(not finding.holds for finding in found) + sum(run.result is None for run in runs)
-    boxes = {"claims": len(found), **counts}
+    boxes, wrong = summary.counts(runs), summary.failures(runs)
     told = "".join(f"<div><b>{count}</b><span class='soft'>{text}</span></div>" for text, count in boxes.items())
     if not wrong:
         return f'<div class="figures">{told}</div>'
@@ -77,21 +67,8 @@ def _numbers(runs: Sequence[Run]) -> str:
 
 
 def _circumstances(runs: Sequence[Run]) -> str:
-    settings, about = runs[0].settings, machine()
-    names = [run.name for run in runs]
-    command = runs[0].command
-    if len(names) > 1:
-        wanted = "all" if names == catalogue.names() else " ".join(names)
-        command = command.replace(f"lab {names[0]}", f"lab {wanted}", 1)
-    packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
-    facts = {
-        "Command": f"<code>{escape(command)}</code>",
-        "Data": f"{settings.data}, seed {settings.seed}, {'quick' if settings.quick else 'whole'} run, "
-        f"{settings.backend} backend ({escape(about['isa'])})",
-        "Time": f"{sum(run.seconds for run in runs):.1f} s for {len(runs)} experiment{'s' * (len(runs) > 1)}",
-        "Machine": f"{escape(about['processor'])}, {about['cpus']} CPUs; {escape(about['platform'])}",
-        "Versions": f"fastnn {about['fastnn']}, Python {escape(about['python'])}, {escape(packages)}",
-    }
+    facts = {name: escape(fact) for name, fact in summary.circumstances(runs).items()}
+    facts = {"Command": f"<code>{escape(summary.command(runs))}</code>"} | facts
     entries = "".join(f"<dt>{name}</dt><dd>{fact}</dd>" for name, fact in facts.items())
     return f'<section class="card"><dl>{entries}</dl></section>'
 
