@@ -5,8 +5,9 @@ from libc.stdint cimport int32_t, int64_t
 
 from fastnn._native._core cimport (
     FASTNN_MAX_PARAMS, FASTNN_ROW_LOSS_categorical_cross_entropy, FASTNN_ROW_LOSS_cross_entropy_of_softmax,
-    FASTNN_ROW_LOSS_softmax_cross_entropy, fastnn_loss_args,
+    FASTNN_ROW_LOSS_softmax_cross_entropy, FASTNN_ROW_LOSSES, fastnn_loss_args,
 )
+from fastnn._native import _core
 from fastnn._native._ops cimport RELEASE_GIL, data_of, read_params, run_loss_sum, sum_in_order, table_of
 from fastnn._native._simple cimport fresh_or, is_simple, overlap, same_kind
 
@@ -99,18 +100,12 @@ cdef enum:
     NOTHING
     OTHERS
 
-
-cdef int targets_of(const char *kind) noexcept:
-    """What the targets of a row loss are."""
-    if kind == b"classes":
-        return ROWS_OR_LABELS
-    if kind == b"labels":
-        return LABELS
-    if kind == b"signs":
-        return SIGNS
-    if kind == b"none":
-        return NOTHING
-    return OTHERS if kind == b"groups" or kind == b"sequences" else ROWS
+# what the targets of each row loss are
+cdef dict KINDS = {"classes": ROWS_OR_LABELS, "labels": LABELS, "signs": SIGNS, "none": NOTHING, "groups": OTHERS,
+                   "sequences": OTHERS}
+cdef int[FASTNN_ROW_LOSSES] TARGETS
+for _position, (_, _kind, *_) in enumerate(_core.tables()["row_losses"]):
+    TARGETS[_position] = KINDS.get(_kind, ROWS)
 
 
 cdef bint run_rows_loss(loss_fn by_rows, fastnn_loss_args *a, cnp.ndarray p, object targets, double *sum,
@@ -253,6 +248,39 @@ cdef bint read_inputs(tuple inputs, fastnn_loss_args *a) noexcept:
     return cnp.PyArray_SIZE(<cnp.ndarray>inputs[0]) > 0
 
 
+cdef bint is_apart(cnp.ndarray grad, tuple inputs, object target, list grads) noexcept:
+    """Whether a gradient shares no memory with what is read, nor with the gradients before it."""
+    for other in inputs:
+        if overlap(grad, <cnp.ndarray>other):
+            return False
+    for other in grads:
+        if overlap(grad, <cnp.ndarray>other):
+            return False
+    return target is None or (cnp.PyArray_CheckExact(target) and not overlap(grad, <cnp.ndarray>target))
+
+
+cdef list places_for(tuple inputs, object target, object out):
+    """Memory for the gradients of the inputs, which are simple; None if what is given is no simple case.
+
+    A single gradient may be its input as far as this function is concerned.
+    """
+    cdef cnp.ndarray p = <cnp.ndarray>inputs[0]
+    cdef list grads = []
+    cdef Py_ssize_t i, n = len(inputs)
+    if n == 1:
+        grad = grad_for(p, p if target is None else target, out)
+        return None if grad is None else [grad]
+    if out is not None and (type(out) is not tuple or len(<tuple>out) != n):
+        return None
+    for i in range(n):
+        given = None if out is None else (<tuple>out)[i]
+        grad = fresh_or(given, p, None)
+        if grad is None or (given is not None and not is_apart(<cnp.ndarray>grad, inputs, target, grads)):
+            return None
+        grads.append(grad)
+    return grads
+
+
 cdef tuple gradients(int row, tuple inputs, object target, tuple params, double scale, object out, double *sum):
     """The gradients of a row loss for all inputs; None if this is no simple case."""
     cdef double values[FASTNN_MAX_PARAMS]
@@ -260,21 +288,18 @@ cdef tuple gradients(int row, tuple inputs, object target, tuple params, double 
     cdef cnp.ndarray p
     cdef list grads
     cdef Py_ssize_t i
-    cdef int wanted
-    if not read_inputs(inputs, &a) or (out is not None and len(inputs) > 1):
+    cdef int wanted = TARGETS[row]
+    if wanted == OTHERS or not read_inputs(inputs, &a):
         return None
     p = <cnp.ndarray>inputs[0]
-    wanted = targets_of(table_of(p).row_loss[row].target)
-    grad = grad_for(p, p if wanted == NOTHING else target, out)
+    grads = places_for(inputs, None if wanted == NOTHING else target, out)
     # some kernels read the input again after they have written a part of the gradient
-    if grad is None or cnp.PyArray_DATA(<cnp.ndarray>grad) == cnp.PyArray_DATA(p):
+    if grads is None or cnp.PyArray_DATA(<cnp.ndarray>grads[0]) == cnp.PyArray_DATA(p):
         return None
-    grads = [grad]
     for i in range(1, len(inputs)):
-        grads.append(fresh_or(None, p, None))
         a.more_grad[i - 1] = data_of(grads[i])
     read_params(params, values)
-    a.grad, a.probs, a.grad_scale, a.params = data_of(grad), NULL, scale, values
+    a.grad, a.probs, a.grad_scale, a.params = data_of(grads[0]), NULL, scale, values
     return tuple(grads) if run_rows_loss(row_loss_of(p, row), &a, p, target, sum, wanted) else None
 
 
@@ -288,7 +313,7 @@ def row_loss(int row, tuple inputs, target, tuple params, reduction):
         return None
     read_params(params, values)
     a.grad, a.probs, a.grad_scale, a.params = NULL, NULL, 1, values
-    wanted = targets_of(table_of(<cnp.ndarray>inputs[0]).row_loss[row].target)
+    wanted = TARGETS[row]
     if not run_rows_loss(row_loss_of(inputs[0], row), &a, <cnp.ndarray>inputs[0], target, &sum, wanted):
         return None
     return sum * row_factor(<cnp.ndarray>inputs[0], mean)

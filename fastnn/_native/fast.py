@@ -44,9 +44,10 @@ from ._fast_maps import (
     softmax,
     softmax_backward,
 )
-from ._fast_updates import clip, clip_by_norm, sum_of_squares, update, update_many
+from ._fast_updates import Remembered, clip, clip_by_norm, sum_of_squares, update, update_many
 
 __all__ = [
+    "Remembered",
     "affine",
     "affine_backward",
     "backward",

@@ -95,16 +95,6 @@ def _sample_logits(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.
     return Arguments((rng.normal(size=shape).astype(dtype), rng.integers(0, shape[-1], shape[:-1])), {})
 
 
-def _is_zero(value: object) -> bool:
-    """A float for which a short cut needs no further look; the general path reports what is no number."""
-    return type(value) is float and value == 0
-
-
-def _is_limit(eps: object) -> bool:
-    """A float that is a valid eps as it is."""
-    return type(eps) is float and 0 <= eps < 0.5
-
-
 # ------------------------------------------------------------------------------------------------- what they share
 
 
@@ -180,8 +170,8 @@ def softmax_cross_entropy(
     label_smoothing: float = 0.0,
     log_eps: float = 0.0,
 ) -> tuple[Any, Any]:
-    plain = denom is ignore_index is mask is class_weight is None and _is_zero(label_smoothing)
-    if plain and _is_zero(log_eps) and current() is NATIVE:
+    plain = denom is ignore_index is mask is class_weight is None and type(label_smoothing) is type(log_eps) is float
+    if plain and label_smoothing == log_eps == 0 and current() is NATIVE:
         result = fast.softmax_cross_entropy(logits, targets, reduction)
         if result is not None:
             return result
@@ -204,8 +194,8 @@ def softmax_cross_entropy_backward(
     label_smoothing: float = 0.0,
     out: Array | None = None,
 ) -> Any:
-    plain = ignore_index is mask is class_weight is None and _is_zero(label_smoothing)
-    if plain and current() is NATIVE:
+    plain = ignore_index is mask is class_weight is None and type(label_smoothing) is float
+    if plain and label_smoothing == 0 and current() is NATIVE:
         result = fast.softmax_cross_entropy_backward(probs, targets, scale, out)
         if result is not None:
             return result
@@ -227,8 +217,8 @@ def softmax_cross_entropy_with_grad(
     log_eps: float = 0.0,
     out: Array | None = None,
 ) -> tuple[Any, Any]:
-    plain = denom is ignore_index is mask is class_weight is None and _is_zero(label_smoothing)
-    if plain and _is_zero(log_eps) and current() is NATIVE:
+    plain = denom is ignore_index is mask is class_weight is None and type(label_smoothing) is type(log_eps) is float
+    if plain and label_smoothing == log_eps == 0 and current() is NATIVE:
         result = fast.softmax_cross_entropy_with_grad(logits, targets, reduction, out)
         if result is not None:
             return result
@@ -283,8 +273,8 @@ def cross_entropy(
     class_weight: ArrayLike | None = None,
     label_smoothing: float = 0.0,
 ) -> Any:
-    plain = log_eps is denom is ignore_index is mask is class_weight is None and _is_zero(label_smoothing)
-    if plain and _is_limit(eps) and current() is NATIVE:
+    plain = log_eps is denom is ignore_index is mask is class_weight is None and type(label_smoothing) is type(eps) is float
+    if plain and label_smoothing == 0 <= eps < 0.5 and current() is NATIVE:
         result = fast.cross_entropy(probs, targets, eps, reduction)
         if result is not None:
             return result
@@ -306,8 +296,8 @@ def cross_entropy_backward(
     label_smoothing: float = 0.0,
     out: Array | None = None,
 ) -> Any:
-    plain = log_eps is ignore_index is mask is class_weight is None and _is_zero(label_smoothing)
-    if plain and _is_limit(eps) and current() is NATIVE:
+    plain = log_eps is ignore_index is mask is class_weight is None and type(label_smoothing) is type(eps) is float
+    if plain and label_smoothing == 0 <= eps < 0.5 and current() is NATIVE:
         result = fast.cross_entropy_backward(probs, targets, eps, scale, out)
         if result is not None:
             return result
@@ -330,8 +320,8 @@ def cross_entropy_with_grad(
     label_smoothing: float = 0.0,
     out: Array | None = None,
 ) -> tuple[Any, Any]:
-    plain = log_eps is denom is ignore_index is mask is class_weight is None and _is_zero(label_smoothing)
-    if plain and _is_limit(eps) and current() is NATIVE:
+    plain = log_eps is denom is ignore_index is mask is class_weight is None and type(label_smoothing) is type(eps) is float
+    if plain and label_smoothing == 0 <= eps < 0.5 and current() is NATIVE:
         result = fast.cross_entropy_with_grad(probs, targets, eps, reduction, out)
         if result is not None:
             return result

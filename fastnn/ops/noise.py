@@ -61,6 +61,8 @@ def _kept(u: object, x: Array, p: float) -> Mask | None:
 
 def seed_of(op: str, rng: Any) -> int:
     """64 bits from a generator (anything with `bytes`), or the seed itself."""
+    if type(rng) is int and 0 <= rng < 2**64:
+        return rng
     if rng is None:
         return int.from_bytes(os.urandom(8), "little")
     if type(rng) is int or (isinstance(rng, (int, np.integer)) and not isinstance(rng, bool)):
@@ -134,20 +136,19 @@ def dropout(
     from overfitting", Journal of Machine Learning Research 15, 2014.
     """
     op = "dropout"
-    rate = number(op, "p", p, ">= 0 and <= 1")
+    rate = p if type(p) is float and 0 <= p <= 1 else number(op, "p", p, ">= 0 and <= 1")
+    seed = None
+    if mask is u is scale is None and rate < 1 and current() is NATIVE and fast.readable(x):
+        seed = seed_of(op, rng)
+        if (result := fast.dropout(x, seed, rate, out)) is not None:
+            return result
     factor = _factor(op, rate, scale)
     if (mask is not None) + (u is not None) + (rng is not None) > 1:
         raise ValueError(f"{op}: expected one of mask, u and rng. {received(mask=mask, u=u, rng=rng)}")
-    seed = None
     if current() is NATIVE and fast.readable(x):
         given = mask if u is None else _kept(u, x, rate)  # type: ignore[arg-type]
-        if given is not None:
-            if (scaled := fast.masked_scale(x, given, factor, out)) is not None:
-                return scaled, given
-        elif u is None and rate < 1 and scale is None:
-            seed = seed_of(op, rng)
-            if (result := fast.dropout(x, seed, rate, out)) is not None:
-                return result
+        if given is not None and (scaled := fast.masked_scale(x, given, factor, out)) is not None:
+            return scaled, given
     (array,), dtype, shape = operands(op, {"x": x})
     if mask is not None:
         kept = _given_mask(op, mask, shape)

@@ -36,7 +36,10 @@ SGD = [row for row, *_ in _native.tables()["optimizers"]].index("sgd")
 
 
 def _cached(function: Callable[..., Scalars]) -> Callable[..., Scalars]:
-    """Remember the scalars of a step: the arrays of one model are all updated with the same ones."""
+    """Remember the scalars of a step: the arrays of one model are all updated with the same ones.
+
+    Those of the last step are found without looking at their values; those before it, by their values.
+    """
 
     @lru_cache(maxsize=128)
     def remembered(*args: Any) -> Scalars:
@@ -49,7 +52,7 @@ def _cached(function: Callable[..., Scalars]) -> Callable[..., Scalars]:
             return remembered.__wrapped__(*args)
         return remembered(*args)
 
-    return scalars
+    return _native.fast.Remembered(scalars)
 
 
 # ----------------------------------------------------------------------------------------------------------- updates
@@ -124,6 +127,7 @@ def _aligned(op: str, collections: Mapping[str, Any]) -> list[dict[str, Any]]:
 # --------------------------------------------------------------------------------------------- Nesterov's look-ahead
 
 
+@_cached
 def _shift(op: str, mu: float) -> Scalars:
     """p + mu * v is gradient descent along v."""
     return (*NOTHING_COMMON, -number(op, "mu", mu, "> -inf and < inf"))
