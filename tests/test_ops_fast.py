@@ -29,9 +29,9 @@ import fastnn
 from fastnn import _native, ops
 from fastnn.ops.registry import sample_arguments
 
-# These have no short cuts: what draws random numbers other than dropout, losses that compare rows with each other or
-# with sequences, optimizers that look at whole tensors.
-GENERAL = {"random_bits", "rrelu", "gumbel_softmax", "circle", "ctc_loss", "lamb_", "lars_", "adafactor_", "muon_"}
+# These have no short cuts: what draws random numbers other than dropout and rrelu, losses that compare rows with each
+# other or with sequences, optimizers that look at whole tensors.
+GENERAL = {"random_bits", "gumbel_softmax", "circle", "ctc_loss", "lamb_", "lars_", "adafactor_", "muon_"}
 GENERAL |= {f"{name}{suffix}" for name in GENERAL for suffix in ("_backward", "_with_grad")}
 WITHOUT = ("convolution", "pooling", "normalization", "recurrent", "attention")
 FAST = [op for op in OPERATIONS if op.name not in GENERAL and op.kind not in WITHOUT]
@@ -66,6 +66,12 @@ def no_short_cuts(monkeypatch):
 @pytest.mark.parametrize("shape", [(8, 8), (300, 3)])
 def test_simple_calls_take_the_short_cut(op, dtype, shape, no_general_path):
     run(op, sample_arguments(op, shape, dtype))
+
+
+@parametrize(FAST)
+def test_calls_pay_for_no_closure(op):
+    """What a nested function shares is allocated in every call: the general path has functions of its own."""
+    assert op.function.__code__.co_cellvars == ()
 
 
 @parametrize(FAST)

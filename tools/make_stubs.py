@@ -101,12 +101,13 @@ def compiled_stub(source: str) -> str:
     found = [(match.start(), f"class {match[1]}:\n") for match in CLASS.finditer(source)]
     for match in FUNCTION.finditer(source):
         indent, name, arguments, returns = match.groups()
-        if (name.startswith("_") and name != "__init__") or len(indent) > 4:
+        if (name.startswith("_") and name not in ("__init__", "__call__")) or len(indent) > 4:
             continue
         result = "None" if name == "__init__" else (returns or "Any").strip()
         found.append((match.start(), definition(indent, name, list(_arguments(arguments)), result, " ...")))
     body = "".join(text for _, text in sorted(found))
-    body = re.sub(r"\n(?=class )", "\n\n", body)  # as ruff has it
+    body = re.sub(r"\n(?=class )", "\n\n", body)  # as ruff has it, here and after a class
+    body = re.sub(r"^( .*\n)(?=def )", r"\1\n", body, flags=re.MULTILINE)
     if not body and not values:
         return HEADER  # nothing that Python sees
     imports = "from typing import Any\n" + ("\nfrom numpy.typing import NDArray\n" if "NDArray" in body else "")

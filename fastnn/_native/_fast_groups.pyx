@@ -1,8 +1,9 @@
-"""Short cuts of fastnn.ops for small calls: groups of columns and learned parameters, as _fast_maps.pyx has them.
+"""Short cuts of fastnn.ops for small calls: groups of columns, learned parameters, random slopes.
 
 Only for arrays below RELEASE_GIL elements: for others the general path costs next to nothing.
 """
 cimport numpy as cnp
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
 from fastnn._native._core cimport FASTNN_MAX_PARAMS, fastnn_dtype_kernels, rows_backward_fn, rows_fn
@@ -205,16 +206,25 @@ def learned(int row, x, tuple params, out):
     return y
 
 
+ctypedef fused real:
+    float
+    double
+
+
+cdef inline void round_all(ssize_t n, const double *sums, real *x) noexcept nogil:
+    cdef ssize_t i
+    for i in range(n):
+        x[i] = <real>sums[i]
+
+
 cdef object rounded(cnp.ndarray like, const double *sums):
     """Sums as an array like a parameter."""
     cdef cnp.ndarray array = cnp.PyArray_SimpleNew(cnp.PyArray_NDIM(like), cnp.PyArray_DIMS(like),
                                                    cnp.PyArray_TYPE(like))
-    cdef ssize_t i
-    for i in range(cnp.PyArray_SIZE(array)):
-        if cnp.PyArray_TYPE(array) == cnp.NPY_DOUBLE:
-            (<double *>cnp.PyArray_DATA(array))[i] = sums[i]
-        else:
-            (<float *>cnp.PyArray_DATA(array))[i] = <float>sums[i]
+    if cnp.PyArray_TYPE(array) == cnp.NPY_DOUBLE:
+        round_all(cnp.PyArray_SIZE(array), sums, <double *>cnp.PyArray_DATA(array))
+    else:
+        round_all(cnp.PyArray_SIZE(array), sums, <float *>cnp.PyArray_DATA(array))
     return array
 
 
@@ -238,3 +248,28 @@ def learned_backward(int row, dy, x, tuple params, out):
     for i in range(len(params)):
         results.append(rounded(<cnp.ndarray>params[i], sums + i * pieces * cols))
     return tuple(results)
+
+
+# ----------------------------------------------------------------------------------------------------- single elements
+
+def rrelu(x, uint64_t seed, double lower, double upper, out):
+    """(y, slopes)"""
+    if not is_small(x):
+        return None
+    y = fresh_or(out, <cnp.ndarray>x, None)
+    if y is None:
+        return None
+    slopes = fresh_or(None, <cnp.ndarray>x, None)
+    table_of(<cnp.ndarray>x).rrelu(cnp.PyArray_SIZE(<cnp.ndarray>x), data_of(x), data_of(y), data_of(slopes), seed, 0,
+                                   0, 0, lower, upper)
+    return y, slopes
+
+
+def multiply(a, b, out):
+    """a * b"""
+    if not is_small(a) or not is_simple(b) or not same_kind(<cnp.ndarray>a, <cnp.ndarray>b):
+        return None
+    y = fresh_or(out, <cnp.ndarray>a, b)
+    if y is not None:
+        table_of(<cnp.ndarray>a).multiply(cnp.PyArray_SIZE(<cnp.ndarray>a), data_of(a), data_of(b), data_of(y))
+    return y

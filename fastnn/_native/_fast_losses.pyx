@@ -260,47 +260,43 @@ cdef bint is_apart(cnp.ndarray grad, tuple inputs, object target, list grads) no
 
 
 cdef list places_for(tuple inputs, object target, object out):
-    """Memory for the gradients of the inputs, which are simple; None if what is given is no simple case.
-
-    A single gradient may be its input as far as this function is concerned.
-    """
-    cdef cnp.ndarray p = <cnp.ndarray>inputs[0]
+    """Memory for the gradients of several inputs, which are simple; None if what is given is no simple case."""
     cdef list grads = []
     cdef Py_ssize_t i, n = len(inputs)
-    if n == 1:
-        grad = grad_for(p, p if target is None else target, out)
-        return None if grad is None else [grad]
     if out is not None and (type(out) is not tuple or len(<tuple>out) != n):
         return None
     for i in range(n):
         given = None if out is None else (<tuple>out)[i]
-        grad = fresh_or(given, p, None)
+        grad = fresh_or(given, <cnp.ndarray>inputs[0], None)
         if grad is None or (given is not None and not is_apart(<cnp.ndarray>grad, inputs, target, grads)):
             return None
         grads.append(grad)
     return grads
 
 
-cdef tuple gradients(int row, tuple inputs, object target, tuple params, double scale, object out, double *sum):
-    """The gradients of a row loss for all inputs; None if this is no simple case."""
+cdef object gradients(int row, tuple inputs, object target, tuple params, double scale, object out, double *sum):
+    """The gradient of a row loss, or a list of those for several inputs; None if this is no simple case."""
     cdef double values[FASTNN_MAX_PARAMS]
     cdef fastnn_loss_args a
     cdef cnp.ndarray p
-    cdef list grads
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, n = len(inputs)
     cdef int wanted = TARGETS[row]
     if wanted == OTHERS or not read_inputs(inputs, &a):
         return None
     p = <cnp.ndarray>inputs[0]
-    grads = places_for(inputs, None if wanted == NOTHING else target, out)
+    if n == 1:
+        first = grads = grad_for(p, p if wanted == NOTHING else target, out)
+    else:
+        grads = places_for(inputs, None if wanted == NOTHING else target, out)
+        first = None if grads is None else (<list>grads)[0]
     # some kernels read the input again after they have written a part of the gradient
-    if grads is None or cnp.PyArray_DATA(<cnp.ndarray>grads[0]) == cnp.PyArray_DATA(p):
+    if first is None or cnp.PyArray_DATA(<cnp.ndarray>first) == cnp.PyArray_DATA(p):
         return None
-    for i in range(1, len(inputs)):
-        a.more_grad[i - 1] = data_of(grads[i])
+    for i in range(1, n):
+        a.more_grad[i - 1] = data_of((<list>grads)[i])
     read_params(params, values)
-    a.grad, a.probs, a.grad_scale, a.params = data_of(grads[0]), NULL, scale, values
-    return tuple(grads) if run_rows_loss(row_loss_of(p, row), &a, p, target, sum, wanted) else None
+    a.grad, a.probs, a.grad_scale, a.params = data_of(first), NULL, scale, values
+    return grads if run_rows_loss(row_loss_of(p, row), &a, p, target, sum, wanted) else None
 
 
 def row_loss(int row, tuple inputs, target, tuple params, reduction):
@@ -324,7 +320,7 @@ def row_loss_backward(int row, tuple inputs, target, tuple params, scale, out):
         return None
     factor = row_factor(<cnp.ndarray>inputs[0], True) if scale is None else <double>scale
     grads = gradients(row, inputs, target, params, factor, out, NULL)
-    return grads[0] if grads is not None and len(inputs) == 1 else grads
+    return tuple(<list>grads) if grads is not None and len(inputs) > 1 else grads
 
 
 def row_loss_with_grad(int row, tuple inputs, target, tuple params, reduction, out):
@@ -335,7 +331,9 @@ def row_loss_with_grad(int row, tuple inputs, target, tuple params, reduction, o
         return None
     factor = row_factor(<cnp.ndarray>inputs[0], mean)
     grads = gradients(row, inputs, target, params, factor, out, &sum)
-    return None if grads is None else (sum * factor, *grads)
+    if grads is None:
+        return None
+    return (sum * factor, grads) if len(inputs) == 1 else (sum * factor, *<list>grads)
 
 
 def softmax_cross_entropy(logits, targets, reduction):

@@ -222,7 +222,15 @@ def softmax_cross_entropy_with_grad(
         result = fast.softmax_cross_entropy_with_grad(logits, targets, reduction, out)
         if result is not None:
             return result
-    op, counting = "softmax_cross_entropy_with_grad", (ignore_index, mask, class_weight, label_smoothing)
+    counting = (ignore_index, mask, class_weight, label_smoothing)
+    return _softmax_cross_entropy_with_grad(logits, targets, reduction, denom, counting, log_eps, out)
+
+
+def _softmax_cross_entropy_with_grad(
+    logits: Any, targets: Any, reduction: str, denom: Any, counting: Any, log_eps: Any, out: Any
+) -> tuple[Any, Any]:
+    """The general way of `softmax_cross_entropy_with_grad`."""
+    op = "softmax_cross_entropy_with_grad"
     case, scale = _start(op, "logits", logits, targets, reduction, denom, *counting)
     shift, losses = number(op, "log_eps", log_eps, ">= 0"), np.empty(0)
 
@@ -230,7 +238,7 @@ def softmax_cross_entropy_with_grad(
         nonlocal losses
         losses = _loss_of_logits(case, scale, grad, None, shift)
 
-    grad = into(op, out, case.shape, case.predictions.dtype, fill, same=(logits,), apart=(targets, mask))
+    grad = into(op, out, case.shape, case.predictions.dtype, fill, same=(logits,), apart=(targets, counting[1]))
     return reduced(losses, reduction, scale, case), grad
 
 
@@ -273,8 +281,8 @@ def cross_entropy(
     class_weight: ArrayLike | None = None,
     label_smoothing: float = 0.0,
 ) -> Any:
-    plain = log_eps is denom is ignore_index is mask is class_weight is None and type(label_smoothing) is type(eps) is float
-    if plain and label_smoothing == 0 <= eps < 0.5 and current() is NATIVE:
+    plain = log_eps is denom is ignore_index is mask is class_weight is None and type(label_smoothing) is float
+    if plain and label_smoothing == 0 and type(eps) is float and 0.0 <= eps < 0.5 and current() is NATIVE:
         result = fast.cross_entropy(probs, targets, eps, reduction)
         if result is not None:
             return result
@@ -296,8 +304,8 @@ def cross_entropy_backward(
     label_smoothing: float = 0.0,
     out: Array | None = None,
 ) -> Any:
-    plain = log_eps is ignore_index is mask is class_weight is None and type(label_smoothing) is type(eps) is float
-    if plain and label_smoothing == 0 <= eps < 0.5 and current() is NATIVE:
+    plain = log_eps is ignore_index is mask is class_weight is None and type(label_smoothing) is float
+    if plain and label_smoothing == 0 and type(eps) is float and 0.0 <= eps < 0.5 and current() is NATIVE:
         result = fast.cross_entropy_backward(probs, targets, eps, scale, out)
         if result is not None:
             return result
@@ -320,8 +328,8 @@ def cross_entropy_with_grad(
     label_smoothing: float = 0.0,
     out: Array | None = None,
 ) -> tuple[Any, Any]:
-    plain = log_eps is denom is ignore_index is mask is class_weight is None and type(label_smoothing) is type(eps) is float
-    if plain and label_smoothing == 0 <= eps < 0.5 and current() is NATIVE:
+    plain = log_eps is denom is ignore_index is mask is class_weight is None and type(label_smoothing) is float
+    if plain and label_smoothing == 0 and type(eps) is float and 0.0 <= eps < 0.5 and current() is NATIVE:
         result = fast.cross_entropy_with_grad(probs, targets, eps, reduction, out)
         if result is not None:
             return result

@@ -100,6 +100,11 @@ def matmul(
     """
     if current() is NATIVE and (c := fast.matmul(a, b, transpose_a, transpose_b, out)) is not None:
         return c
+    return _matmul(a, b, transpose_a, transpose_b, out)
+
+
+def _matmul(a: Any, b: Any, transpose_a: Any, transpose_b: Any, out: Any) -> Any:
+    """The general way of `matmul`."""
     op = "matmul"
     left, right = as_array(op, "a", a), as_array(op, "b", b)
     if not 1 <= left.ndim <= 2 or not 1 <= right.ndim <= 2:
@@ -171,6 +176,11 @@ def affine(
         y = fast.affine(x, W, b, row.position if activation is not None else -1, row.defaults, out, w_layout)
         if y is not None:
             return y
+    return _affine(x, W, b, activation, out, w_layout, row)
+
+
+def _affine(x: Any, W: Any, b: Any, activation: Any, out: Any, w_layout: Any, row: Any) -> Any:
+    """The general way of `affine`."""
     op = "affine"
     samples, weights = as_array(op, "x", x), as_array(op, "W", W)
     bias = None if b is None else as_array(op, "b", b)
@@ -251,6 +261,13 @@ def affine_backward(
         gradients = fast.affine_backward(dy, x, W, need_dx, dW, db, accumulate, w_layout)
         if gradients is not None:
             return gradients
+    return _affine_backward(dy, x, W, need_dx, dW, db, accumulate, w_layout)
+
+
+def _affine_backward(
+    dy: Any, x: Any, W: Any, need_dx: Any, dW: Any, db: Any, accumulate: Any, w_layout: Any
+) -> tuple[Any, Any, Any]:
+    """The general way of `affine_backward`."""
     op = "affine_backward"
     gradient, samples, weights = as_array(op, "dy", dy), as_array(op, "x", x), as_array(op, "W", W)
     flip, add = _layout(op, w_layout), flag(op, "accumulate", accumulate)
@@ -326,6 +343,11 @@ def bias_add(x: ArrayLike, b: ArrayLike, out: Array | None = None) -> Any:
     """
     if current() is NATIVE and (sums := fast.bias_add(x, b, out)) is not None:
         return sums
+    return _bias_add(x, b, out)
+
+
+def _bias_add(x: Any, b: Any, out: Any) -> Any:
+    """The general way of `bias_add`."""
     op = "bias_add"
     array, bias = as_array(op, "x", x), as_array(op, "b", b)
     if array.ndim == 0 or bias.shape != array.shape[-1:]:
@@ -370,6 +392,11 @@ def column_sums(x: ArrayLike, out: Array | None = None) -> Any:
     """
     if current() is NATIVE and (fast_sums := fast.column_sums(x, out)) is not None:
         return fast_sums
+    return _column_sums(x, out)
+
+
+def _column_sums(x: Any, out: Any) -> Any:
+    """The general way of `column_sums`."""
     op = "column_sums"
     array = as_array(op, "x", x)
     if array.ndim == 0:

@@ -136,17 +136,24 @@ def dropout(
     from overfitting", Journal of Machine Learning Research 15, 2014.
     """
     op = "dropout"
-    rate = p if type(p) is float and 0 <= p <= 1 else number(op, "p", p, ">= 0 and <= 1")
+    rate = p if type(p) is float and 0.0 <= p <= 1.0 else number(op, "p", p, ">= 0 and <= 1")
     seed = None
-    if mask is u is scale is None and rate < 1 and current() is NATIVE and fast.readable(x):
+    if mask is u is scale is None and rate < 1.0 and current() is NATIVE and fast.readable(x):
         seed = seed_of(op, rng)
         if (result := fast.dropout(x, seed, rate, out)) is not None:
             return result
+    return _dropout(op, x, rate, mask, u, scale, rng, seed, out)
+
+
+def _dropout(
+    op: str, x: Any, rate: float, mask: Any, u: Any, scale: Any, rng: Any, seed: int | None, out: Any
+) -> tuple[Any, Any]:
+    """The general way of `dropout`."""
     factor = _factor(op, rate, scale)
     if (mask is not None) + (u is not None) + (rng is not None) > 1:
         raise ValueError(f"{op}: expected one of mask, u and rng. {received(mask=mask, u=u, rng=rng)}")
     if current() is NATIVE and fast.readable(x):
-        given = mask if u is None else _kept(u, x, rate)  # type: ignore[arg-type]
+        given = mask if u is None else _kept(u, x, rate)
         if given is not None and (scaled := fast.masked_scale(x, given, factor, out)) is not None:
             return scaled, given
     (array,), dtype, shape = operands(op, {"x": x})

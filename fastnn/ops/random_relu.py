@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn.backend import current
+from fastnn._native import fast
+from fastnn.backend import NATIVE, current
 from fastnn.ops._check import flag, into, number, operands, received
 from fastnn.ops.noise import seed_of
 from fastnn.ops.registry import Arguments, operation
@@ -78,19 +79,33 @@ def rrelu(
     arXiv:1505.00853.
     """
     op = "rrelu"
-    low, high = number(op, "lower", lower), number(op, "upper", upper)
+    low = lower if type(lower) is float else number(op, "lower", lower)
+    high = upper if type(upper) is float else number(op, "upper", upper)
     if not low <= high:
         raise ValueError(f"{op}: lower must not be above upper. {received(lower=lower, upper=upper)}")
-    drawing = flag(op, "training", training) and slopes is None
+    drawing = (training if type(training) is bool else flag(op, "training", training)) and slopes is None
     if rng is not None and not drawing:
         raise ValueError(f"{op}: rng serves only where slopes are drawn. {received(training=training, slopes=slopes)}")
+    seed = None
+    if drawing and current() is NATIVE and fast.readable(x):
+        seed = seed_of(op, rng)
+        if (result := fast.rrelu(x, seed, low, high, out)) is not None:
+            return result
+    return _rrelu(op, x, low, high, drawing, slopes, rng, seed, out)
+
+
+def _rrelu(
+    op: str, x: Any, low: float, high: float, drawing: bool, slopes: Any, rng: Any, seed: Any, out: Any
+) -> tuple[Any, Any]:
+    """The general way of `rrelu`."""
     if slopes is None:
         (array,), dtype, shape = operands(op, {"x": x})
         derivative = np.full(shape, (low + high) / 2, dtype)
     else:
         (array, given), dtype, shape = operands(op, {"x": x, "slopes": slopes})
         derivative = np.array(given, dtype)
-    seed = seed_of(op, rng) if drawing else 0
+    if drawing and seed is None:
+        seed = seed_of(op, rng)
 
     def fill(y: Array) -> None:
         if drawing:
@@ -128,6 +143,13 @@ def rrelu_backward(dy: ArrayLike, slopes: ArrayLike, *, out: Array | None = None
     ValueError
         Shapes differ.
     """
+    if current() is NATIVE and (dx := fast.multiply(dy, slopes, out)) is not None:
+        return dx
+    return _rrelu_backward(dy, slopes, out)
+
+
+def _rrelu_backward(dy: Any, slopes: Any, out: Any) -> Any:
+    """The general way of `rrelu_backward`."""
     op = "rrelu_backward"
     (gradient, factors), dtype, shape = operands(op, {"dy": dy, "slopes": slopes})
     return into(op, out, shape, dtype, lambda dx: current().multiply(gradient, factors, dx), same=(dy, slopes))

@@ -93,6 +93,11 @@ def log_softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1, out: Array
 def logsumexp(x: ArrayLike, axis: int = -1, out: Array | None = None) -> Any:
     if current() is NATIVE and (fast_result := fast.logsumexp(x, axis, out)) is not None:
         return fast_result
+    return _logsumexp(x, axis, out)
+
+
+def _logsumexp(x: Any, axis: int, out: Any) -> Any:
+    """The general way of `logsumexp`."""
     array = as_array("logsumexp", "x", x)
     if is_number(x) or array.ndim == 0:
         raise ValueError(f"logsumexp: expected at least one dimension. {received(x=x)}")
