@@ -10,20 +10,28 @@ from fastnn.engine import costs
 from fastnn.engine.costs import COUNTS
 from fastnn.engine.step import inference_plan
 from fastnn.layers import (
+    GLU,
     GRU,
     LSTM,
     Activation,
+    Add,
     BatchNormalization,
     Bidirectional,
+    CategoryEncoding,
     Conv1D,
     Conv2D,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     Input,
     Layer,
+    Masking,
+    MaxoutActivation,
     MaxPooling2D,
+    MultiHeadAttention,
     SimpleRNN,
+    Softmax,
     TimeDistributed,
 )
 from fastnn.models.summarising import human_count
@@ -36,7 +44,7 @@ def forward(*layers, shape, batch=4):
 
 
 def test_every_step_has_a_count():
-    assert set(COUNTS) == set(STEPS) - {"call"}
+    assert set(COUNTS) == set(STEPS)
 
 
 def test_dense():
@@ -129,6 +137,45 @@ def test_a_layer_in_python_is_not_counted():
     lines: list[str] = []
     net.summary(print_fn=lines.append)
     assert "FLOPs per sample: ? forward" in lines[0]
+
+
+def test_masks_that_meet_are_counted():
+    """Steps in Python of fastnn's own: the model's costs are known with them."""
+    steps, features = 6, 3
+    a, b = Input((steps,), name="a"), Input((steps,), name="b")
+    plain = Model([a, b], Add()([Embedding(9, features)(x) for x in (a, b)]))
+    two = [Embedding(9, features, mask_zero=True)(x) for x in (a, b)]
+    merged = Model([a, b], Add()(two))
+    found, without = (costs.costs(model.graph, "float32", 4) for model in (merged, plain))
+    assert found.forward == without.forward + steps  # a decision for each step
+    assert found.training is not None
+    for batch in (1, 5):
+        assert costs.costs(merged.graph, "float32", batch).forward == found.forward
+    lines: list[str] = []
+    merged.summary(print_fn=lines.append)
+    assert "?" not in lines[0]
+    # three masks are two decisions, one mask three times none
+    other = Masking(name="other")(two[0])
+    three, again = Model([a, b], Add()([*two, other])), Model([a, b], Add()([two[0], two[0], two[0]]))
+    flops = [costs.costs(model.graph, "float32", 4).layers[id(model.layers[-1])].flops for model in (three, again)]
+    assert flops[0] == flops[1] + 2 * steps
+    # masks of key and value in attention
+    attended = Model([a, b], MultiHeadAttention(1, 2)(two[0], two[1], key=two[1], key_mask=a))
+    assert costs.costs(attended.graph, "float32", 4).forward is not None
+
+
+@pytest.mark.parametrize("make", [Softmax, GLU, lambda axis: MaxoutActivation(3, axis)])
+def test_another_axis_counts_the_same(make):
+    """Along the last axis a kernel does it, along another one Python."""
+    along, across = Sequential([Input((4, 6)), make(axis=-1)]), Sequential([Input((6, 4)), make(axis=1)])
+    found = [costs.costs(net.graph, "float32", 2) for net in (along, across)]
+    assert found[0].forward == found[1].forward > 0
+    assert found[0].training == found[1].training
+
+
+def test_category_encoding():
+    assert forward(CategoryEncoding(5, output_mode="multi_hot"), shape=(3,)) == 0
+    assert forward(CategoryEncoding(5, output_mode="count"), shape=(3,)) == 3
 
 
 def test_memory_is_what_programs_allocate():

@@ -14,6 +14,7 @@ from fastnn.layers import (
     Add,
     BatchNormalization,
     Conv2D,
+    Conv2DTranspose,
     Dense,
     Embedding,
     Flatten,
@@ -186,6 +187,62 @@ def test_orders_that_nobody_knows(layers):
         torch_state_dict(model)
     state = {"conv.weight": numbers(2, 1, 1, 1), "conv.bias": numbers(2)}
     load_torch_weights(model, state, {"conv": "conv"}, strict=False)
+
+
+def test_dense_ahead_of_pictures():
+    """One row of two pixels: PyTorch's units are c0p0 c0p1 c1p0 c1p1, ours c0p0 c1p0 c0p1 c1p1."""
+    model = Sequential(
+        [Input((1,)), Dense(4, "relu", name="a"), BatchNormalization(name="n"), Reshape((1, 2, 2)),
+         Activation("relu"), Conv2DTranspose(1, 1, name="up")]
+    )  # fmt: skip
+    state = {"a.weight": numbers(4, 1, start=10), "a.bias": numbers(4), "up.weight": numbers(2, 1, 1, 1)}
+    state |= {"up.bias": numbers(1)}
+    state |= {f"n.{name}": numbers(4, start=1) for name in ("weight", "bias", "running_mean", "running_var")}
+    load_torch_weights(model, {**state, "n.num_batches_tracked": np.zeros((), np.int64)})
+    kernel, bias, gamma, *_ = model.get_weights()
+    np.testing.assert_array_equal(kernel, [[10, 12, 11, 13]])
+    np.testing.assert_array_equal(bias, [0, 2, 1, 3])
+    np.testing.assert_array_equal(gamma, [1, 3, 2, 4])
+    found = torch_state_dict(model)
+    for name, array in state.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (Reshape((2, 2)), LSTM(1)),  # no pictures: sequences are the same in both
+        (Reshape((2, 1, 2)), Conv2D(1, 1, data_format="channels_first")),
+        (Reshape((2, 1, 2)), Permute((2, 3, 1)), Conv2D(1, 1)),  # the user has done it
+        (Reshape((2, 2, 1)), Conv2D(1, 1)),  # one channel
+        (Reshape((1, 1, 4)), Conv2D(1, 1)),  # one pixel
+    ],
+)
+def test_what_has_the_same_order_ahead_of_reshape(layers):
+    model = Sequential([Input((1,)), Dense(4, name="a"), *layers])
+    model.layers[0].set_weights([numbers(1, 4), numbers(4)])
+    found = torch_state_dict(model)
+    np.testing.assert_array_equal(found["a.weight"], numbers(4, 1))
+    np.testing.assert_array_equal(found["a.bias"], numbers(4))
+
+
+def test_vectors_of_others_ahead_of_pictures():
+    """Only a Dense layer can change the order of what it gives; inputs of the model have the one that they have."""
+    ahead = [(Input((1, 4)), LSTM(8, name="lstm")), (Input((8,)), Embedding(3, 1), Flatten())]
+    for layers in ahead:
+        model = Sequential([*layers, Reshape((2, 2, 2), name="pictures"), Conv2D(1, 1, name="conv")])
+        with pytest.raises(ValueError, match=r"conv: .*not known behind pictures.*Received"):
+            torch_state_dict(model)
+    torch_state_dict(Sequential([Input((8,)), Reshape((2, 2, 2)), Conv2D(1, 1)]))
+    x = Input((3,))
+    both = Dense(8, name="a")
+    two = [Conv2D(1, 1)(Reshape(shape)(both(x))) for shape in ((2, 2, 2), (1, 2, 4))]
+    with pytest.raises(ValueError, match=r"a: .*not known behind the several calls of a.*Received"):
+        torch_state_dict(Model(x, two))
+    x = Input((8,))
+    mixed = Conv2D(1, 1)(Reshape((2, 2, 2))(Add(name="sum")([x, Dense(8)(x)])))
+    with pytest.raises(ValueError, match="not known behind sum"):
+        torch_state_dict(Model(x, mixed))
 
 
 def test_sums_of_flattened_pictures():

@@ -3,7 +3,8 @@
 A product of matrices, a convolution and a recurrence count two operations for each multiplication with its addition, as
 is usual; padding counts like data.  Other steps count the operations of their formula for each element, in which a
 function such as exp or tanh is one.  Steps that only move data count nothing, nor do those of the optimizer and of
-clipping, which see parameters and no samples.  What a layer written in Python computes is not known.
+clipping, which see parameters and no samples.  Steps in Python say what they count; of a layer that a user has written
+that is not known.
 """
 
 from __future__ import annotations
@@ -102,8 +103,8 @@ def _per_sample(plan: Plan) -> float | None:
 
 
 def flops_of(plan: Plan, steps: Iterable[Step]) -> float | None:
-    """The operations of these steps of a plan; None if a step in Python is among them."""
-    return _sum(None if step.op == "call" else COUNTS[step.op](step) for step in steps)
+    """The operations of these steps of a plan; None if one of them, in Python, does not say what it counts."""
+    return _sum(COUNTS[step.op](step) for step in steps)
 
 
 def _sum(parts: Iterable[float | None]) -> float | None:
@@ -117,10 +118,10 @@ def _sum(parts: Iterable[float | None]) -> float | None:
 
 # -------------------------------------------------------------------------------------------------------------- counts
 
-Count = Callable[[Step], float]
+Count = Callable[[Step], float | None]
 
 
-def _elements(axes: Collection[int], factor: float = 1.0) -> Count:
+def _elements(axes: Collection[int], factor: float = 1.0) -> Callable[[Step], float]:
     """`factor` times the product of some of the step's numbers."""
     return lambda step: factor * math.prod(step.ints[axis] for axis in axes)
 
@@ -216,6 +217,10 @@ def _group_loss(step: Step) -> float:
     return 2.0 * rows * rows * cols * (1 + _given(step, 3))
 
 
+def _in_python(step: Step) -> float | None:
+    return float(step.ints[0]) if step.ints else None
+
+
 def _free(step: Step) -> float:
     return 0.0
 
@@ -256,5 +261,5 @@ COUNTS: dict[str, Count] = {
     "recurrent": _recurrent(1.0), "recurrent_backward": _recurrent(2.0),
     "repeat_multiply": _elements((0, 3)),
     "additive_scores": _elements((0, 3, 4, 5), 4.0), "additive_scores_backward": _elements((0, 3, 4, 5), 9.0),
-    "elementwise_loss": _loss, "row_loss": _loss, "group_loss": _group_loss,
+    "call": _in_python, "elementwise_loss": _loss, "row_loss": _loss, "group_loss": _group_loss,
 }  # fmt: skip

@@ -57,7 +57,8 @@ def _either(plan: Plan, masks: list[int]) -> int:
     def unite(step: int, *arrays: np.ndarray) -> None:
         np.bitwise_or.reduce(arrays[:-1], out=arrays[-1])
 
-    plan.step("call", (*different, union), call=unite)
+    operations = plan.buffers[union].size * (len(different) - 1)
+    plan.step("call", (*different, union), ints=(operations,), call=unite)
     return union
 
 
@@ -82,7 +83,7 @@ def _and_counted(plan: Plan, mask: int, labels: int, ignore: int) -> int:
         np.not_equal(labels, ignore, out=counted, casting="unsafe")
         np.logical_and(counted.reshape(len(mask), -1), mask[:, np.newaxis], out=counted.reshape(len(mask), -1))
 
-    plan.step("call", (mask, labels, counted), call=look)
+    plan.step("call", (mask, labels, counted), ints=(2 * plan.buffers[counted].size,), call=look)
     return counted
 
 
@@ -119,7 +120,7 @@ def shown(plan: Plan, mask: int) -> np.ndarray | None:
     def show(step: int, mask: np.ndarray, array: np.ndarray) -> None:
         array[...] = mask
 
-    plan.step("call", (mask, plan.array(array)), call=show)
+    plan.step("call", (mask, plan.array(array)), ints=(0,), call=show)
     return array
 
 

@@ -121,7 +121,8 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
                                                     active[col] += rows in which that column is not 0
     tally            (values, record)               ints: count, place              record[place] += sum of the values
     call             (any)                          call: a Python function (step, *buffers as flat arrays) that
-                                                    writes into some of them; takes the GIL; an exception ends the run
+                                                    writes into some of them; takes the GIL; an exception ends the run;
+                                                    ints: its operations (fastnn/engine/costs.py), if they are known
 
 The `inputs` of a row loss stand side by side in the columns of its predictions; `targets` counts the numbers of a
 target row, negative if they are labels (int32).

@@ -6,7 +6,7 @@ call was told besides stands in its options (`Layer.call_options`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,40 +19,67 @@ from ._composite import Composite
 from .base import Shape, size
 
 MASKS = ("query_mask", "value_mask", "key_mask", "attention_mask")
+FLAGS = ("use_causal_mask", "return_attention_scores")
 
 
 class Attending(Composite):
     """A layer that is called with query, value and key; subclasses say what they compute."""
 
     uses_mask = True
-    call_options = ("masks", "attention_mask", "use_causal_mask", "return_attention_scores")
+    call_options = ("masks", "attention_mask", *FLAGS)
     known_masks: ClassVar[tuple[str, ...]] = MASKS
 
-    def attend(self, given: Sequence[Any], masks: dict[str, Any], training: Any, **options: Any) -> Any:
-        """Record a call: with (query, value) or (query, value, key), and masks by name: tensors or None.
+    def attend(self, training: Any, **arguments: Any) -> Any:
+        """Record a call with these arguments of `__call__`."""
+        inputs, options = self.arranged(self.name, arguments)
+        return tensors.call(self, inputs, training, options)
+
+    @classmethod
+    def arranged(cls, where: str, arguments: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """The tensors of a call, masks behind the sequences, and its options; from the arguments of `__call__`.
 
         An attention_mask may also be an array, the same for all samples: of shape (T, S), or (heads, T, S); its first
         axis stands for heads, never for samples.
 
         Raises:
-            TypeError: another mask is an array.
+            TypeError, ValueError: another mask is an array; sequences or masks are missing.
         """
-        inputs = list(given)
+        inputs, masks = cls.split_arguments(where, arguments)
+        options = {name: arguments.get(name, False) for name in FLAGS}
         used = {name: mask for name, mask in masks.items() if mask is not None}
         for name, mask in used.items():
             if name != "attention_mask" and isinstance(mask, (np.ndarray, list, tuple)):
                 raise TypeError(
-                    f"{self.name}: {name} must be an Input, or come from a layer; only attention_mask may be an array. "
+                    f"{where}: {name} must be an Input, or come from a layer; only attention_mask may be an array. "
                     f"Received: {type(mask).__name__}"
                 )
         constant = used.get("attention_mask")
         if isinstance(constant, (np.ndarray, list, tuple)):
-            options["attention_mask"] = steps.constant_mask(self.name, used.pop("attention_mask")).tolist()
+            options["attention_mask"] = steps.constant_mask(where, used.pop("attention_mask")).tolist()
         if used:
             inputs = [*inputs, *inputs[1:2]][:3] + list(used.values())
             options["masks"] = [[name, *getattr(mask, "sample_shape", ())] for name, mask in used.items()]
-        told = {name: value for name, value in options.items() if value is not False}
-        return tensors.call(self, inputs, training, told)
+        return inputs, {name: value for name, value in options.items() if value is not False}
+
+    @classmethod
+    def split_arguments(cls, where: str, arguments: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Query, value and perhaps key, and the masks by name, among the arguments of `__call__`."""
+        raise NotImplementedError
+
+    @classmethod
+    def arguments_of(cls, inputs: Sequence[Any], options: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """The positional and the other arguments of `__call__` that `arranged` makes these of."""
+        given = list(inputs[:2] if list(inputs[2:3]) in ([], [inputs[1]]) else inputs[:3])
+        masks = {name: mask for (name, *_), mask in zip(options.get("masks", ()), inputs[3:])}
+        told = {name: options[name] for name in ("attention_mask", *FLAGS) if name in options}
+        return cls.join_arguments(given, masks, told)
+
+    @classmethod
+    def join_arguments(
+        cls, given: list[Any], masks: dict[str, Any], told: dict[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """The other way of `split_arguments`: where sequences and masks stand among the arguments of `__call__`."""
+        raise NotImplementedError
 
     # ---------------------------------------------------------------------------------------------------------- shapes
 

@@ -170,7 +170,7 @@ def both(plan: Plan, a: int, b: int) -> int:
     def intersect(step: int, one: np.ndarray, two: np.ndarray, y: np.ndarray) -> None:
         np.logical_and(one, two, out=y, casting="unsafe")
 
-    plan.step("call", (a, b, y), call=intersect)
+    plan.step("call", (a, b, y), ints=(plan.buffers[y].size,), call=intersect)
     return y
 
 

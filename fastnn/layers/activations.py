@@ -7,6 +7,7 @@ axis a step in Python does it, which is slower.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -197,9 +198,18 @@ class _AlongAxis(Layer):
         return self.place(self.input_shape) == len(self.input_shape) - 1
 
     def in_python(
-        self, plan: Plan, x: int, forward: Callable[..., Any], backward: Callable[..., Any], keeps: str
+        self,
+        plan: Plan,
+        x: int,
+        forward: Callable[..., Any],
+        backward: Callable[..., Any],
+        keeps: str,
+        operations: tuple[int, int],
     ) -> tuple[int, Backward]:
-        """Steps that call forward(x, axis=, out=) and backward(dy, kept, axis=, out=)."""
+        """Steps that call forward(x, axis=, out=) and backward(dy, kept, axis=, out=).
+
+        operations: that both count for each element of the output.
+        """
         assert self.input_shape is not None and self.output_shape is not None
         axis = self.place(self.input_shape) + 1
         wide, narrow = (plan.batch, *self.input_shape), (plan.batch, *self.output_shape)
@@ -212,13 +222,15 @@ class _AlongAxis(Layer):
             kept = kept.reshape(wide if keeps == "x" else narrow)
             backward(dy.reshape(narrow), kept, axis=axis, out=dx.reshape(wide))
 
-        plan.step("call", (x, y), call=run)
+        count = math.prod(narrow)
+        plan.step("call", (x, y), ints=(operations[0] * count,), call=run)
 
         def emit_backward(dy: int, need_dx: bool) -> int:
             if not need_dx:
                 return ABSENT
             dx = plan.buffer(size(wide[1:]))
-            plan.step("call", (dy, x if keeps == "x" else y, dx), call=run_back)
+            buffers = (dy, x if keeps == "x" else y, dx)
+            plan.step("call", buffers, ints=(operations[1] * count,), call=run_back)
             return dx
 
         return y, emit_backward
@@ -249,7 +261,7 @@ class Softmax(_AlongAxis):
     def emit(self, plan: Plan, x: int, bare: bool = False) -> tuple[int, Backward]:
         assert self.input_shape is not None
         if not self.is_last():
-            return self.in_python(plan, x, ops.softmax, ops.softmax_backward, "y")
+            return self.in_python(plan, x, ops.softmax, ops.softmax_backward, "y", (4, 4))
         return emit_activation(plan, LINEAR if bare else activations.get("softmax"), x, self.input_shape)
 
 
@@ -281,7 +293,8 @@ class GLU(_AlongAxis):
         assert self.input_shape is not None
         if self.is_last():
             return emit_gate(plan, self.variant, x, self.input_shape)
-        return self.in_python(plan, x, getattr(ops, self.variant), getattr(ops, f"{self.variant}_backward"), "x")
+        gated, backward = getattr(ops, self.variant), getattr(ops, f"{self.variant}_backward")
+        return self.in_python(plan, x, gated, backward, "x", (2, 5))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "variant": self.variant}
@@ -345,7 +358,7 @@ class MaxoutActivation(_AlongAxis):
         def backward(dy: Any, x: Any, axis: int, out: Any) -> Any:
             return ops.maxout_backward(dy, x, self.pieces, axis, out=out)
 
-        return self.in_python(plan, x, forward, backward, "x")
+        return self.in_python(plan, x, forward, backward, "x", (self.pieces - 1, 0))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "pieces": self.pieces}

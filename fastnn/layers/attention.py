@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from fastnn import seeds
@@ -83,12 +83,22 @@ class Attention(Attending):
         Raises:
             TypeError, ValueError: not two or three tensors, or masks that do not fit.
         """
+        flags = {"use_causal_mask": use_causal_mask, "return_attention_scores": return_attention_scores}
+        return self.attend(training, inputs=inputs, mask=mask, **flags)
+
+    @classmethod
+    def split_arguments(cls, where: str, arguments: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        inputs, mask = arguments.get("inputs"), arguments.get("mask")
         for what, given in (("inputs", inputs), ("mask", [None, None] if mask is None else mask)):
             if not isinstance(given, (list, tuple)) or len(given) not in (2, 3):
-                raise ValueError(f"{self.name}: expected a list of two or three {what}. Received: {given!r}")
-        masks = dict(zip(self.known_masks, mask or ()))
-        flags = {"use_causal_mask": use_causal_mask, "return_attention_scores": return_attention_scores}
-        return self.attend(inputs, masks, training, **flags)
+                raise ValueError(f"{where}: expected a list of two or three {what}. Received: {given!r}")
+        return list(inputs or ()), dict(zip(cls.known_masks, mask or ()))
+
+    @classmethod
+    def join_arguments(
+        cls, given: list[Any], masks: dict[str, Any], told: dict[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        return [given], {**({"mask": [masks.get(name) for name in cls.known_masks]} if masks else {}), **told}
 
     def _check_features(self, query: Shape, value: Shape, key: Shape) -> None:
         if query[-1] != key[-1] or any(len(shape) != 2 for shape in (query, value, key)):

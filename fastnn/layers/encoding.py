@@ -67,7 +67,8 @@ class CategoryEncoding(Layer):
         buffers = x if isinstance(x, tuple) else (x,)
         assert self.output_shape is not None
         y = plan.buffer(size(self.output_shape))
-        plan.step("call", (*buffers, y), call=self._encode)
+        counted = plan.buffers[buffers[0]].size if self.output_mode == "count" else 0
+        plan.step("call", (*buffers, y), ints=(counted,), call=self._encode)
 
         def backward(dy: int, need: Any) -> Any:
             needs = need if isinstance(x, tuple) else (need,)
@@ -75,7 +76,7 @@ class CategoryEncoding(Layer):
             if dxs[0] != ABSENT:
                 zero(plan, dxs[0])
             if dxs[1:] and dxs[1] != ABSENT:
-                plan.step("call", (dy, buffers[0], dxs[1]), call=self._pick)
+                plan.step("call", (dy, buffers[0], dxs[1]), ints=(0,), call=self._pick)
             return tuple(dxs) if isinstance(x, tuple) else dxs[0]
 
         return y, backward

@@ -89,12 +89,25 @@ class ManyHeads(Attending):
         Raises:
             TypeError, ValueError: something is no tensor, or they do not fit together.
         """
+        return self.attend(
+            training, query=query, value=value, key=key, query_mask=query_mask, value_mask=value_mask,
+            key_mask=key_mask, attention_mask=attention_mask, use_causal_mask=use_causal_mask,
+            return_attention_scores=return_attention_scores,
+        )  # fmt: skip
+
+    @classmethod
+    def split_arguments(cls, where: str, arguments: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        query, value, key = (arguments.get(name) for name in ("query", "value", "key"))
         if value is None:
-            raise TypeError(f"{self.name}: expected query and value. Received: no value")
+            raise TypeError(f"{where}: expected query and value. Received: no value")
         given = [query, value] if key is None else [query, value, key]
-        masks = {"query_mask": query_mask, "value_mask": value_mask, "key_mask": key_mask}
-        flags = {"use_causal_mask": use_causal_mask, "return_attention_scores": return_attention_scores}
-        return self.attend(given, {**masks, "attention_mask": attention_mask}, training, **flags)
+        return given, {name: arguments.get(name) for name in cls.known_masks}
+
+    @classmethod
+    def join_arguments(
+        cls, given: list[Any], masks: dict[str, Any], told: dict[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        return given[:2], {**dict(zip(["key"], given[2:])), **masks, **told}
 
     # ---------------------------------------------------------------------------------------------------------- shapes
 

@@ -1,7 +1,7 @@
 """Files of Keras 3: `.keras`, a zip of JSON and HDF5, and `.weights.h5`, the HDF5 file alone.
 
     metadata.json             the version of Keras
-    config.json               class, config and compile settings (keras_reading.py, keras_writing.py)
+    config.json               class, config and compile settings (keras_reading.py, keras_writing.py, keras_calls.py)
     model.weights.h5          layers/<class, numbered>/vars/0, 1 ...; cells and models within; optimizer/vars/0 ...
 
 They need h5py, the extra `keras`.  As with fastnn's own files, nothing is unpacked, allocated or read before its size

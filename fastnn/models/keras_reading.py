@@ -1,24 +1,28 @@
 """What the JSON of a Keras 3 file says, in the words of fastnn's own configs.
 
-Keras writes an object as {"module", "class_name", "config", "registered_name"}, a call of a layer as the arguments of
-that call, and a tensor as [name of the layer, number of the call, number of the output].  Names are looked up in
-fastnn's closed lists and among the classes that the program has registered (fastnn.saving); nothing is imported and no
-code that a file brings is run.  What fastnn does not have is refused by its name.
+Keras writes an object as {"module", "class_name", "config", "registered_name"}, and a call of a layer as the arguments
+of that call (keras_calls.py).  Names are looked up in fastnn's closed lists and among the classes that the program has
+registered (fastnn.saving); nothing is imported and no code that a file brings is run.  What fastnn does not have is
+refused by its name.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastnn import _custom_objects, metrics
 from fastnn.layers import registry
 
+from .keras_calls import OPERATIONS, Calls
+
 # arguments that Keras writes down and that ask for nothing at these values
 IDLE: dict[str, tuple[Any, ...]] = {"sparse": (False,), "ragged": (False,), "optional": (False,), "axis": (-1,)}
-TENSOR, FUNCTIONAL = "__keras_tensor__", "Functional"
+FUNCTIONAL = "Functional"
 MODULES = ("keras", "builtins")
+# classes that have another name here
+NAMES = {"GroupQueryAttention": "GroupedQueryAttention"}
 
 
 def model(entry: Any) -> dict[str, Any]:
@@ -73,9 +77,9 @@ def _name(entry: Mapping[str, Any]) -> str:
             f"{registered or name!r} must be registered (fastnn.saving.register_keras_serializable) or passed in "
             f"custom_objects before a file can name it. Received: a class of {module!r}"
         )
-    if own and module is not None and module.startswith(("keras.src.ops", "keras.ops")):
+    if own and module is not None and module.startswith(OPERATIONS):
         raise ValueError(f"fastnn traces no operations on tensors; use a layer. Received: keras.ops {name!r}")
-    return str(name)
+    return NAMES.get(name, name)
 
 
 def _plain(value: Any) -> Any:
@@ -149,16 +153,9 @@ def _without_idle(config: dict[str, Any], known: Any) -> dict[str, Any]:
 # -------------------------------------------------------------------------------------------------------------- layers
 
 
-def refuse_attention(name: str) -> None:
-    """Complain about layers whose calls have more than tensors and places of their own for weights."""
-    if name in ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupedQueryAttention"):
-        raise ValueError(f"attention layers are not served in files of Keras; use .fastnn files. Received: {name}")
-
-
 def _layer(entry: Any) -> dict[str, Any]:
     config = entry.get("config")
     name = _name(_object(entry))
-    refuse_attention(name)
     if not isinstance(config, dict):
         raise ValueError(f"expected the config of {name}. Received: {config!r}")
     special = _SPECIAL.get(name)
@@ -197,8 +194,8 @@ def _sequential(config: dict[str, Any]) -> dict[str, Any]:
 
 def _functional(config: dict[str, Any]) -> dict[str, Any]:
     """Keras's layers with their calls as the list of calls that `graphs.rebuild` takes."""
-    entries = [entry for entry in config["layers"] if not _is_operation(entry)]
-    operations = {entry["name"] for entry in config["layers"] if _is_operation(entry)}
+    graph = Calls([_object(entry) for entry in config["layers"]], _name)
+    entries = list(graph.entries.values())
     place = {entry["name"]: i for i, entry in enumerate(entries)}
     inputs, input_names, input_single = _flat(config["input_layers"])
     outputs, output_names, output_single = _flat(config["output_layers"])
@@ -208,13 +205,14 @@ def _functional(config: dict[str, Any]) -> dict[str, Any]:
     while waiting:
         left = []
         for entry, k, call in waiting:
-            given, joined = _arguments(call, entry["name"], operations)
-            if not all((name, number) in known for name, number, _ in given):
+            given, joined, options = graph.read(entry["name"], call)
+            if not all((tensor.name, tensor.call) in known for tensor in given):
                 left.append((entry, k, call))
                 continue
             made: dict[str, Any] = {"layer": place[entry["name"]]}
-            made["inputs"] = [[known[name, number], index] for name, number, index in given]
-            calls.append({**made, "joined": True} if joined else made)
+            made["inputs"] = [[known[tensor.name, tensor.call], tensor.index] for tensor in given]
+            made.update({key: part for key, part in (("joined", joined), ("options", options)) if part})
+            calls.append(made)
             known[entry["name"], k] = len(inputs) + len(calls) - 1
         if len(left) == len(waiting):
             raise ValueError(f"expected calls in some order. Received: loops at {[e['name'] for e, *_ in left]}")
@@ -225,7 +223,11 @@ def _functional(config: dict[str, Any]) -> dict[str, Any]:
     ends = [(name, call - (name in models), index) for name, call, index in outputs]
     for name, call, _ in ends:
         if (name, call) not in known:
-            what = "fastnn traces no operations on tensors" if name in operations else "expected a call that there is"
+            what = (
+                "fastnn traces no operations on tensors"
+                if name in graph.operations
+                else "expected a call that there is"
+            )
             raise ValueError(f"{what}. Received: the output {name!r}")
     return {
         "name": config.get("name"),
@@ -236,58 +238,6 @@ def _functional(config: dict[str, Any]) -> dict[str, Any]:
         "single": [input_single, output_single],
         **{key: value for key, value in names.items() if value is not None},
     }
-
-
-def _is_operation(entry: Any) -> bool:
-    module = _object(entry).get("module")
-    return isinstance(module, str) and module.startswith(("keras.src.ops", "keras.ops"))
-
-
-def _arguments(call: Any, layer: str, operations: set[str]) -> tuple[list[tuple[str, int, int]], bool]:
-    """The tensors of a call, and whether the layer takes them together."""
-    args, options = call["args"], call["kwargs"]
-    given = [tensor for arg in args for tensor in _tensors(arg)]
-    joined = len(args) > 1 or any(not _is_tensor(arg) for arg in args)
-    for name, value in options.items():
-        if name == "initial_state" and value is not None:
-            given += _tensors(value)
-            joined = True
-        elif name == "training" and value:
-            raise ValueError(f"{layer}: a layer cannot be called with training=True. Received: training={value!r}")
-        elif name == "mask":  # fastnn passes the masks of Masking and Embedding on by itself
-            foreign = [tensor[0] for tensor in _tensors(value) if tensor[0] not in operations]
-            if foreign:
-                raise ValueError(f"{layer}: a mask given to a call is not served. Received: the mask {foreign}")
-        elif name != "training" and value is not None:
-            raise ValueError(f"{layer}: a call with further arguments is not served. Received: {name}={value!r}")
-    for name, *_ in given:
-        if name in operations:
-            raise ValueError(f"fastnn traces no operations on tensors; use a layer. Received: keras.ops at {name!r}")
-    if not given or any(part is not None and not _holds_tensors(part) for part in args):
-        raise ValueError(f"{layer}: a layer is called with tensors. Received: {args!r}")
-    return given, joined
-
-
-def _is_tensor(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("class_name") == TENSOR
-
-
-def _holds_tensors(value: Any) -> bool:
-    return next(_tensors(value), None) is not None
-
-
-def _tensors(value: Any) -> Iterator[tuple[str, int, int]]:
-    """The tensors in a list or a dictionary, in Keras's order: that of the names."""
-    if _is_tensor(value):
-        name, call, index = value["config"]["keras_history"]
-        yield name, call, index
-    elif isinstance(value, dict):
-        parts = value["items"] if value.get("class_name") == "__tuple__" else [value[name] for name in sorted(value)]
-        for part in parts:
-            yield from _tensors(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _tensors(part)
 
 
 def _flat(given: Any) -> tuple[list[tuple[str, int, int]], list[str] | None, bool]:

@@ -13,10 +13,12 @@ from fastnn import losses, metrics, optimizers
 from fastnn._custom_objects import get_registered_object
 from fastnn.layers import registry
 from fastnn.layers.core import InputLayer
+from fastnn.layers.multi_head_attention import ManyHeads
 from fastnn.layers.recurrent import RNN
 from fastnn.layers.wrappers import Bidirectional, TimeDistributed
 
-from .keras_reading import refuse_attention
+from . import keras_calls
+from .keras_reading import NAMES
 
 # classes that Keras does not have, by its module
 ONLY_HERE: dict[str, str] = {
@@ -55,6 +57,7 @@ OURS: dict[str, tuple[Any, ...]] = {
 # classes that have some of these in Keras, too, or lack another one there
 THEIRS = {"gain": ("Orthogonal",)}
 CHANNELS = ("UpSampling1D", "Cropping1D")  # Keras has them without data_format
+_THEIRS = {ours: theirs for theirs, ours in NAMES.items()}
 UNTRAINED = "SpatialDropout"  # Keras has them without trainable
 
 
@@ -92,7 +95,9 @@ def layer(given: Any) -> dict[str, Any]:
         shape = given.input_shape
         if isinstance(given, (RNN, Bidirectional)) and isinstance(shape[0], tuple):
             shape = shape[0]  # states that a call was given do not matter
-        found["build_config"] = {"input_shape": _batched(shape)}
+        batched = _batched(shape)
+        whole = isinstance(given, ManyHeads)
+        found["build_config"] = keras_calls.build_config(batched) if whole else {"input_shape": batched}
     return found
 
 
@@ -120,11 +125,9 @@ def _described(module: str, described: Mapping[str, Any]) -> dict[str, Any]:
             "module": own.__module__, "class_name": own.__name__, "config": _config(name, config),
             "registered_name": name,
         }  # fmt: skip
-    if module == "layers":
-        refuse_attention(name)
     if name in ONLY_HERE[module].split():
         raise ValueError(f"Keras has no such class in keras.{module}; save a .fastnn file. Received: {name!r}")
-    return _entry(module, name, _config(name, config))
+    return _entry(module, _THEIRS.get(name, name), _config(name, config))
 
 
 def _config(owner: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,7 +201,7 @@ def _functional(given: Any) -> dict[str, Any]:
     layers = []
     for part in network.layers:
         described = layer(part)
-        nodes = [_node(call, reference) for call in network.calls if call.layer is part]
+        nodes = [keras_calls.write(call, reference) for call in network.calls if call.layer is part]
         layers.append({**described, "name": part.name, "inbound_nodes": nodes})
     # at the ends, and only there, the calls of a functional model count from the one that made it
     ends = [
@@ -224,27 +227,6 @@ def _is_functional(part: Any) -> bool:
     from .sequential import Sequential
 
     return isinstance(part, Model) and not isinstance(part, Sequential)
-
-
-def _node(call: Any, reference: Any) -> dict[str, Any]:
-    """A call of a layer: what it was called with.
-
-    Raises:
-        ValueError: it has arguments besides tensors.
-    """
-    if call.options:
-        raise ValueError(
-            f"{call.layer.name}: calls with further arguments are not served in files of Keras; save a .fastnn file. "
-            f"Received: {sorted(call.options)}"
-        )
-    tensors = [reference(tensor) for tensor in call.inputs]
-    options: dict[str, Any] = {"training": False} if call.inference else {}
-    if call.joined and isinstance(call.layer, (RNN, Bidirectional)):
-        return {"args": tensors[:1], "kwargs": {**options, "initial_state": tensors[1:]}}
-    structures = getattr(call.layer, "_structures", None)
-    if call.joined and structures is not None and structures[0].keys is not None:
-        return {"args": [dict(zip(structures[0].keys, tensors))], "kwargs": options}
-    return {"args": [tensors] if call.joined else tensors, "kwargs": options}
 
 
 # ------------------------------------------------------------------------------------------------------------- compile

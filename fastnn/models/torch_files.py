@@ -9,9 +9,8 @@ weights are refused.  Files of pickles (.pt, .pth, .bin) are refused, too.
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn._errors import unknown
-from fastnn.layers import registry
 from fastnn.layers.base import Layer
 
 from .saving import _from_safetensors, _order, _to_safetensors, reading, replacing, target
 from .saving import source as existing_file
+from .torch_orders import SAME, Order, orders_of
 from .torch_rules import Rule, rule
 
 if TYPE_CHECKING:
@@ -35,41 +34,6 @@ SUFFIX = ".safetensors"
 PICKLES = (".pt", ".pth", ".bin", ".pkl", ".ckpt")
 # weight_ih_l1_reverse: the layer of a stack, and what is left without its number
 STACKED = re.compile(r"^((?:weight|bias)_(?:ih|hh))_l(\d+)(_reverse)?$")
-# layers behind which PyTorch has channels ahead of pixels
-_MAKERS = (
-    "Conv DepthwiseConv SeparableConv MaxPooling AveragePooling AdaptiveMax AdaptiveAverage ZeroPadding Cropping "
-    "UpSampling InstanceNormalization GroupNormalization"
-)
-# layers that leave elements where they are, in any order; those with weights have them by feature
-_KEEPERS = (
-    "Activation ReLU LeakyReLU ELU PReLU RReLU Softmax Dropout AlphaDropout GaussianDropout GaussianNoise MaskingNoise "
-    "SaltAndPepperNoise SpatialDropout1D SpatialDropout2D SpatialDropout3D Identity ActivityRegularization Masking "
-    "BatchNormalization LayerNormalization RMSNormalization UnitNormalization Rescaling"
-)
-# layers in which neighbouring features belong together
-_NEIGHBOURS = "GLU MaxoutActivation LocalResponseNormalization"
-_MERGERS = "Add Subtract Multiply Average Maximum Minimum Concatenate"
-# layers that take features along the last axis in PyTorch, too, or that leave no pixels
-_SEQUENCES = (
-    "Dense EinsumDense Bilinear TiedDense LSTM GRU SimpleRNN RNN Bidirectional Attention AdditiveAttention "
-    "MultiHeadAttention GroupedQueryAttention Global"
-)
-
-
-class Order(NamedTuple):
-    """How PyTorch has a tensor whose elements lie here in an order of ours; the default: the same.
-
-    pictures: with channels, which are last here, ahead of pixels.  frames: how many axes stand ahead of both.
-    rows: which of our features each of PyTorch's is, along the last axis.  lost: behind which layer nobody knows.
-    """
-
-    pictures: bool = False
-    frames: int = 0
-    rows: Array | None = None
-    lost: str = ""
-
-
-SAME = Order()
 
 
 class Pair(NamedTuple):
@@ -134,7 +98,7 @@ def torch_state_dict(model: Model, names: Mapping[str, str] | None = None) -> di
     found: dict[str, Array] = {}
     layers = _layers(model)
     _check_names(names, layers)
-    orders = _orders(model)
+    orders = orders_of(model)
     for layer in layers:
         module = (names or {}).get(layer.name, layer.name)
         known = _rule(layer, orders)
@@ -250,7 +214,7 @@ def _full(module: str, name: str) -> str:
 def _pairs(
     model: Model, modules: Mapping[str, Any], ordered: bool, names: Mapping[str, str] | None, strict: bool
 ) -> list[Pair]:
-    layers, orders = _layers(model), _orders(model)
+    layers, orders = _layers(model), orders_of(model)
     own = [layer.name for layer in layers]
     if names is not None:
         _check_names(names, layers)
@@ -302,131 +266,7 @@ def _rule(layer: Layer, orders: Mapping[int, Order]) -> Rule:
     if order.lost:
         raise ValueError(
             f"{layer.name}: PyTorch has features of pictures in another order, which is not known behind {order.lost}; "
-            f"Permute((3, 1, 2)) ahead of it makes the orders equal. Received: {type(layer).__name__}"
+            f"Permute((3, 1, 2)) ahead of Flatten, or Permute((2, 3, 1)) behind Reshape((channels, height, width)), "
+            f"makes the orders equal. Received: {type(layer).__name__}"
         )
-    return rule(layer, order.rows)
-
-
-def _orders(model: Model) -> dict[int, Order]:
-    """By id of each layer with weights: the order of the features that it takes."""
-    graph: Any = model.graph
-    known: dict[int, tuple[tuple[int, ...], Order]] = {
-        tensor: (tuple(shape), SAME) for tensor, shape in zip(graph.inputs, graph.input_shapes)
-    }
-    found: dict[int, Order] = {}
-    for node in graph.nodes:
-        layer = node.layer
-        shapes, orders = zip(*(known[tensor] for tensor in node.inputs))
-        made = layer.compute_output_shape(shapes if node.joined else shapes[0], **(node.options or {}))
-        outputs = tuple(made) if node.split else (made,)
-        if layer.weights:
-            taken = _taken(layer, shapes[0], _joint(layer, orders))
-            if not _equal(found.setdefault(id(layer), taken), taken):
-                found[id(layer)] = Order(lost=f"the several calls of {layer.name}")
-        order = _behind(layer, shapes, orders, outputs[0])
-        for tensor, shape in zip(node.outputs, outputs):
-            known[tensor] = (tuple(shape), order)
-    return found
-
-
-def _behind(layer: Any, shapes: Sequence[tuple[int, ...]], orders: Sequence[Order], output: tuple[int, ...]) -> Order:
-    """The order of what a layer gives."""
-    kind, shape, lost = _kind(layer), shapes[0], Order(lost=layer.name)
-    if kind in _MERGERS.split():
-        return _merged(layer, shapes, orders)
-    order = _joint(layer, orders)
-    if kind == "TimeDistributed":
-        return _each(layer.layer, shape, order, output)
-    if order.lost:
-        return SAME if layer.weights and kind not in _KEEPERS.split() else order
-    if kind == "Flatten" or (kind == "Reshape" and len(output) == 1):
-        return _flat(layer, shape, order)
-    if kind in _KEEPERS.split() and shape == output:
-        return order
-    if order.rows is not None:  # features of layers with weights are their own
-        return SAME if layer.weights else lost
-    if kind.startswith(tuple(_MAKERS.split())):
-        last = getattr(layer, "data_format", None) in (None, "channels_last")
-        last = last and getattr(layer, "axis", -1) in (-1, len(shape))
-        return Order(pictures=last and len(output) > 1)
-    if not order.pictures or kind.startswith(tuple(_SEQUENCES.split())):
-        return SAME
-    if kind in _KEEPERS.split() or kind in _NEIGHBOURS.split():
-        return order
-    if kind == "Permute" and order.frames == 0:
-        dims, rank = tuple(layer.dims), len(shape)
-        if dims == (rank, *range(1, rank)):
-            return SAME  # channels ahead of pixels, by the user's hand
-        return order if dims[-1] == rank else lost
-    if kind == "Reshape" and len(output) == 2 and output[-1] == shape[-1]:
-        return SAME  # a sequence of pixels
-    return lost
-
-
-def _each(layer: Any, shape: tuple[int, ...], order: Order, output: tuple[int, ...]) -> Order:
-    """The order behind a layer that TimeDistributed calls with each step."""
-    if order.pictures and _kind(layer) in _KEEPERS.split():
-        return order
-    if order.pictures and order.frames == 0:
-        order = SAME if len(shape) == 2 else Order(lost=layer.name)
-    made = _behind(layer, [shape[1:]], [order._replace(frames=max(0, order.frames - 1))], output[1:])
-    return made._replace(frames=made.frames + 1) if made.pictures else made
-
-
-def _taken(layer: Any, shape: tuple[int, ...], order: Order) -> Order:
-    """The order as `rule` wants it: pictures matter only to normalisation with weights for each of their pixels."""
-    wide = any(len(parameter.shape) > 1 for parameter in layer.parameters)
-    if order.pictures and wide and _kind(layer) in ("LayerNormalization", "RMSNormalization"):
-        return _flat(layer, shape, order)
-    return order._replace(pictures=False, frames=0)
-
-
-def _flat(layer: Any, shape: tuple[int, ...], order: Order) -> Order:
-    places = np.arange(math.prod(shape)).reshape(shape)
-    if getattr(layer, "data_format", None) == "channels_first" and len(shape) > 1:  # it moves the channels back
-        if order.pictures or order.rows is not None:
-            return Order(lost=layer.name)
-        return _by_rows(np.argsort(np.moveaxis(places, 0, -1).reshape(-1)))
-    if order.rows is not None:
-        return _by_rows(places[..., order.rows].reshape(-1))
-    return _by_rows(np.moveaxis(places, -1, order.frames).reshape(-1)) if order.pictures else SAME
-
-
-def _merged(layer: Any, shapes: Sequence[tuple[int, ...]], orders: Sequence[Order]) -> Order:
-    lost = next((order for order in orders if order.lost), None)
-    if lost is not None:
-        return lost
-    if all(order.rows is None for order in orders):
-        pictures = [order for order in orders if order.pictures]
-        return pictures[0] if pictures else SAME
-    if any(order.pictures for order in orders):
-        return Order(lost=layer.name)
-    if _kind(layer) == "Concatenate" and layer.axis in (-1, len(shapes[0])):
-        ends = np.cumsum([0, *(shape[-1] for shape in shapes)])
-        parts = (
-            start + (np.arange(end - start) if order.rows is None else order.rows)
-            for start, end, order in zip(ends, ends[1:], orders)
-        )
-        return _by_rows(np.concatenate(list(parts)))
-    wide = [order for shape, order in zip(shapes, orders) if shape[-1] > 1]
-    return wide[0] if all(_equal(wide[0], order) for order in wide) else Order(lost=layer.name)
-
-
-def _joint(layer: Any, orders: Sequence[Order]) -> Order:
-    """The order of what a layer takes; several tensors must have none of their own."""
-    own = [order for order in orders if order.lost or order.rows is not None]
-    return Order(lost=own[0].lost or layer.name) if own and len(orders) > 1 else orders[0]
-
-
-def _by_rows(rows: Array) -> Order:
-    return SAME if np.array_equal(rows, np.arange(len(rows))) else Order(rows=rows)
-
-
-def _equal(a: Order, b: Order) -> bool:
-    same = a._replace(rows=None) == b._replace(rows=None)
-    return same and (a.rows is b.rows or (a.rows is not None and b.rows is not None and np.array_equal(a.rows, b.rows)))
-
-
-def _kind(layer: Any) -> str:
-    """The name of the layer's class, or of the class of fastnn's that it extends."""
-    return next((cls.__name__ for cls in type(layer).__mro__ if registry.LAYERS.get(cls.__name__) is cls), "")
+    return rule(layer, order.rows, order.columns)

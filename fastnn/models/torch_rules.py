@@ -40,11 +40,12 @@ class Rule(NamedTuple):
     ignored: Mapping[str, Array]
 
 
-def rule(layer: Layer, rows: Array | None = None) -> Rule:
+def rule(layer: Layer, rows: Array | None = None, columns: Array | None = None) -> Rule:
     """The rule of a layer.
 
     Parameters:
         rows: for a layer behind a Flatten, which of our inputs each of PyTorch's is.
+        columns: for a Dense layer ahead of a Reshape to pictures, which of our units each of PyTorch's is.
 
     Raises:
         ValueError: the layer is not served, PyTorch computes it in another way, or it has no weights by feature.
@@ -54,8 +55,8 @@ def rule(layer: Layer, rows: Array | None = None) -> Rule:
     kind = next((name for name in _RULES if isinstance(layer, registry.LAYERS[name])), None)
     if kind is None:
         raise ValueError(f"{layer.name}: weights of such layers are not served. Received: {type(layer).__name__}")
-    if rows is not None and kind == "Dense":
-        return Rule(_dense(layer, rows), {})
+    if kind == "Dense":
+        return Rule(_dense(layer, rows, columns), {})
     entries = _RULES[kind](layer)
     if rows is not None:
         if kind not in _BY_FEATURE:
@@ -93,16 +94,17 @@ def _bias(layer: Layer) -> list[Entry]:
     return [] if found is None else [_shaped(found, "bias")]
 
 
-def _dense(layer: Layer, rows: Array | None = None) -> list[Entry]:
-    kernel = _named(layer)["kernel"]
-    if rows is None:
-        return [_moved(kernel, "weight", (1, 0)), *_bias(layer)]
-    _check_rows(layer, rows, kernel.shape[0])
-    back = np.argsort(rows)
-    entry = Entry(
-        kernel, ("weight",), (kernel.shape[::-1],), lambda x: x.T[back], lambda x: (x[rows].T,)
-    )  # fmt: skip
-    return [entry, *_bias(layer)]
+def _dense(layer: Layer, rows: Array | None = None, columns: Array | None = None) -> list[Entry]:
+    """(inputs, units) -> (units, inputs), both perhaps in another order."""
+    kernel, bias = _named(layer)["kernel"], _named(layer).get("bias")
+    if rows is not None:
+        _check_rows(layer, rows, kernel.shape[0])
+    rows, columns = (np.arange(n) if given is None else given for n, given in zip(kernel.shape, (rows, columns)))
+    there, back = np.ix_(rows, columns), np.ix_(np.argsort(rows), np.argsort(columns))
+    entries = [Entry(kernel, ("weight",), (kernel.shape[::-1],), lambda x: x.T[back], lambda x: (x[there].T,))]
+    if bias is not None:
+        entries.append(Entry(bias, ("bias",), (bias.shape,), lambda x: x[back[1][0]], lambda x: (x[columns],)))
+    return entries
 
 
 def _reordered(layer: Layer, entry: Entry, rows: Array) -> Entry:

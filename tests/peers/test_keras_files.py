@@ -409,8 +409,6 @@ def refused(model, tmp_path, match):
 @pytest.mark.filterwarnings("ignore:The object being serialized")  # a lambda, as Keras says
 def test_what_fastnn_does_not_have_is_refused_by_name(tmp_path):
     x = keras.Input((4, 3))
-    refused(keras.Model(x, layers.MultiHeadAttention(1, 2)(x, x)), tmp_path, "attention layers .*MultiHeadAttention")
-    refused(keras.Model(x, layers.Attention()([x, x])), tmp_path, "attention layers .*Attention")
     refused(keras.Model(x, x + 1.0), tmp_path, "traces no operations.*Received: .*add")
     refused(keras.Model(x, layers.Dropout(0.5)(x, training=True)), tmp_path, "training=True")
     refused(keras.Sequential([keras.Input((4,)), layers.Lambda(lambda x: 2 * x)]), tmp_path, "code|Lambda")
@@ -448,32 +446,6 @@ def test_what_keras_does_not_have_is_listed():
     for name in known - passed_by - set(keras_writing.ACTIVATIONS.split()):
         with pytest.raises(ValueError, match="Unknown activation"):  # fastnn does not have them either
             fastnn.activations.get(name)
-
-
-def attending(of):
-    """The same attention layers in both libraries."""
-    module = of.layers
-    x = (of.Input if of is keras else module.Input)((3, 4))
-    y = module.MultiHeadAttention(2, 2, use_gate=True)(x, x)
-    y = (module.GroupQueryAttention if of is keras else module.GroupedQueryAttention)(2, 4, 2)(y, x)
-    z = module.Attention(use_scale=True, score_mode="concat")([y, x])
-    return of.Model(x, module.AdditiveAttention()([y, z]))
-
-
-def test_weights_of_attention(tmp_path):
-    try:
-        theirs = attending(keras)
-    except (AttributeError, TypeError, ValueError):
-        pytest.skip("this version of Keras has no gates")
-    ours, x = attending(fastnn), RNG.normal(size=(2, 3, 4))
-    drawn(theirs)
-    theirs.save_weights(tmp_path / "w.weights.h5")
-    ours.load_weights(tmp_path / "w.weights.h5")
-    agree(ours, theirs, x)
-    drawn(ours)
-    ours.save_weights(tmp_path / "v.weights.h5")
-    theirs.load_weights(tmp_path / "v.weights.h5")
-    agree(ours, theirs, x)
 
 
 @pytest.mark.parametrize("functional", [True, False])

@@ -10,6 +10,7 @@ from fastnn.layers import (
     GRU,
     LSTM,
     Activation,
+    Add,
     Bidirectional,
     Concatenate,
     Conv1D,
@@ -237,6 +238,44 @@ def test_weights_by_feature_behind_flatten(kind, tmp_path):
     flat = Reshape((36,)) if kind == "reshape" else Flatten()
     model = double(Input((4, 5, 2)), Conv2D(3, 2), flat, ours(), Activation("tanh"), Dense(4), Dense(2))
     both_ways(module, model, RNG.normal(size=(3, 4, 5, 2)), tmp_path, there=channels_first)
+
+
+def test_decoder(tmp_path):
+    """PyTorch unflattens to (channels, height, width): the Linear ahead has its units in that order."""
+    module = nn.Sequential(
+        nn.Linear(3, 24), nn.LayerNorm(24, eps=1e-3), nn.PReLU(24), nn.Unflatten(1, (4, 2, 3)),
+        nn.BatchNorm2d(4, eps=1e-3), nn.ConvTranspose2d(4, 2, 3), nn.Tanh(), nn.Conv2d(2, 3, 2), nn.Flatten(),
+        nn.Linear(36, 18, bias=False), nn.Unflatten(1, (2, 9)), nn.Conv1d(2, 5, 2),
+    )  # fmt: skip
+    model = double(
+        Input((3,)), Dense(24), LayerNormalization(), PReLU(), Reshape((2, 3, 4)),
+        BatchNorm(), Conv2DTranspose(2, 3, activation="tanh"), Conv2D(3, 2), Flatten(),
+        Dense(18, use_bias=False), Reshape((9, 2)), Conv1D(5, 2),
+    )  # fmt: skip
+    both_ways(module, model, RNG.normal(size=(4, 3)), tmp_path, back=lambda y: np.moveaxis(y, 1, -1))
+
+
+def test_sums_ahead_of_pictures(tmp_path):
+    """Both parts have the order of the pictures, and so has what else looks at them."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.left, self.right = nn.Linear(3, 12), nn.Linear(3, 12)
+            self.conv, self.side = nn.ConvTranspose2d(3, 1, 2), nn.Linear(12, 2)
+
+        def forward(self, x):
+            left = torch.tanh(self.left(x))
+            y = self.conv((left + self.right(x)).unflatten(1, (3, 2, 2)))
+            return torch.cat([y.flatten(1), self.side(left)], 1)
+
+    x = Input((3,))
+    left = Dense(12, "tanh", name="left")(x)
+    pictures = Reshape((2, 2, 3))(Add()([left, Dense(12, name="right")(x)]))
+    y = Flatten()(Conv2DTranspose(1, 2, name="conv")(pictures))
+    model = Model(x, Concatenate()([y, Dense(2, name="side")(left)]))
+    names = {name: name for name in ("left", "right", "conv", "side")}
+    both_ways(Net(), model, RNG.normal(size=(4, 3)), tmp_path, names)
 
 
 def test_normalization_of_whole_pictures(tmp_path):
