@@ -3,6 +3,7 @@
     python bench/compare_conv.py                 the whole grid: some minutes
     python bench/compare_conv.py --quick         a few shapes
     python bench/compare_conv.py --repeats 31    more repetitions
+    python bench/compare_conv.py --json bench/results/convolution.json --chart docs/convolution.svg
 
 Every line is one shape.  Contenders take turns, and medians are compared: a number above 1 says how many times longer
 PyTorch takes, "last" with its tensors channels-last, "first" with them as PyTorch has them by default.  PyTorch's
@@ -13,15 +14,19 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
 
 import fastnn
 from fastnn import ops
+from fastnn.benchmarks import load
+from fastnn.configuration import configuration
 
 # channels, filters, kernel, image, batch
 QUICK = [
@@ -57,8 +62,8 @@ def medians(contenders: dict[str, Callable[[], object]], repeats: int) -> dict[s
     return {name: statistics.median(found) for name, found in times.items()}
 
 
-def compare(shape: tuple[int, ...], repeats: int) -> str:
-    """One line of the table."""
+def compare(shape: tuple[int, ...], repeats: int) -> dict[str, float]:
+    """Median seconds of everybody."""
     channels, filters, kernel, image, batch = shape
     rng = np.random.default_rng(0)
     x = rng.normal(size=(batch, image, image, channels)).astype(np.float32)
@@ -93,13 +98,47 @@ def compare(shape: tuple[int, ...], repeats: int) -> str:
             return torch.autograd.grad(out, leaves, gradient)
 
         contenders[f"{name} forward"], contenders[f"{name} step"] = forward, step
-    found = medians(contenders, repeats)
-    gflops = 2e-9 * y.size * channels * kernel**2
+    return medians(contenders, repeats)
+
+
+def line(shape: tuple[int, ...], found: dict[str, float]) -> str:
+    """One line of the table."""
+    channels, filters, kernel, image, batch = shape
+    gflops = 2e-9 * batch * image**2 * filters * channels * kernel**2
     pairs = itertools.product(("forward", "step"), ("last", "first"))
     cells = [f"{found[f'{name} {what}'] / found[what]:7.2f}" for what, name in pairs]
     numbers = " ".join(f"{number:5}" for number in shape)
     speeds = f"{1e6 * found['forward']:9.1f} {gflops / found['forward']:6.1f} {1e6 * found['step']:9.1f}"
     return f"{numbers} {speeds} {' '.join(cells)}"
+
+
+def ratio(found: dict[str, float], what: str) -> float:
+    """How many times longer PyTorch takes, in the layout that suits it better."""
+    return min(found[f"last {what}"], found[f"first {what}"]) / found[what]
+
+
+def chart(rows: list[tuple[tuple[int, ...], dict[str, float]]], path: Path) -> None:
+    """How many times longer a step takes with PyTorch, against the channels."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 3.8), layout="constrained")
+    colors = dict(zip(AXES[2], ("#4c78a8", "#e45756", "#2a7f7b", "#b279a2")))
+    for place, kernel in enumerate(AXES[1]):
+        axes = figure.add_subplot(1, len(AXES[1]), place + 1)
+        for image, (batch, style) in itertools.product(AXES[2], zip(AXES[3], (":", "--", "-"))):
+            curve = [(s[0], ratio(row, "step")) for s, row in rows if s[2:] == (kernel, image, batch)]
+            if curve:
+                axes.plot(*zip(*curve), style, color=colors[image], marker="o", markersize=3,
+                          label=f"{image} x {image}, batch {batch}")  # fmt: skip
+        axes.axhline(1, color="black", linewidth=1)
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log", base=2)
+        axes.set_xlabel("channels")
+        axes.set_title(f"{kernel} x {kernel}, forward and backward: PyTorch / fastnn")
+        axes.grid(alpha=0.3)
+    figure.axes[0].legend(frameon=False, fontsize=6, ncols=2)
+    figure.savefig(path)
+    print(f"written: {path}")
 
 
 def compare_pool(channels: int, image: int, batch: int, repeats: int) -> str:
@@ -130,17 +169,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a few shapes only")
     parser.add_argument("--repeats", type=int, default=11, help="repetitions of each call (default: 11)")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--chart", type=Path, help="a picture, .svg or .png (needs matplotlib)")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    rows = []
     with fastnn.num_threads(1):
+        machine = configuration()
+        print(f"{machine['processor']}, {machine['isa']}, 1 thread, load {load()}")
         print("                              fastnn: forward, step      PyTorch's time / fastnn's: forward, step")
         print("chans filts kernel image batch      us GFLOP/s        us    last   first    last   first")
         for shape in QUICK if options.quick else grid():
-            print(compare(shape, options.repeats), flush=True)
+            rows.append((shape, compare(shape, options.repeats)))
+            print(line(*rows[-1]), flush=True)
         print("\nmax-pooling 2 x 2, forward and backward\nchans image batch        us    last   first")
         for channels, image, batch in [(6, 28, 32), (16, 10, 32), (32, 32, 32), (64, 16, 1), (128, 16, 128)]:
             print(compare_pool(channels, image, batch, options.repeats), flush=True)
+    for what in ("forward", "step"):
+        ratios = [ratio(found, what) for _, found in rows]
+        mean, slower = statistics.geometric_mean(ratios), sum(r < 1 for r in ratios)
+        print(f"{what}: PyTorch takes {mean:.2f} times as long (geometric mean, its better layout); "
+              f"faster in {slower} of {len(rows)}")  # fmt: skip
+    if options.json:
+        names = ("channels", "filters", "kernel", "image", "batch")
+        lines = [{**dict(zip(names, s)), "us": {k: v * 1e6 for k, v in found.items()}} for s, found in rows]
+        content = {"configuration": machine, "load": load(), "lines": lines}
+        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    if options.chart:
+        chart(rows, options.chart)
 
 
 if __name__ == "__main__":
