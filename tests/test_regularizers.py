@@ -147,7 +147,7 @@ def test_get_passes_objects():
     assert regularizers.get(own) is own
     assert regularizers.get(None) is None
     assert regularizers.l1_l2(l2=0.5).coefficients() == (0.0, 0.5)
-    with pytest.raises(NotImplementedError, match="needs `gradient.*Received: Own without gradient"):
+    with pytest.raises(NotImplementedError, match=r"needs `gradient.*Received: Own without gradient"):
         own.gradient(X)
 
 

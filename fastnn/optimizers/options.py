@@ -57,8 +57,8 @@ class TrainingOptions:
     Notes
     -----
     A limit of 0 (clipnorm, clipvalue, global_clipnorm) does not clip, as in Keras; a limit below 0, and steps or a
-    frequency of 0, which Keras takes for none, are refused. PyTorch's clip_grad_norm_ is global_clipnorm, but for the 1e-6
-    that it adds to the norm.
+    frequency of 0, which Keras takes for none, are refused. PyTorch's clip_grad_norm_ is global_clipnorm, but for the
+    1e-6 that it adds to the norm.
 
     With accumulation, `iterations` counts updates and `steps` mini-batches. As in Keras, schedules of the learning rate
     are asked for the number of mini-batches.
