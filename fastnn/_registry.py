@@ -29,6 +29,11 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
+def article(noun: str) -> str:
+    """A or An."""
+    return "An" if noun[0] in "aeiou" else "A"
+
+
 class Registry(Generic[T]):
     """The classes of one `kind`, each known by its own name, that name in snake case, and the aliases given."""
 
@@ -60,15 +65,27 @@ class Registry(Generic[T]):
         if isinstance(identifier, self.base):
             return identifier
         if isinstance(identifier, str):
-            return self.find(identifier)()
+            return self._bare(self.find(identifier), identifier)
         if isinstance(identifier, type) and issubclass(identifier, self.base):
-            return identifier()
+            return self._bare(identifier, identifier)
         if isinstance(identifier, Mapping):
             return self._from_mapping(identifier)
         raise ValueError(
-            f"A {self.kind} is named by a string, a class, an instance or a dictionary with the keys "
-            f"'class_name' and 'config'. Received: {identifier!r}"
+            f"{article(self.kind)} {self.kind} is named by a string, a class, an instance or a dictionary with the "
+            f"keys 'class_name' and 'config'. Received: {identifier!r}"
         )
+
+    def _bare(self, cls: type[T], identifier: object) -> T:
+        """An object of a class that is named without arguments."""
+        parameters = inspect.signature(cls).parameters.values()
+        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        needed = [p.name for p in parameters if p.default is p.empty and p.kind not in variable]
+        if needed:
+            raise ValueError(
+                f"{article(self.kind)} {self.kind} of the class {cls.__name__} needs {', '.join(needed)}: give an "
+                f"instance or a dictionary with the keys 'class_name' and 'config'. Received: {identifier!r}"
+            )
+        return cls()
 
     def serialize(self, thing: T) -> dict[str, Any]:
         """The dictionary from which `make` builds an equal object.
@@ -81,7 +98,7 @@ class Registry(Generic[T]):
         name = _custom_objects.get_registered_name(cls) if own else cls.__name__
         if own and name in self.names:
             raise ValueError(
-                f"a {self.kind} of your own needs another name than {name!r}, or "
+                f"{article(self.kind).lower()} {self.kind} of your own needs another name than {name!r}, or "
                 f"fastnn.saving.register_keras_serializable, to be described. Received: {thing!r}"
             )
         return {"class_name": name, "config": thing.get_config()}
@@ -90,8 +107,8 @@ class Registry(Generic[T]):
         name, config = mapping.get("class_name"), mapping.get("config", {})
         if not isinstance(name, str) or not isinstance(config, Mapping):
             raise ValueError(
-                f"A {self.kind} dictionary needs 'class_name' (a string) and 'config' (a dictionary). "
-                f"Received: {dict(mapping)!r}"
+                f"{article(self.kind)} {self.kind} dictionary needs 'class_name' (a string) and 'config' (a "
+                f"dictionary). Received: {dict(mapping)!r}"
             )
         return from_config(self.find(name), config)
 

@@ -6,6 +6,8 @@ can be called with an array, and with parameters: `activations.relu(x, negative_
 one with parameters as `activations.get({"class_name": "elu", "config": {"alpha": 0.5}})` or
 `activations.elu.with_parameters(alpha=0.5)`.
 
+Those that work along an axis take it in such a call, `activations.softmax(x, axis=1)`; in a layer it is the last one.
+
 Differs from Keras: `threshold` has defaults (0 and 0), parameters out of their range are refused, and what Keras
 leaves to NaN at infinities has its limit.
 """
@@ -37,10 +39,11 @@ class ActivationSpec(NamedTuple):
     params: tuple[float, ...] = ()
 
     def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        if not self.row:
+            return getattr(ops, self.name)(x, **_along(self, args, kwargs))
         if args or kwargs:
             return self.with_parameters(*args, **kwargs)(x)
-        function = getattr(ops, self.name)
-        return function(x, **_values(self)) if self.row else function(x)
+        return getattr(ops, self.name)(x, **_values(self))
 
     def with_parameters(self, *args: Any, **kwargs: Any) -> ActivationSpec:
         """This activation with parameters, in Keras's order or by Keras's names.
@@ -49,10 +52,7 @@ class ActivationSpec(NamedTuple):
             TypeError: more of them than there are, or what is no number.
             ValueError: a name is unknown (the message offers the nearest one), or a value is out of its range.
         """
-        names = list(_signature(self))
-        if len(args) > len(names):
-            raise TypeError(f"{self.name}: expected at most the parameters {names}. Received: {args}")
-        return _with(self, {**dict(zip(names, args)), **kwargs})
+        return _with(self, _by_name(self, args, kwargs))
 
     @property
     def __name__(self) -> str:
@@ -105,14 +105,38 @@ def _keras_values(spec: ActivationSpec) -> dict[str, Any]:
 
 def _signature(spec: ActivationSpec) -> dict[str, Any]:
     """Keras's parameters of an activation, with their defaults or what they are set to."""
+    if not spec.row:
+        return {"axis": -1}
     if spec == _named(spec.name) and spec.name in _FORMS:
         return {name: p.default for name, p in inspect.signature(_FORMS[spec.name]).parameters.items()}
     return _keras_values(spec)
 
 
+def _by_name(spec: ActivationSpec, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters by name, of which some were given by position."""
+    names = list(_signature(spec))
+    if len(args) > len(names) or any(name in kwargs for name in names[: len(args)]):
+        raise TypeError(f"{spec.name}: expected at most the parameters {names}, each once. Received: {args} {kwargs}")
+    return {**dict(zip(names, args)), **kwargs}
+
+
+def _along(spec: ActivationSpec, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The axis of one of ROW_WISE; the function in fastnn.ops knows which there are."""
+    given = _by_name(spec, args, kwargs)
+    for name in given:
+        if name != "axis":
+            raise unknown(f"parameter of {spec.name}", name, ["axis"])
+    return given
+
+
 def _with(spec: ActivationSpec, given: Mapping[str, Any]) -> ActivationSpec:
     """The activation with the parameters given by Keras's names, or those of fastnn.ops."""
     if not given:
+        return spec
+    if not spec.row:
+        axis = _along(spec, (), given)["axis"]
+        if isinstance(axis, bool) or axis != -1:
+            raise ValueError(f"{spec.name}: in a layer the axis is the last one, -1. Received: axis={axis!r}")
         return spec
     known = _signature(spec)
     own = {keras: name for name, keras in KERAS_NAMES.get(spec.name, {}).items()}

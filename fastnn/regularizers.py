@@ -48,7 +48,10 @@ class Regularizer:
 
     def gradient(self, x: Array) -> Array:
         """The gradient of the penalty with respect to x, in its shape and dtype."""
-        raise NotImplementedError(f"{type(self).__name__} does not define gradient")
+        raise NotImplementedError(
+            "a regularizer needs `gradient(self, x)`, which returns the gradient of its penalty in the shape of x: "
+            f"fastnn does not differentiate Python. Received: {type(self).__name__} without gradient"
+        )
 
     def coefficients(self) -> tuple[float, float] | None:
         """(l1, l2) if the penalty is l1 * sum|x| + l2 * sum x^2, else None."""

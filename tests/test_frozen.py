@@ -89,6 +89,18 @@ def test_its_weights_cannot_be_written_to() -> None:
         frozen.weights[0][0] = 1
 
 
+@pytest.mark.parametrize("name", ["weights", "name", "dtype", "batch_size", "anything"])
+def test_cannot_be_changed(name: str) -> None:
+    net = Sequential([layers.Input((3,)), layers.Dense(2)]).freeze()
+    for one in (net, copy.copy(net), copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        before = one(np.ones((2, 3), np.float32))
+        with pytest.raises(AttributeError, match=f"cannot be changed.*Received: {name} = 1"):
+            setattr(one, name, 1)
+        with pytest.raises(AttributeError, match=f"cannot be changed.*Received: del {name}"):
+            delattr(one, name)
+        np.testing.assert_array_equal(one(np.ones((2, 3), np.float32)), before)
+
+
 def test_takes_what_predict_takes() -> None:
     model = stack()
     frozen = model.freeze()

@@ -274,3 +274,9 @@ def test_config_refuses_what_the_kernels_cannot_do() -> None:
         with pytest.raises(ValueError, match="epsilon must lie between"):
             config.set_epsilon(value)
     assert (config.floatx(), config.epsilon()) == ("float32", 1e-7)
+
+
+@pytest.mark.parametrize("identifier", ["sparse", initializers.Sparse])
+def test_names_of_classes_that_need_arguments(identifier) -> None:
+    with pytest.raises(ValueError, match=r"An initializer of the class Sparse needs sparsity: give.*Received: "):
+        initializers.get(identifier)

@@ -112,6 +112,28 @@ def test_gradients_by_differences(op, reduction, backend):
             np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("op", ROWS, ids=lambda op: op.name)
+def test_sums_and_means_are_those_of_the_unreduced_losses(op, dtype, backend):
+    args = sample_arguments(op, (5, 3), dtype, rng=11).args
+    each, total, mean = (op.function(*args, reduction=how) for how in ("none", "sum", "mean"))
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(total, each.sum(dtype=np.float64), rtol=tolerance, atol=tolerance)
+    if op.name != "circle":  # whose mean counts otherwise
+        count = len(each) if op.name in ("kl_divergence", "half_sse") else each.size
+        np.testing.assert_allclose(mean, total / count, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["gaussian_nll", "margin_ranking"])
+def test_scales_are_factors_of_elements(name, backend):
+    args = sample_arguments(next(op for op in ROWS if op.name == name), (2, 3), np.float64, rng=3).args
+    for scale in (1, 1.0, 0.25):
+        together = getattr(ops, f"{name}_backward")(*args, scale=scale)
+        for i, j in np.ndindex(2, 3):
+            alone = getattr(ops, f"{name}_backward")(*(a[i, j : j + 1] for a in args), scale=scale)
+            np.testing.assert_allclose([part[i, j] for part in together], np.ravel(alone), rtol=1e-14)
+
+
 def m(x):
     return mpmath.mpf(float(x))
 

@@ -94,6 +94,15 @@ def test_orthogonal_at_its_edges():
     assert regularizer.gradient(tiny)[0] == pytest.approx(np.array([1, 1]) / config.epsilon() / math.sqrt(2))
 
 
+def test_a_class_without_gradient_is_told_what_to_write():
+    class OnlyValues(Regularizer):
+        def __call__(self, x):
+            return float(x.sum())
+
+    with pytest.raises(NotImplementedError, match=r"needs `gradient\(self, x\)`.*Received: OnlyValues"):
+        OnlyValues().gradient(np.ones(3))
+
+
 def test_coefficients():
     assert L1(0.3).coefficients() == (0.3, 0.0)
     assert L2(0.3).coefficients() == (0.0, 0.3)
@@ -138,7 +147,7 @@ def test_get_passes_objects():
     assert regularizers.get(own) is own
     assert regularizers.get(None) is None
     assert regularizers.l1_l2(l2=0.5).coefficients() == (0.0, 0.5)
-    with pytest.raises(NotImplementedError, match="Own does not define gradient"):
+    with pytest.raises(NotImplementedError, match=r"needs `gradient.*Received: Own without gradient"):
         own.gradient(X)
 
 

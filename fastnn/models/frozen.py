@@ -44,7 +44,22 @@ class Frozen:
         dtype: of inputs that need no conversion, and of all outputs.
         input_shapes, output_shapes: of one sample, for every input and output.
         weights: the copies, which cannot be written to.
+
+    None of them can be set.
     """
+
+    name: str
+    dtype: np.dtype[Any]
+    batch_size: int
+    input_shapes: tuple[tuple[int, ...], ...]
+    output_shapes: tuple[tuple[int, ...], ...]
+    weights: tuple[Array, ...]
+    _graph: Graph
+    _inputs: Structure
+    _outputs: Structure
+    _parameters: list[Parameter]
+    _pool: ProgramPool
+    _plain: bool
 
     def __init__(
         self,
@@ -56,16 +71,21 @@ class Frozen:
         batch_size: int,
         name: str,
     ) -> None:
-        self.name, self.dtype, self.batch_size = name, dtype, batch_size
-        self.input_shapes, self.output_shapes = graph.input_shapes, graph.output_shapes
-        self._graph, self._inputs, self._outputs, self._parameters = graph, inputs, outputs, list(parameters)
+        self.__dict__.update({"name": name, "dtype": dtype, "batch_size": batch_size})
+        self.__dict__.update({"input_shapes": graph.input_shapes, "output_shapes": graph.output_shapes})
+        self.__dict__.update({"_graph": graph, "_inputs": inputs, "_outputs": outputs, "_parameters": list(parameters)})
         values = [p.value.copy() for p in parameters]
         for value in values:
             value.flags.writeable = False
-        self.weights: tuple[Array, ...] = tuple(values)
-        self._pool = ProgramPool()
         # the usual case: one input, one output
-        self._plain = len(graph.input_shapes) == 1 and inputs.single and outputs.single
+        plain = len(graph.input_shapes) == 1 and inputs.single and outputs.single
+        self.__dict__.update({"weights": tuple(values), "_pool": ProgramPool(), "_plain": plain})
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a frozen model cannot be changed; freeze the model again. Received: {name} = {value!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a frozen model cannot be changed; freeze the model again. Received: del {name}")
 
     def __call__(self, x: Any) -> Any:
         """The outputs for samples, as `Model.predict` would give them.
@@ -111,8 +131,7 @@ class Frozen:
         return {name: value for name, value in self.__dict__.items() if name != "_pool"}  # programs stay where they are
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__ |= state
-        self._pool = ProgramPool()
+        self.__dict__.update({**state, "_pool": ProgramPool()})
 
     def __repr__(self) -> str:
         return f"<Frozen {self.name}: {self.input_shapes} -> {self.output_shapes}, {self.dtype}>"

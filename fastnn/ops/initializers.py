@@ -8,7 +8,7 @@ These are not in the registry of operations: no kernel is behind them, NumPy dra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -266,6 +266,8 @@ def _generator(op: str, rng: object) -> np.random.Generator | np.random.RandomSt
 
 
 def _shape(shape: Shape) -> tuple[int, ...]:
+    if not isinstance(shape, (int, np.integer, Iterable)):
+        raise TypeError(f"A shape consists of integers. Received: {shape!r}")
     lengths = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     if not all(isinstance(length, (int, np.integer)) for length in lengths):
         raise TypeError(f"A shape consists of integers. Received: {shape!r}")

@@ -159,7 +159,13 @@ def _start(
     entry = ROWS[row]
     case = _prepared(op, entry, inputs, target, mask, factors, entry.target == "elements" and reduction == "none")
     problem = Problem(case.inputs[0], case.inputs[0], None, case.counted, case.shape)
-    return case, problem.scale(reduction, denom, op)
+    scale = problem.scale(reduction, denom, op)
+    return case, scale if reduction == "mean" else scale * _elements_of(entry, case, reduction)
+
+
+def _elements_of(row: Row, case: Rows, reduction: str) -> int:
+    """How many losses a loss of the kernel is the mean of: a sum, and a scale, are of the losses of the elements."""
+    return case.shape[-1] if row.target == "elements" and reduction != "none" else 1
 
 
 @np.errstate(all="ignore")
@@ -215,7 +221,7 @@ def _backward(
     out: Any = None,
 ) -> Any:
     case, mean = _start(op, row, inputs, target, "mean", None, mask, factors)
-    factor = mean if scale is None else number(op, "scale", scale)
+    factor = mean if scale is None else number(op, "scale", scale) * _elements_of(ROWS[row], case, "sum")
     _, grads = _gradients(op, row, case, inputs, target, params, factor, out)
     return grads[0] if len(grads) == 1 else grads
 
@@ -315,8 +321,11 @@ mask : array of bool or of weights >= 0, shape (...), optional
     Factor of each sample's loss."""
 ELEMENTS = """\
 reduction : {"mean", "sum", "none"}
-    Of the losses of all elements, to one number ("sum": of the means of the rows); "none" leaves one loss per element.
-"""
+    Of the losses of all elements, to one number; "none" leaves one loss per element."""
+ELEMENTS_SCALE = """\
+scale : float, optional
+    Factor of every element's derivative. Default: that of the mean loss, 1 / number of elements."""
+ELEMENTS_LOSS = 'float, or array of shape (..., outputs) for reduction="none"; 0.0 for no elements'
 FACTOR_TEXTS = {
     "class_weight": """\
 class_weight : array of numbers >= 0, shape (outputs,), optional
@@ -358,13 +367,14 @@ def _documented(row: Row, kind: str) -> str:
     if row.target in FACTORS:
         texts |= FACTOR_TEXTS
     if row.target == "elements":
-        texts["reduction"] = ELEMENTS.strip()
+        texts |= {"reduction": ELEMENTS, "scale": ELEMENTS_SCALE}
     sections["Parameters"] = "\n".join([*entries.values(), *(texts[name] for name in _options(row, kind))])
     sections["Raises"] = classes.RAISES
+    loss = ELEMENTS_LOSS if row.target == "elements" else classes.LOSS
     if kind == "value":
-        sections["Returns"] = classes.LOSS
+        sections["Returns"] = loss
     elif kind == "both":
-        several = f"(loss, {', '.join(f'd{name}' for name in row.inputs)})\n    {classes.LOSS}. {GRADS}"
+        several = f"(loss, {', '.join(f'd{name}' for name in row.inputs)})\n    {loss}. {GRADS}"
         sections["Returns"] = classes.BOTH if len(row.inputs) == 1 else several
         if row.target == "groups":
             sections["Returns"] = classes.BOTH.replace("of each sample's own", "of their sum")
@@ -407,6 +417,8 @@ def _define(op: str, row: Row, kind: str, general: Callable[..., Any], **fields:
     counting = [name for name in options if OPTIONS[name].endswith("None") and name not in ("out", "scale")]
     plain = " is ".join([*counting, "None"]) if counting else "True"
     plain += " and type(label_smoothing) is float and label_smoothing == 0" if "label_smoothing" in options else ""
+    if row.target == "elements":  # the kernel's losses are means of rows
+        plain = "scale is None" if kind == "backward" else "reduction == 'mean'"
     passed = [name for name in options if name in ("reduction", "scale", "out")]
     function = _generate.define(
         op,

@@ -118,6 +118,8 @@ class Optimizer(TrainingOptions):
                 "learning_rate must be a float, such as 0.001, a schedule, or a function of the step that returns one. "
                 f"Received: learning_rate={rate!r}"
             )
+        if name is not None and not isinstance(name, str):
+            raise ValueError(f"{type(self).__name__}: name must be a string. Received: name={name!r}")
         self.name = name or type(self).__name__.lower()
         self.steps = 0
         given = self._default("weight_decay") if weight_decay is None else weight_decay

@@ -33,11 +33,11 @@ class TrainingOptions:
 
     Parameters
     ----------
-    clipnorm : float, optional
+    clipnorm : float >= 0, optional
         The gradient of each parameter is scaled down to this norm if it is larger.
-    clipvalue : float, optional
+    clipvalue : float >= 0, optional
         Every number of the gradient is held between -clipvalue and clipvalue.
-    global_clipnorm : float, optional
+    global_clipnorm : float >= 0, optional
         All gradients are scaled down together so that their common norm is no larger.
     use_ema : bool
         Keep a moving average of every trained parameter: average = ema_momentum * average + (1 - ema_momentum) * p
@@ -56,8 +56,9 @@ class TrainingOptions:
 
     Notes
     -----
-    A clipnorm of 0 or less does not clip, as in Keras. PyTorch's clip_grad_norm_ is global_clipnorm, but for the 1e-6
-    that it adds to the norm.
+    A limit of 0 (clipnorm, clipvalue, global_clipnorm) does not clip, as in Keras; a limit below 0, and steps or a
+    frequency of 0, which Keras takes for none, are refused. PyTorch's clip_grad_norm_ is global_clipnorm, but for the
+    1e-6 that it adds to the norm.
 
     With accumulation, `iterations` counts updates and `steps` mini-batches. As in Keras, schedules of the learning rate
     are asked for the number of mini-batches.
@@ -93,11 +94,13 @@ class TrainingOptions:
                 f"Received: {', '.join(f'{name}={options[name]!r}' for name in clipping)}"
             )
         for name in clipping:
-            if not isinstance(options[name], numbers.Real) or not np.isfinite(options[name]):
-                raise ValueError(f"{kind}: {name} must be a finite number. Received: {name}={options[name]!r}")
-            options[name] = float(options[name])
+            value = options[name]
+            real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+            if not real or not 0.0 <= float(value) < np.inf:
+                raise ValueError(f"{kind}: {name} must be a finite number >= 0 or None. Received: {name}={value!r}")
+            options[name] = float(value)
         for name, least in (("gradient_accumulation_steps", 2), ("ema_overwrite_frequency", 1)):
-            value = options[name] or None
+            value = options[name]
             if value is not None and (
                 isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least
             ):

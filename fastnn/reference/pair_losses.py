@@ -13,7 +13,7 @@ _HALF_LOG_TWO_PI = 0.91893853320467274178
 def gaussian_nll(mean: Array, var: Array, t: Array, eps: Positive = 1e-6, full: NonNegative = 0.0) -> Array:
     """Negative logarithm of the normal density of the targets, from predicted means and variances.
 
-    ``(log(v) + (t - mean)**2 / v) / 2`` with ``v = max(var, eps)``; the loss of a row is the mean over its elements
+    ``(log(v) + (t - mean)**2 / v) / 2`` with ``v = max(var, eps)``
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def gaussian_nll(mean: Array, var: Array, t: Array, eps: Positive = 1e-6, full: 
     Returns
     -------
     array of float64, shape (...)
-        Loss of each row, not yet averaged.
+        Loss of each row: the mean of those of its elements.
 
     Notes
     -----
@@ -51,7 +51,7 @@ def gaussian_nll_grad(
 ) -> tuple[Array, Array]:
     """Derivatives of `gaussian_nll` with respect to the means and the variances.
 
-    ``(mean - t) / v / outputs`` and ``(1 - (t - mean)**2 / v) / (2 * v) / outputs``
+    ``(mean - t) / v`` and ``(1 - (t - mean)**2 / v) / (2 * v)``
 
     Parameters
     ----------
@@ -65,9 +65,9 @@ def gaussian_nll_grad(
     Returns
     -------
     two arrays, shape and dtype of mean
-        Derivatives of each row's loss.  As in PyTorch, a variance below eps has the slope of eps, not 0: it can grow.
+        Derivatives.  As in PyTorch, a variance below eps has the slope of eps, not 0: it can grow.
     """
-    v, error = np.maximum(var, eps), mean - t
+    v, error = np.maximum(var, eps), mean - t  # divided by outputs: the loss of a row is the mean over its elements
     return error / v / mean.shape[-1], (1 - error * error / v) / (2 * v) / mean.shape[-1]
 
 
@@ -75,7 +75,7 @@ def gaussian_nll_grad(
 def margin_ranking(x1: Array, x2: Array, t: Array, margin: NonNegative = 0.0) -> Array:
     """How far the larger of two scores falls short of a margin above the other.
 
-    ``max(0, margin - t * (x1 - x2))``; the loss of a row is the mean over its elements
+    ``max(0, margin - t * (x1 - x2))``
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def margin_ranking(x1: Array, x2: Array, t: Array, margin: NonNegative = 0.0) ->
     Returns
     -------
     array of float64, shape (...)
-        Loss of each row, not yet averaged.
+        Loss of each row: the mean of those of its elements.
 
     Notes
     -----
@@ -107,7 +107,7 @@ def margin_ranking(x1: Array, x2: Array, t: Array, margin: NonNegative = 0.0) ->
 def margin_ranking_grad(x1: Array, x2: Array, t: Array, margin: NonNegative = 0.0) -> tuple[Array, Array]:
     """Derivatives of `margin_ranking` with respect to both scores.
 
-    ``-t / outputs`` and ``t / outputs`` where ``margin - t * (x1 - x2) >= 0``, 0 elsewhere
+    ``-t`` and ``t`` where ``margin - t * (x1 - x2) >= 0``, 0 elsewhere
 
     Parameters
     ----------
@@ -121,10 +121,10 @@ def margin_ranking_grad(x1: Array, x2: Array, t: Array, margin: NonNegative = 0.
     Returns
     -------
     two arrays, shape and dtype of x1
-        Derivatives of each row's loss; where the loss is just 0, those of the side where it is not, as in PyTorch.
+        Derivatives; where the loss is just 0, those of the side where it is not, as in PyTorch.
     """
     gap = margin - t * (x1 - x2)
-    slope = np.where(np.isnan(gap), gap, np.where(gap < 0, 0, t)) / x1.shape[-1]
+    slope = np.where(np.isnan(gap), gap, np.where(gap < 0, 0, t)) / x1.shape[-1]  # that of the mean over a row
     return -slope, slope
 
 

@@ -26,8 +26,8 @@ def sinusoid(x: Array) -> Array:
 
     Notes
     -----
-    Compiled kernels reduce the argument for ``abs(x) <= 2**17`` in float32 and ``2**46`` in float64; beyond, they
-    stay at the value of that limit.
+    Compiled kernels are accurate for ``abs(x) <= 2**17`` in float32 and ``2**46`` in float64. Beyond, they return the
+    value at that limit, which is not the sine of x.
 
     References
     ----------
@@ -74,8 +74,8 @@ def sinc(x: Array) -> Array:
 
     Notes
     -----
-    Not normalised: its first zero is at pi. ``numpy.sinc(x)`` is ``sinc(pi * x)``. For large arguments see
-    `sinusoid`.
+    Not normalised: its first zero is at pi. ``numpy.sinc(x)`` is ``sinc(pi * x)``. Beyond the limits of `sinusoid`
+    the sine in it is that of the limit, not of x.
     """
     far = np.where(x == 0, 1, x)
     return np.where(x == 0, 1, np.where(np.isinf(x), 0, np.sin(far) / far))
