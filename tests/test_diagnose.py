@@ -18,6 +18,7 @@ from fastnn.layers import (
     Flatten,
     Input,
     MaxPooling2D,
+    SimpleRNN,
 )
 from fastnn.models.diagnosis import KINDS
 
@@ -118,7 +119,35 @@ def logistic(seed):
     return (model, *blobs(seed))
 
 
+def weakly_related(n):
+    """A small set with much noise: a linear fit knows of the relation, nearest neighbours in 20 dimensions may not."""
+
+    def make(seed):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(n, 20)).astype(np.float32)
+        y = (0.7 * x[:, 0] + rng.normal(size=n) > 0).astype(np.int64)
+        return stack((20,), lambda: Dense(32, "relu"), lambda: Dense(2, "softmax"), seed=seed), x, y
+
+    return make
+
+
+def few(n):
+    def make(seed):
+        x, y = digits()
+        return plain_digits(seed)[0], x[:n], y[:n]
+
+    return make
+
+
 HEALTHY = {
+    "200 noisy samples": weakly_related(200),
+    "500 noisy samples": weakly_related(500),
+    "one sample": few(1),
+    "four samples": few(4),
+    "digits, sgd 0.01": lambda seed: plain_digits(seed, optimizer=optimizers.SGD(0.01)),
+    "digits, sigmoid": lambda seed: plain_digits(seed, "sigmoid"),
+    "swish": lambda seed: (mlp("swish", seed=seed), *blobs(seed)),
+    "elu": lambda seed: (mlp("elu", seed=seed), *blobs(seed)),
     "relu": lambda seed: (mlp("relu", seed=seed), *blobs(seed)),
     "tanh": lambda seed: (mlp("tanh", seed=seed), *blobs(seed)),
     "sigmoid": lambda seed: (mlp("sigmoid", seed=seed, optimizer=optimizers.Adam(0.01)), *blobs(seed)),
@@ -265,6 +294,54 @@ def with_nan(where):
     return make
 
 
+def hundreds():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1000, 6)).astype(np.float32)
+    y = 300 + 80 * x[:, :1] + 20 * rng.normal(size=(1000, 1))
+    return stack((6,), lambda: Dense(32, "relu"), lambda: Dense(1), loss="mse"), x, y
+
+
+def clinic():
+    """As scikit-learn's diabetes data: tiny features, targets of hundreds."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(442, 10)).astype(np.float32)
+    y = 152 + 50 * x[:, :1] + 40 * rng.normal(size=(442, 1))
+    return stack((10,), lambda: Dense(32, "relu"), lambda: Dense(1), loss="mse"), x / 21, y
+
+
+def frozen():
+    model = mlp("relu")
+    model.trainable = False
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def rate_on_digits(optimizer):
+    def make():
+        x, y = digits()
+        hidden = [lambda: Dense(64, "relu", kernel_initializer="he_normal")] * 3
+        return stack((x.shape[1],), *hidden, lambda: Dense(10, "softmax"), optimizer=optimizer), x, y
+
+    return make
+
+
+def sigmoids(count):
+    def make():
+        x, y = digits()
+        hidden = [lambda: Dense(64, "sigmoid")] * count
+        model = stack((x.shape[1],), *hidden, lambda: Dense(10, "softmax"), optimizer=optimizers.SGD(0.1))
+        return model, x, y
+
+    return make
+
+
+def exploding_through_time():
+    x, y = steps_of_time()
+    wide = initializers.RandomNormal(stddev=3.0)
+    layers = (lambda: SimpleRNN(32, "relu", recurrent_initializer=wide), lambda: Dense(2, "softmax"))
+    return stack((8, 3), *layers, optimizer=optimizers.SGD(0.01)), x, y
+
+
 def on_blobs(make):
     return lambda: (make(), *blobs())
 
@@ -308,6 +385,19 @@ BROKEN = {
     "rate 1e-8": ("learning rate too small", on_blobs(lambda: mlp("relu", optimizer=optimizers.Adam(1e-8)))),
     "sgd, rate 1e-6": ("learning rate too small", on_blobs(lambda: mlp("relu", optimizer=optimizers.SGD(1e-6)))),
     "rate 10": ("learning rate too large", on_blobs(lambda: mlp("relu", optimizer=optimizers.SGD(10.0)))),
+    "sgd, rate 30": ("learning rate too large", rate_on_digits(optimizers.SGD(30.0))),
+    "sgd, rate 1000": ("learning rate too large", rate_on_digits(optimizers.SGD(1e3))),
+    "sgd, rate 1e6": ("learning rate too large", rate_on_digits(optimizers.SGD(1e6))),
+    "sgd, rate 1e9": ("learning rate too large", rate_on_digits(optimizers.SGD(1e9))),
+    "adam, rate 100": ("learning rate too large", rate_on_digits(optimizers.Adam(100.0))),
+    "rate 0": ("learning rate too small", rate_on_digits(optimizers.SGD(0.0))),
+    "prices in thousands": ("targets not scaled", hundreds),
+    "hundreds from small features": ("targets not scaled", clinic),
+    "two sigmoids, slow": ("learning rate too small", sigmoids(2)),
+    "three sigmoids": ("vanishing gradients", sigmoids(3)),
+    "five sigmoids": ("vanishing gradients", sigmoids(5)),
+    "exploding through time": ("exploding gradients", exploding_through_time),
+    "nothing trainable": ("nothing to train", on_blobs(frozen)),
     "adam, rate 3": ("learning rate too large", lambda: regression(0, optimizers.Adam(3.0))),
 }  # fmt: skip
 
@@ -324,3 +414,18 @@ def test_what_is_broken_is_found(name):
 
 def test_every_kind_of_finding_is_tested():
     assert {kind for kind, _ in BROKEN.values()} == set(KINDS)
+
+
+def test_nothing_found_is_not_said_above_trainings_without_progress():
+    """Neither rate nor labels are to blame, but held-out samples did not get better either."""
+    x, y = weakly_related(200)(0)[1:]
+    model = stack((20,), lambda: Dense(32, "relu"), lambda: Dense(2, "softmax"))
+    diagnosis = model.diagnose(x, y)
+    assert not diagnosis.findings and not diagnosis.trials["progress"]
+    assert str(diagnosis).startswith("No cause was found, but")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_shuffled_labels_are_found_in_small_sets(seed):
+    model, x, y = weakly_related(500)(seed)
+    assert "labels not related to x" in model.diagnose(x, np.random.default_rng(seed).permutation(y))

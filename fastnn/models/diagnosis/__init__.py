@@ -1,7 +1,8 @@
 """Why is it not learning?  `model.diagnose(x, y)` looks at data, weights, one step and a few short trainings.
 
 What is looked at stands in modules of its own: the data and how they fit the loss (`data`, `outputs`), weights,
-activations and gradients of one step (`signals`), and short trainings with several learning rates (`trials`).  Every
+activations and gradients of one step (`signals`), and short trainings (`trials`) with several
+learning rates (`rates`), beside what simple methods know of y (`relation`).  Every
 judgement has a threshold: a constant with its reason.  A threshold is set where a network that learns does not come,
 rather than where one that learns badly begins: a finding is to be believed.
 
@@ -43,9 +44,14 @@ def diagnose(model: Model, x: Any, y: Any, sample_weight: Any, batch_size: Any, 
         goals = model._compiled.goals(model.graph, model._structures[1], targets, weighted, where)
         judged, trainable = outputs.judge(goals, targets)
         findings += judged
-        looked_at = {*KINDS[:6]}
+        looked_at = {*KINDS[: KINDS.index("labels not related to x")]}
         layers: dict[str, Any] = {}
         tried: dict[str, Any] = {}
+        if not any(parameter.trainable for parameter in model.runner.arena.parameters):
+            trainable = False
+            text = "None of its weights is trainable: no training changes what the model computes."
+            remedy = "Set trainable = True for what is to learn, and compile again."
+            findings.append(Finding("nothing to train", text, remedy, (), {"trainable_weights": 0}))
         if trainable:
             goals = loss_alone(goals)
             prepared = _prepared(model, inputs, targets, weights, goals)
@@ -61,6 +67,8 @@ def diagnose(model: Model, x: Any, y: Any, sample_weight: Any, batch_size: Any, 
                 if steps and finite and prepared.n >= trials.FEWEST:
                     found, tried, kinds = trials.judge(model, prepared, goals, batch_size, steps)
                     findings += found
+                    if not (findings or tried["progress"] or tried["by_heart"]):
+                        findings += signals.flow(model, layers, signals.VANISHING_WITHOUT_PROGRESS)
                     looked_at |= kinds
     ordered = sorted(findings, key=lambda finding: KINDS.index(finding.name))
     return Diagnosis(tuple(ordered), layers, tried, tuple(kind for kind in KINDS if kind in looked_at))

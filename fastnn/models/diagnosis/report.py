@@ -42,6 +42,7 @@ KINDS = (
     "inputs not scaled",
     "targets not scaled",
     "class imbalance",
+    "nothing to train",
     "labels not related to x",
     "symmetric weights",
     "saturation",
@@ -60,7 +61,8 @@ class Diagnosis:
     Attributes:
         findings: causes before consequences; empty if nothing was found.
         layers: what one look at activations and gradients showed, by layer (the names are `callbacks.Monitor`'s).
-        trials: what short trainings gave: the loss on held-out samples before, after, and of the best constant output.
+        trials: what short trainings gave: the loss on held-out samples before, after, and of the best constant output,
+            and whether any made progress.
         looked_at: which kinds of findings could be judged.
     """
 
@@ -102,7 +104,7 @@ class Diagnosis:
 
     def __str__(self) -> str:
         count = len(self.findings)
-        lines = ["Nothing was found that keeps this model from learning." if not count else _headline(count)]
+        lines = textwrap.wrap(_headline(count) if count else _nothing_found(self.trials), WIDTH)
         for number, finding in enumerate(self.findings, 1):
             lines += [
                 "",
@@ -139,6 +141,17 @@ def _headline(count: int) -> str:
     if count == 1:
         return "One thing was found that keeps this model from learning."
     return f"{count} things were found that keep this model from learning; the first may cause the others."
+
+
+def _nothing_found(trials: dict[str, Any]) -> str:
+    if not trials or trials["progress"]:
+        return "Nothing was found that keeps this model from learning."
+    if trials["by_heart"]:
+        return (
+            "No cause was found, but what the model learns of training samples does not help with held-out ones: more "
+            "samples, fewer weights or regularisation may."
+        )
+    return "No cause was found, but none of the short trainings made progress on held-out samples."
 
 
 def _indented(text: str) -> list[str]:

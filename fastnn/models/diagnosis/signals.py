@@ -22,12 +22,16 @@ Array = npt.NDArray[Any]
 SAMPLES = 512
 # Fresh layers have no dead units, layers after a healthy training up to a fifth; more than half of them is a failure.
 DEAD = 0.5
+# Of so few samples, a healthy unit is 0 for all by chance (1 in 2^n).
+FEWEST_FOR_DEAD = 8
 # Fresh layers of Glorot's initialisation have up to a tenth of their outputs near a limit; more than half means that
 # most gradients are cut to less than 8 % in this layer alone.
 SATURATED = 0.5
 # The norm of the signal in the first layer with weights, as a part of that in the last hidden one.  A sigmoid takes a
 # factor of 4 to 8 a layer, so two or three layers are well above; four or five steps on, the first layers stand still.
 VANISHING = 1e-3
+# Where no short training at any rate made progress, though x knows of y, a tenth suffices: two sigmoids take that much.
+VANISHING_WITHOUT_PROGRESS = 0.1
 # Healthy initialisation keeps the norm within a factor of ten; each layer that multiplies it by ten makes three layers.
 EXPLODING = 1e3
 # Two units are alike if weights and gradients differ by less than this part: rounding is 1e-7, training noise far more.
@@ -49,9 +53,9 @@ def judge(model: Model, data: Data, goals: Goals) -> tuple[list[Finding], dict[s
     findings += _symmetric(model, gradients)
     last = {node.layer.name for node in runner.graph.nodes if set(node.outputs) & set(runner.graph.outputs)}
     findings += _saturated({name: numbers for name, numbers in layers.items() if name not in last})
-    findings += _dead(layers)
+    findings += _dead(layers) if data.n >= FEWEST_FOR_DEAD else []
     if not findings or findings[0].name != "not finite":
-        findings += _flow(model, observer, layers)
+        findings += flow(model, layers)
     return findings, layers
 
 
@@ -129,9 +133,10 @@ def _dead(layers: dict[str, Any]) -> list[Finding]:
     return [Finding("dead units", text, remedy, tuple(shares), {"dead": shares})]
 
 
-def _flow(model: Model, observer: Observer, layers: dict[str, Any]) -> list[Finding]:
+def flow(model: Model, layers: dict[str, Any], vanishing: float = VANISHING) -> list[Finding]:
     """Where the signal gets lost, or grows, between the last hidden layer with weights and the first one."""
     graph = model.runner.graph
+    observer = Observer(graph)
     finals = {node.layer.name for node in graph.nodes if set(node.outputs) & set(graph.outputs)}
     named = [
         (record.name, layers[record.name]["signal"])
@@ -148,7 +153,7 @@ def _flow(model: Model, observer: Observer, layers: dict[str, Any]) -> list[Find
     course = (
         f"Its norm is {number(at_last)} at {last} and {number(at_first)} at {first}, {number(ratio)} times as much."
     )
-    if ratio < VANISHING:
+    if ratio < vanishing:
         text = f"The gradient gets lost on its way back. {course}"
         remedy = (
             "Take relu with he_normal (or tanh with glorot_uniform) instead of sigmoid, BatchNormalization between the "

@@ -14,8 +14,9 @@ from fastnn.models.data import Data
 from fastnn.models.runner import Pass, shuffled
 from fastnn.models.scores import Scores
 
+from . import rates, relation
 from .outputs import REGRESSION, class_counts
-from .report import Finding, number, percent
+from .report import Finding
 from .state import rows, sample
 
 if TYPE_CHECKING:
@@ -31,22 +32,10 @@ WHOLE_BATCH_STEPS = 10
 # Of those that are trained with, and that are judged; a few thousand tell a trend.
 SAMPLES = 4096
 JUDGED_AT_ONCE = 256
-# What counts as progress: a loss below this part of where it began and of the best constant output.
-PROGRESS = 0.9
+# The loss is looked at after so many steps: a training that is lost need not go on.
+CHUNK = 50
 # A model whose loss is below this part of the best constant output has learned; its learning rate is no longer judged.
 LEARNED = 0.5
-# A loss that grew by this factor has diverged; mini-batches make it go up and down by less.
-DIVERGED = 1.5
-# Other rates that are tried, as factors; growing ones until weights change by a thirtieth in a step.
-SMALLER, LARGER = (0.1, 0.01), (10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
-LARGE_UPDATE = 0.03
-# Update to weight of a step.  1e-3 is usual; at a ten-thousandth, 1,000 steps change weights by a tenth at most.
-TINY_UPDATE = 1e-4
-# Labels are related to x if the nearest neighbours know them better than chance by so many standard errors.  One in
-# forty shuffled data sets gets there by luck; that the model does not beat a constant is asked besides.
-STANDARD_ERRORS = 2.0
-NEIGHBOURS = 5
-NEIGHBOUR_SAMPLES = 1000
 
 
 def judge(
@@ -65,54 +54,44 @@ def judge(
         batch, steps = train.n, min(steps, WHOLE_BATCH_STEPS)
     before, constant = _loss(model, held, goals), _constant(goals, data, held)
     scale = min(value for value in (before, constant) if value is not None and np.isfinite(value))
-    trials = [_trial(model, train, held, goals, batch, steps, rate)]
-    kinds: set[str] = set()
-    findings: list[Finding] = []
     learned = constant is not None and before < LEARNED * constant
-    if rate and not learned:
-        kinds |= {"learning rate too small", "learning rate too large"}
-        findings += _rate(model, (train, held), goals, batch, steps, rate, before, scale, trials)
-    if constant is not None:
-        kinds.add("labels not related to x")
+    trials: list[dict[str, Any]] = []
+
+    def attempt(factor: float) -> dict[str, Any]:
+        at = None if rate is None else rate * factor
+        trials.append(_trial(model, train, held, goals, batch, steps, at))
+        return trials[-1]
+
+    def unrelated() -> list[Finding]:
+        """Whether the labels are to blame; what rates made of the model is asked first, since it is cheaper."""
+        if constant is None or not all(np.ptp(np.asarray(y, np.float64)) > 0 for y in data.y if np.size(y)):
+            return []
         best = min([before, *(trial["after"] for trial in trials if trial["after"] is not None)])
-        varied = all(np.ptp(np.asarray(y, np.float64)) > 0 for y in data.y if y is not None and np.size(y))
-        if best > PROGRESS * constant and varied:
-            findings += _unrelated(data, goals, best, constant)
-    return findings, {"before": before, "constant": constant, "trials": trials}, kinds
+        return relation.unrelated(data, goals, best, constant) if best > rates.PROGRESS * constant else []
+
+    first = attempt(1.0)
+    kinds = {"labels not related to x"} if constant is not None else set()
+    findings: list[Finding] = []
+    progress = learned or rates.reached(first, scale)
+    if rate is not None and not learned:
+        kinds |= {"learning rate too small", "learning rate too large"}
+    if not progress:
+        situation = rates.Situation(rate, before, scale, _size_of_targets(goals, data))
+        findings = rates.judge(situation, first, attempt, unrelated)
+        progress = any(rates.reached(trial, scale) for trial in trials)
+    by_heart = not progress and rates.by_heart(first, scale)
+    tried = {"before": before, "constant": constant, "progress": progress, "by_heart": by_heart, "trials": trials}
+    return findings, tried, kinds
 
 
-def _rate(
-    model: Model, parts: tuple[Data, Data], goals: Goals, batch: int, steps: int, rate: float, before: float,
-    scale: float, trials: list[dict[str, Any]],
-) -> list[Finding]:  # fmt: skip
-    """Whether the learning rate is to blame, by trainings with others; adds those to the trials."""
-    after, ratio = trials[0]["after"], trials[0]["update_ratio"]
-    if after is not None and after < PROGRESS * scale:
-        return []
-    evidence = {"learning_rate": rate, "before": before, "after": after, "update_ratio": ratio}
-    moved = ratio is None or ratio >= TINY_UPDATE
-    worse = after is None or after > DIVERGED * before
-    for factor in SMALLER if moved or worse else LARGER:
-        trial = _trial(model, *parts, goals, batch, steps, rate * factor)
-        trials.append(trial)
-        reached = trial["after"]
-        if reached is None or reached >= PROGRESS * scale or (after is not None and reached > PROGRESS * after):
-            if factor > 1 and (trial["update_ratio"] or 1) > LARGE_UPDATE:
-                break
-            continue
-        evidence |= {"better_rate": trial["learning_rate"], "after_better_rate": trial["after"]}
-        course = (
-            f"With {rate:.3g} the loss of held-out samples went from {number(before)} to {number(after)} in {steps} "
-            f"steps, with {trial['learning_rate']:.3g} to {number(trial['after'])}"
-        )
-        if factor < 1:
-            text = f"{course}."
-            remedy = f"Set the learning rate to {trial['learning_rate']:.3g} or less; clipnorm=1 helps besides."
-            return [Finding("learning rate too large", text, remedy, (), evidence)]
-        text = f"{course}; a step changed the weights by {number(ratio)} of their norm, where 1e-3 is usual."
-        remedy = f"Set the learning rate to {trial['learning_rate']:.3g} or so."
-        return [Finding("learning rate too small", text, remedy, (), evidence)]
-    return []
+def _size_of_targets(goals: Goals, data: Data) -> float:
+    """The largest root mean square of what a regression asks for; 0 where there is none."""
+    sizes = [
+        float(np.sqrt(np.mean(np.square(y, dtype=np.float64))))
+        for goal, y in zip(goals.parts, data.y)
+        if y is not None and goal.objective.loss.row in REGRESSION
+    ]
+    return max(sizes, default=0.0)
 
 
 def _trial(
@@ -126,21 +105,31 @@ def _trial(
             optimizer.learning_rate = rate
         observer = Observer(runner.graph, every=max(1, steps // 20))
         runner.observe(observer)
-        scores, done, number_ = Scores(goals), 0, 0
-        while done < steps:
+        start = [parameter.numpy() for parameter in runner.arena.parameters if parameter.trainable]
+        trained, done, number_ = 0.0, 0, 0
+        while done < steps and np.isfinite(trained):
             order = shuffled(train.n, model.seed, number_)
             walk = Pass(runner, train, goals, batch, seed=model.seed, order=order)
-            while walk.done < walk.batches and done < steps:
-                done += walk.advance(steps - done, scores)
+            while walk.done < walk.batches and done < steps and np.isfinite(trained):
+                scores = Scores(goals)
+                done += walk.advance(min(CHUNK, steps - done), scores)
+                trained = float(scores.totals[0] / scores.samples)
             number_ += 1
         ratios = [numbers["update_ratio"] for numbers in observer.summary().values()]
+        end = [parameter.numpy() for parameter in runner.arena.parameters if parameter.trainable]
         runner.observe(None)
-        after = _loss(model, held, goals)
+        after = _loss(model, held, goals) if np.isfinite(trained) else np.inf
     known = [ratio for ratio in ratios if ratio is not None]
+    change = _norm([b.astype(np.float64) - a for a, b in zip(start, end)]) / max(_norm(start), 1.0)
     return {
         "learning_rate": rate, "steps": steps, "after": after if np.isfinite(after) else None,
-        "update_ratio": max(known) if known else None,
+        "trained": trained if np.isfinite(trained) else None,
+        "update_ratio": max(known) if known else None, "change": change if np.isfinite(change) else None,
     }  # fmt: skip
+
+
+def _norm(arrays: list[Array]) -> float:
+    return float(np.sqrt(sum(np.sum(np.square(array, dtype=np.float64)) for array in arrays)))
 
 
 def _loss(model: Model, data: Data, goals: Goals) -> float:
@@ -183,71 +172,3 @@ def _constant_outputs(goal: Goal, y: Array) -> list[Array]:
         return []
     flat = y.reshape(len(y), *goal.objective.output_shape).astype(np.float64)
     return [flat.mean(axis=0), np.median(flat, axis=0)]
-
-
-# ------------------------------------------------------------------------------------------------ is there a relation
-
-
-def _unrelated(data: Data, goals: Goals, best: float, constant: float) -> list[Finding]:
-    x = np.concatenate(
-        [np.asarray(a, np.float64).reshape(data.n, -1) for a in data.inputs[: _count_of_inputs(data, goals)]], axis=1
-    )
-    known = [_neighbours(x, goal, np.asarray(y)) for goal, y in zip(goals.parts, data.y)]
-    if any(entry is None or entry["errors"] > STANDARD_ERRORS for entry in known):
-        return []
-    entry = known[0]
-    assert entry is not None
-    text = (
-        f"After training, held-out samples have the loss {number(best)}; a constant output has {number(constant)}. "
-        f"{entry['text']}."
-    )
-    remedy = (
-        "Check that x and y are still in the same order (one of them shuffled or sorted alone, rows dropped from one), "
-        "that labels are read from the right place, and that x holds what decides about y; a relation that neither "
-        "neighbours nor the network see, such as parity, looks the same."
-    )
-    evidence = {"held_out_loss": best, "constant_loss": constant, **{k: v for k, v in entry.items() if k != "text"}}
-    return [Finding("labels not related to x", text, remedy, (), evidence)]
-
-
-def _count_of_inputs(data: Data, goals: Goals) -> int:
-    """The inputs of the network stand before targets and weights."""
-    behind = sum((goal.objective.loss.target != "none") + goal.objective.weighted for goal in goals.parts)
-    return len(data.inputs) - behind
-
-
-def _neighbours(x: Array, goal: Goal, y: Array) -> dict[str, Any] | None:
-    """What the nearest samples know of y, against chance; None where y is nothing that they could know."""
-    n = min(len(x), NEIGHBOUR_SAMPLES)
-    x, y = x[:n], y[:n]
-    deviation = x.std(axis=0)
-    x = (x - x.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
-    squares = (x**2).sum(axis=1)
-    distances = squares[:, None] + squares - 2 * x @ x.T
-    np.fill_diagonal(distances, np.inf)
-    nearest = np.argpartition(distances, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
-    if goal.classifies:
-        counts = class_counts(goal, y)
-        if counts is None or y.size // n not in (1, goal.objective.cols):
-            return None
-        labels = y.reshape(n, -1).argmax(axis=1) if y.size > n else y.reshape(n).astype(np.int64)
-        votes = np.zeros((n, len(counts)))
-        np.add.at(votes, (np.arange(n)[:, None], labels[nearest]), 1)
-        # a vote counts as much as it is rarer by chance: else the most frequent class wins everywhere
-        share = counts / counts.sum()
-        found = float(np.mean(votes[np.arange(n), labels] / NEIGHBOURS))
-        chance = float((share**2).sum())
-        errors = (found - chance) / max(np.sqrt(chance * (1 - chance) / n), 1e-12)
-        text = (
-            f"Of the {NEIGHBOURS} nearest neighbours {percent(found)} have the same class, {percent(chance)} by chance"
-        )
-        return {"neighbours_agree": found, "chance": chance, "errors": float(errors), "text": text}
-    if y.size % n:
-        return None
-    numbers = y.reshape(n, -1).astype(np.float64)
-    guess = numbers[nearest].mean(axis=1)
-    centred, guess = numbers - numbers.mean(axis=0), guess - guess.mean(axis=0)
-    spread = np.sqrt((centred**2).sum(axis=0) * (guess**2).sum(axis=0))
-    correlation = float(np.max((centred * guess).sum(axis=0) / np.where(spread > 0, spread, np.inf)))
-    text = f"The mean of the {NEIGHBOURS} nearest neighbours has a correlation of {number(correlation)} with the target"
-    return {"correlation": correlation, "errors": correlation * float(np.sqrt(n)), "text": text}
