@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -350,3 +351,19 @@ def test_errors_say_it_once(kind):
         where = "Autoencoder" if kind is StackedAutoencoder and name != "units" else kind.__name__
         with pytest.raises(ValueError, match=rf"^{where}: {name} must .* Received: {name}={value}$"):
             kind(**arguments)
+
+
+def test_score_of_a_belief_network_is_its_reconstruction_error():
+    x = np.random.default_rng(0).random((30, 6))
+    network = fastnn.unsupervised.DBN([5, 3], epochs=1, seed=0).fit(x)
+    assert network.score(x) == pytest.approx(-np.mean((x - network.reconstruct(x)) ** 2), rel=1e-5)
+
+
+def test_data_that_the_output_cannot_reach_are_warned_of():
+    x = np.random.default_rng(0).normal(size=(30, 6))
+    with pytest.warns(UserWarning, match="output_activation=None"):
+        Autoencoder([4], epochs=1, seed=0).fit(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Autoencoder([4], epochs=1, seed=0, output_activation=None).fit(x)
+        Autoencoder([4], epochs=1, seed=0).fit(np.clip(x, 0, 1))

@@ -428,3 +428,35 @@ def test_callbacks_of_a_trial_are_its_own() -> None:
     objective = TrainAndScore(build, x, y, metric="seen", callbacks=[counts], epochs=2)
     assert [objective(lr=0.1, units=8)["seen"] for _ in range(2)] == [2, 2]
     assert counts.epochs == 0
+
+
+@pytest.mark.parametrize("change", ["epochs", "batch_size", "validation_split", "metric", "n", "value", "labels"])
+def test_a_file_of_another_training_is_refused(tmp_path: Path, change: str) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    y = np.arange(40) % 2
+
+    def build(lr: float) -> Any:
+        model = fastnn.Sequential([layers.Input((3,)), layers.Dense(2, "softmax")])
+        model.compile(fastnn.optimizers.SGD(lr), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    def run(x: Any, y: Any, **other: Any) -> list[Any]:
+        options = {"metric": "val_accuracy", "epochs": 1, "batch_size": 8, "validation_split": 0.2, **other}
+        objective = TrainAndScore(build, x, y, **options)
+        trials = RandomSearch(
+            objective, {"lr": LogUniform(1e-3, 1.0)}, metric="val_accuracy", trials=2, file=tmp_path / "s.jsonl"
+        )
+        return trials.run(verbose=0).trials
+
+    first = run(x, y)
+    assert [t.score for t in run(x.copy(), y)] == [t.score for t in first]
+    with pytest.raises(ValueError, match="of another search"):
+        if change == "n":
+            run(x[:30], y[:30])
+        elif change == "value":
+            x[7, 1] += 1
+            run(x, y)
+        elif change == "labels":
+            run(x, y[::-1])
+        else:
+            run(x, y, **{change: {"epochs": 2, "batch_size": 4, "validation_split": 0.5, "metric": "accuracy"}[change]})

@@ -223,7 +223,9 @@ class RandomSearch:
     def _description(self) -> dict[str, Any]:
         """What makes the file of another search another one; the trials tell the rest by their values."""
         ranges = {name: each.get_config() for name, each in self.space.items()}
-        return {"seed": self.seed, "metric": self.metric, "mode": self.mode, "keep": self.keep, "space": ranges}
+        found = {"seed": self.seed, "metric": self.metric, "mode": self.mode, "keep": self.keep, "space": ranges}
+        describe = getattr(self.objective, "description", None)
+        return {**found, "objective": describe()} if callable(describe) else found
 
 
 def run_trial(objective: Callable[..., Any], metric: str, trial: Trial, on_error: str = "record") -> Trial:

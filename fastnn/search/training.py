@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import zlib
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from fastnn._errors import unknown
 
@@ -78,7 +81,31 @@ class TrainAndScore:
             at = column.index(best(column))
         return {name: float(logged[at]) for name, logged in history.items() if len(logged) == len(column)}
 
+    def description(self) -> dict[str, Any]:
+        """What JSON can hold of the fixed arguments: the file of a search with others is refused."""
+        options = {name: _summary(value) for name, value in sorted(self.options.items()) if name != "verbose"}
+        return {
+            "build": getattr(self.build, "__qualname__", type(self.build).__name__), "metric": self.metric,
+            "epoch": self.epoch, "mode": self.mode, "x": _summary(self.x), "y": _summary(self.y), "options": options,
+        }  # fmt: skip
+
     def _own_options(self) -> dict[str, Any]:
         """Options of `fit` for one trial: callbacks keep state, so each trial has its own."""
         chosen = self.options.get("callbacks")
         return {**self.options, **({"callbacks": copy.deepcopy(chosen)} if chosen else {})}
+
+
+def _summary(value: Any) -> Any:
+    """A value as JSON can hold it: shape, dtype and checksum of arrays, the type of what has no plain form."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, dict):
+        return {str(name): _summary(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)) and len(value) <= 8:
+        return [_summary(part) for part in value]
+    if hasattr(value, "__array__") or isinstance(value, (list, tuple)):
+        array = np.asarray(value)
+        if array.dtype.kind in "biufcSU":
+            checksum = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).reshape(-1)) if array.size else 0
+            return {"shape": list(array.shape), "dtype": str(array.dtype), "crc32": checksum}
+    return type(value).__qualname__

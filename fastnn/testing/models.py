@@ -157,7 +157,10 @@ def gradcheck_model(
     data, goals = model.prepare(x, y, sample_weight, "gradcheck")
     runner = model.runner
     if runner.dtype != np.float64:
-        raise TypeError(f"gradcheck needs a model of dtype float64. Received: {runner.dtype}")
+        raise TypeError(
+            "gradcheck needs a model of dtype float64, since differences in float32 check nothing: build it after "
+            f"fastnn.config.set_floatx('float64'), or with dtype='float64' in every layer. Received: {runner.dtype}"
+        )
     # passes in training mode move the statistics of normalisation
     kept = [(parameter, parameter.numpy()) for parameter in model.weights]
     parameters = [parameter for parameter in runner.arena.parameters if parameter.trainable]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from fastnn import activations, initializers
 from fastnn._errors import unknown
+from fastnn.activations import ActivationSpec
 from fastnn.backend import current
+from fastnn.engine.observing import limits, rectifies
 from fastnn.engine.plan import Plan
 from fastnn.initializers import Initializer
 from fastnn.layers import Dense, GaussianNoise, Input, Layer, MaskingNoise, SaltAndPepperNoise, TiedDense
@@ -20,6 +23,8 @@ from fastnn.models import Sequential
 
 from ._estimator import Array, Pretrained, check_backend, dense, matrix, whole
 
+# Of the data; one per cent may be outliers of a scaler that saw other samples.
+OUT_OF_REACH = 0.01
 NOISES: dict[str, type[Layer]] = {
     "gaussian": GaussianNoise,
     "masking": MaskingNoise,
@@ -113,11 +118,16 @@ class Autoencoder(Pretrained):
 
         Raises:
             ValueError: no such samples.
+
+        Warns:
+            UserWarning: more than one per cent of the numbers lie where the output's activation cannot get, such as
+                standardised data under a sigmoid; output_activation=None reaches all.
         """
         data = self._data(x, "fit")
         seed = self._chosen_seed()
         self._build(data.shape[1], seed)
         assert self.model is not None
+        self._warn_out_of_reach(data)
         others = None
         if validation_data is not None:
             others = (matrix(validation_data, data.dtype.name, "fit: validation_data", data.shape[1]),) * 2
@@ -130,6 +140,21 @@ class Autoencoder(Pretrained):
                 )  # fmt: skip
         self.history = {} if self.model.history is None else dict(self.model.history.history)
         return self
+
+    def _warn_out_of_reach(self, data: Array) -> None:
+        assert self.model is not None
+        spec = getattr(self.model.layers[-1], "activation", None)
+        if not isinstance(spec, ActivationSpec):
+            return
+        low, high = limits(spec) or ((0.0, np.inf) if rectifies(spec) else (-np.inf, np.inf))
+        share = float(np.mean((data < low) | (data > high)))
+        if share > OUT_OF_REACH:
+            warnings.warn(
+                f"{type(self).__name__}: expected data from {low:g} to {high:g}, which is all that the output's "
+                f"activation {spec.name!r} gives; scale them, or pass output_activation=None. "
+                f"Received: {100 * share:.0f} % outside, from {data.min():.3g} to {data.max():.3g}",
+                UserWarning, stacklevel=3,
+            )  # fmt: skip
 
     def _build(self, columns: int, seed: int) -> None:
         units, dtype = sizes(self.units, type(self).__name__), check_dtype(self.dtype, type(self).__name__)

@@ -9,7 +9,7 @@ import numpy as np
 from fastnn.layers import Dense
 from fastnn.models import Sequential
 
-from ._estimator import Array, Pretrained, check_backend, stack, whole
+from ._estimator import Array, Pretrained, check_backend, matrix, stack, whole
 from .rbm import RBM
 
 
@@ -136,6 +136,12 @@ class DBN(Pretrained):
     def reconstruct(self, x: Any) -> Array:
         """From the data up to the topmost probabilities and back, shape (n, visible units)."""
         return self.inverse_transform(self.transform(x))
+
+    def score(self, x: Any, y: Any = None) -> float:
+        """Minus the mean squared reconstruction error, as of autoencoders; the likelihood of a network is not known."""
+        again = self.reconstruct(x)
+        data = matrix(x, again.dtype.name, "DBN.score", again.shape[1])
+        return -float(np.mean((data.astype(np.float64) - again) ** 2))
 
     def sample(self, n: int = 1, steps: int = 1000) -> Array:
         """What the network believes in: Gibbs sampling in the topmost machine, then down through probabilities.

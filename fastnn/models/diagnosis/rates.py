@@ -147,7 +147,7 @@ def _lost(at: Situation, first: dict[str, Any]) -> Finding:
     text = f"{_course(at, first)}, the weights moved by {number(first['change'])} times their norm"
     if first["after"] is None and at.rate is not None:
         text += ", and no smaller rate helped: what passes through the layers, or the time steps, grows too much."
-        remedy = "Start from smaller weights (glorot_uniform, he_normal; orthogonal for recurrent ones), clip by clipnorm=1."
+        remedy = "Start from smaller weights (glorot_uniform, he_normal; orthogonal for recurrent ones); clip the norm."
         return Finding("exploding gradients", text, remedy, (), _evidence(at, first, None))
     remedy = "Begin with a hundredth of the learning rate, and clip with clipnorm=1."
     return Finding("learning rate too large", f"{text}.", remedy, (), _evidence(at, first, None))
