@@ -450,13 +450,14 @@ def test_a_file_of_another_training_is_refused(tmp_path: Path, change: str) -> N
 
     first = run(x, y)
     assert [t.score for t in run(x.copy(), y)] == [t.score for t in first]
+    other: dict[str, Any] = {}
+    if change == "n":
+        x, y = x[:30], y[:30]
+    elif change == "value":
+        x[7, 1] += 1
+    elif change == "labels":
+        y = y[::-1]
+    else:
+        other = {change: {"epochs": 2, "batch_size": 4, "validation_split": 0.5, "metric": "accuracy"}[change]}
     with pytest.raises(ValueError, match="of another search"):
-        if change == "n":
-            run(x[:30], y[:30])
-        elif change == "value":
-            x[7, 1] += 1
-            run(x, y)
-        elif change == "labels":
-            run(x, y[::-1])
-        else:
-            run(x, y, **{change: {"epochs": 2, "batch_size": 4, "validation_split": 0.5, "metric": "accuracy"}[change]})
+        run(x, y, **other)
