@@ -106,6 +106,6 @@ def _summary(value: Any) -> Any:
     if hasattr(value, "__array__") or isinstance(value, (list, tuple)):
         array = np.asarray(value)
         if array.dtype.kind in "biufcSU":
-            checksum = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).reshape(-1)) if array.size else 0
+            checksum = zlib.crc32(array.tobytes())
             return {"shape": list(array.shape), "dtype": str(array.dtype), "crc32": checksum}
     return type(value).__qualname__
