@@ -36,12 +36,14 @@ def kron(x1: Any, x2: Any) -> Any:
 
 def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
     """The vector product."""
-    return np.cross(*promoted(x1, x2), axisa, axisb, axisc, axis)
+    a, b = promoted(x1, x2)
+    return np.cross(a, b, axisa, axisb, axisc, axis)
 
 
 def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     """Sums of products along pairs of axes."""
-    return np.tensordot(*promoted(x1, x2), axes)
+    a, b = promoted(x1, x2)
+    return np.tensordot(a, b, axes)
 
 
 def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
@@ -126,8 +128,10 @@ def qr(x: Any, mode: str = "reduced") -> tuple[Array, Array]:
 
 def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """Singular values, and the vectors that go with them."""
-    found = np.linalg.svd(as_float(x), full_matrices=full_matrices, compute_uv=compute_uv)
-    return tuple(found) if compute_uv else found
+    values = as_float(x)
+    if not compute_uv:
+        return np.linalg.svd(values, compute_uv=False)
+    return tuple(np.linalg.svd(values, full_matrices=full_matrices))
 
 
 def solve(a: Any, b: Any) -> Array:

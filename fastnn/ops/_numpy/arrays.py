@@ -66,7 +66,8 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     """Numbers from start to before stop; int32 for integers."""
     if dtype is None:
         dtype = result_type(*(value for value in (start, stop, step) if value is not None))
-    return np.arange(*((0, start) if stop is None else (start, stop)), 1 if step is None else step).astype(dtype)
+    first, end = (0, start) if stop is None else (start, stop)
+    return np.arange(first, end, 1 if step is None else step).astype(standard(dtype))
 
 
 def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
@@ -242,7 +243,8 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Array:
 
 def append(x1: Any, x2: Any, axis: int | None = None) -> Array:
     """The second after the first; flattened if there is no axis."""
-    return np.append(*promoted(x1, x2), axis=axis)
+    a, b = promoted(x1, x2)
+    return np.append(a, b, axis=axis) if axis is not None else np.append(a, b)
 
 
 def stack(x: Sequence[Any], axis: int = 0) -> Array:

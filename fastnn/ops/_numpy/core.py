@@ -133,7 +133,7 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
     if reduction is None:
         result[places] = new
     elif reduction in _UPDATES:
-        _UPDATES[reduction].at(result, places, new)  # type: ignore[attr-defined]
+        _UPDATES[reduction].at(result, places, new)
     else:
         raise ValueError(f"reduction is None or one of {', '.join(map(repr, _UPDATES))}. Received: {reduction!r}")
     return result

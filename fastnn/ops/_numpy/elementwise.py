@@ -127,7 +127,8 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
 
 def isclose(x1: Any, x2: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
     """Where ``|x1 - x2| <= atol + rtol * |x2|``."""
-    return np.isclose(*promoted(x1, x2), rtol=rtol, atol=atol, equal_nan=equal_nan)
+    a, b = promoted(x1, x2)
+    return np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
 def allclose(x1: Any, x2: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
