@@ -121,7 +121,9 @@ ABSENT: dict[str, dict[str, str]] = {
         _VERSION: "associative_scan ctc_decode rearrange",
     },
     "ops.image": {
-        "scipy.ndimage has it": "affine_transform elastic_transform gaussian_blur map_coordinates perspective_transform",
+        "scipy.ndimage has it": (
+            "affine_transform elastic_transform gaussian_blur map_coordinates perspective_transform"
+        ),
         "fastnn.ops.im2col has the patches of pictures": "extract_patches extract_patches_3d",
         _VERSION: "scale_and_translate sobel_edges ssim",
     },

@@ -88,7 +88,19 @@ for name in OVER.split():
             case(name, CUBE, axis=(0, 2))
 for name in ["sum", "prod", "mean", "max", "argmax", "cumsum", "std", "any"]:
     case(name, B)
-for name in ["nansum", "nanmean", "nanprod", "nanmax", "nanmin", "nanstd", "nanvar", "nanmedian", "nanargmax", "nanargmin", "nancumsum"]:
+for name in [
+    "nansum",
+    "nanmean",
+    "nanprod",
+    "nanmax",
+    "nanmin",
+    "nanstd",
+    "nanvar",
+    "nanmedian",
+    "nanargmax",
+    "nanargmin",
+    "nancumsum",
+]:
     case(name, NAN, axis=1)
 case("max", N, initial=3.0)
 case("min", N, axis=1, initial=-3.0)
@@ -254,16 +266,38 @@ def test_loops() -> None:
 
 def test_every_name_is_compared() -> None:
     """But for those that `test_loops`, `test_namespaces` and the tests without Keras look at."""
-    elsewhere = set(
-        ["cond", "fori_loop", "map", "scan", "switch", "vectorized_map", "while_loop", "is_tensor", "dtype", "stop_gradient", "vectorize", "custom_gradient", "empty", "empty_like", "argpartition", "eig", "image", "linalg", "nn", "numpy", "arccosh", "nonzero", "unstack"]
-    )
+    elsewhere = {
+        "cond",
+        "fori_loop",
+        "map",
+        "scan",
+        "switch",
+        "vectorized_map",
+        "while_loop",
+        "is_tensor",
+        "dtype",
+        "stop_gradient",
+        "vectorize",
+        "custom_gradient",
+        "empty",
+        "empty_like",
+        "argpartition",
+        "eig",
+        "image",
+        "linalg",
+        "nn",
+        "numpy",
+        "arccosh",
+        "nonzero",
+        "unstack",
+    }
     assert {name for name, _, _ in CASES} == set(_numpy.names()) - elsewhere
 
 
 @pytest.mark.parametrize("name", [name for name in _numpy.names() if name not in ("image", "linalg", "nn", "numpy")])
 def test_signatures(name: str) -> None:
     mine = [p for p in inspect.signature(getattr(ops, name)).parameters.values() if p.name != "out"]
-    theirs = [p for p in inspect.signature(getattr(keras.ops, name)).parameters.values()]
+    theirs = list(inspect.signature(getattr(keras.ops, name)).parameters.values())
     if name in ("layer_normalization", "multi_hot"):  # arguments that Keras calls deprecated
         theirs = [p for p in theirs if p.kind is not p.VAR_KEYWORD]
     assert [(p.name, p.kind, p.default) for p in mine] == [(p.name, p.kind, p.default) for p in theirs]

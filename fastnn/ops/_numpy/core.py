@@ -135,7 +135,9 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
     elif reduction in _UPDATES:
         _UPDATES[reduction].at(result, places, new)
     else:
-        raise ValueError(f"reduction is None or one of {', '.join(map(repr, _UPDATES))}. Received: {reduction!r}")
+        raise ValueError(
+            f"reduction is None or one of {', '.join(repr(name) for name in _UPDATES)}. Received: {reduction!r}"
+        )
     return result
 
 
