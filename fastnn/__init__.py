@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         ops,
         optimizers,
         preprocessing,
+        random,
         regularizers,
         saving,
         schedules,
@@ -55,8 +56,8 @@ if TYPE_CHECKING:
 # everything else is imported when first asked for: a program that only wants fastnn.ops does not pay for the models
 _MODULES = (
     "activations", "callbacks", "config", "constraints", "data", "datasets", "ensembles", "initializers", "lab",
-    "layers", "losses", "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving",
-    "schedules", "search", "testing", "unsupervised", "utils",
+    "layers", "losses", "metrics", "models", "ops", "optimizers", "preprocessing", "random", "regularizers",
+    "saving", "schedules", "search", "testing", "unsupervised", "utils",
 )  # fmt: skip
 _NAMES = {
     "Initializer": "initializers",
@@ -78,8 +79,8 @@ __all__ = [
     "Initializer", "Input", "Layer", "Loss", "Metric", "Model", "Optimizer", "Regularizer", "Sequential", "load_model",
     "version", "explain",
     "activations", "callbacks", "config", "constraints", "data", "datasets", "ensembles", "initializers", "lab",
-    "layers", "losses", "metrics", "models", "ops", "optimizers", "preprocessing", "regularizers", "saving",
-    "schedules", "search", "testing", "unsupervised", "utils",
+    "layers", "losses", "metrics", "models", "ops", "optimizers", "preprocessing", "random", "regularizers",
+    "saving", "schedules", "search", "testing", "unsupervised", "utils",
 ]  # fmt: skip
 
 

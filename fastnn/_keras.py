@@ -18,11 +18,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from fastnn._errors import nearest
 
-_NUMPY = "NumPy has it: activations, losses, layers and metrics of fastnn take and return NumPy arrays"
 _SYMBOLIC = "fastnn traces no Python code"
 _TENSORS = "arrays are NumPy's, and there is no other backend to abstract from"
 _PREPROCESSING = "preprocess arrays before, or in the transform of fastnn.data.Loader"
@@ -41,7 +38,6 @@ ABSENT: dict[str, dict[str, str]] = {
         _LOW_PRECISION: "DTypePolicy FloatDTypePolicy dtype_policies mixed_precision quantizers Quantizer",
         _PROCESSES: "distribution",
         _VERSION: "applications distillation export legacy visualization",
-        "numpy.random.default_rng draws random arrays": "random",
         "fastnn.compat.sklearn has estimators": "wrappers",
         "Keras's sources are Keras's": "src",
     },
@@ -115,29 +111,21 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "ops": {
         "fastnn.ops has the array functions under other names, see docs/keras.md": (
-            "average_pool conv conv_transpose max_pool normalize swish hard_swish"
+            "average_pool conv conv_transpose dot_product_attention fold max_pool unfold"
         ),
-        "fastnn.losses has it": "binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy",
-        "fastnn.utils.to_categorical makes one-hot rows": "one_hot multi_hot",
-        _VERSION: (
-            "adaptive_average_pool adaptive_max_pool batch_normalization ctc_decode depth_to_space depthwise_conv "
-            "dot_product_attention fold image in_top_k layer_normalization linalg moments nn numpy psnr "
-            "rms_normalization separable_conv space_to_depth top_k unfold"
+        "layers.DepthwiseConv2D, SeparableConv2D and AdaptiveMaxPooling2D and their like have it": (
+            "adaptive_average_pool adaptive_max_pool depthwise_conv separable_conv"
         ),
-        _SYMBOLIC: (
-            "associative_scan cond custom_gradient fori_loop jvp map scan stop_gradient switch vectorized_map "
-            "while_loop"
+        "scipy has it": "istft lu_factor stft",
+        _SYMBOLIC: "jvp",
+        _VERSION: "associative_scan ctc_decode rearrange",
+    },
+    "ops.image": {
+        "scipy.ndimage has it": (
+            "affine_transform elastic_transform gaussian_blur map_coordinates perspective_transform"
         ),
-        "numpy.linalg and numpy.fft have it, scipy what they do not": (
-            "cholesky cholesky_inverse det eig eigh erf erfc erfinv fft2 ifft2 inv irfft istft logdet lstsq lu_factor "
-            "matrix_rank norm pinv qr rfft slogdet solve solve_triangular stft svd"
-        ),
-        "NumPy does it by indexing, by astype, or by an expression": (
-            "cast cdist convert_to_numpy convert_to_tensor divide_no_nan extract_sequences get_item is_tensor polar "
-            "rearrange rsqrt saturate_cast scatter scatter_update segment_max segment_min segment_prod segment_sum "
-            "slice slice_update view view_as_complex view_as_real"
-        ),
-        _NUMPY: "*",
+        "fastnn.ops.im2col has the patches of pictures": "extract_patches extract_patches_3d",
+        _VERSION: "scale_and_translate sobel_edges ssim",
     },
 }
 
@@ -145,7 +133,7 @@ ABSENT: dict[str, dict[str, str]] = {
 def reason(module: str, name: str) -> str | None:
     """Why fastnn does not serve keras.`module`.`name`; None if it is no such name."""
     for why, names in ABSENT.get(module, {}).items():
-        if name in names.split() or (names == "*" and hasattr(np, name)):
+        if name in names.split():
             return why
     return None
 

@@ -23,7 +23,7 @@ def table() -> str:
     for module, reasons in _keras.ABSENT.items():
         for why, names in reasons.items():
             of = f"`keras.{module}`" if module else "`keras`"
-            what = "everything else that NumPy has" if names == "*" else " ".join(f"`{name}`" for name in names.split())
+            what = " ".join(f"`{name}`" for name in names.split())
             lines.append(f"| {of} | {what} | {why} |")
     return "\n".join(lines) + "\n"
 

@@ -44,7 +44,8 @@ def ops_stub() -> str:
         imports.append(line if len(line) <= 120 else f"from {module} import (\n{listed})")
     exported = "__all__ = [\n" + "".join(f'    "{name}",\n' for name in sorted(public)) + "]\n"
     generated = [it for it in public.values() if inspect.isfunction(it) and it.__module__ == ops.__name__]
-    return "\n".join([HEADER, *imports, "", exported, *map(function_stub, generated)])
+    more = "def __getattr__(name: str) -> Any: ...  # keras.ops on NumPy\n"
+    return "\n".join([HEADER, *imports, "", exported, *map(function_stub, generated), more])
 
 
 def function_stub(function: Callable[..., Any]) -> str:

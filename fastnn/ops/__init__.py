@@ -189,4 +189,11 @@ __all__ += [*_generated]
 
 
 def __getattr__(name: str) -> Any:
+    if not name.startswith("_"):
+        from fastnn.ops import _numpy  # what keras.ops has beside these
+
+        found = _numpy.find(name)
+        if found is not None:
+            return found
+        raise _keras.absent("ops", name, [*__all__, *_numpy.names()])
     raise _keras.absent("ops", name, __all__)

@@ -2666,3 +2666,5 @@ def adamw_many(
     decoupled: bool = True,
 ) -> None:
     """`adamw_` for many parameters in one call."""
+
+def __getattr__(name: str) -> Any: ...  # keras.ops on NumPy
