@@ -142,7 +142,9 @@ def test_histograms_by_hand() -> None:
         assert layer["ends"] == pytest.approx(0.5, abs=0.03)
         assert layer["std"] == pytest.approx(scale * math.sqrt(0.5 - 0.5 / math.pi), rel=0.05)
         assert layer["mean"] == pytest.approx(scale / math.sqrt(2 * math.pi), rel=0.05)
-        assert sum(layer["histogram"]) <= 1 + 1e-9
+        assert sum(layer["histogram"]) + layer["outside"] == pytest.approx(1)
+        assert layer["outside"] == pytest.approx(0.5 * math.erfc(2 / scale / math.sqrt(2)), abs=0.02)
+        assert layer["largest"] > 3 * scale
 
 
 def test_distinct_units_are_counted() -> None:
