@@ -11,8 +11,8 @@ rates: the best of each cost compete, from standard normal weights as in the boo
 
 Where the notes are at odds with the libraries: their quadratic cost has a factor 1/2, so its gradient and the rate that
 suits are half and twice those of Keras's mean_squared_error (here it is half_mean_squared_error); their NLL,
-C = -sum_i log a_(i,y), is a sum over the samples where the other costs are means, so its gradient, and with it the rate,
-depends on the size of the batch; Keras and PyTorch take the mean, and so do these races.
+C = -sum_i log a_(i,y), is a sum over the samples where the other costs are means, so that the rate that suits depends
+on the size of the batch; Keras and PyTorch take the mean, and so do these races.
 
 What the notes leave out: weights that do not saturate take most of the quadratic cost's disadvantage away; and it is
 the right one for real numbers with a linear output, where there is no such factor.

@@ -39,7 +39,10 @@ CLAIMED = {
     "deep, dropout": 0.98,
     "deep, batch normalisation": None,
 }
-NEAR, FAR = 0.015, 0.2  # below the figure of the notes: with all of MNIST, and with less or other data
+NEAR, LEAST = (
+    0.015,
+    0.4,
+)  # so far below the notes' figure is near, with all of MNIST; else no less than four times chance
 OTHERS: dict[str, Callable[[], Any]] = {
     "SGD 0.1": lambda: optimizers.SGD(0.1),
     "Momentum 0.01": lambda: optimizers.SGD(0.01, momentum=0.9),
@@ -143,8 +146,8 @@ def _rung(name: str, score: float, claimed: float, settings: Settings) -> Findin
     count = len(settings.images().x_train)
     return Finding(
         claim, "depends",
-        f"on the data: {score:.2%} with {count:,} images of {settings.data} and narrower layers, where the claim is "
-        f"of 60,000; asserted is at most {100 * FAR:g} points less", score >= claimed - FAR,
+        f"on the data: {score:.2%} with {count:,} images of {settings.data}, where the claim is of 60,000 and of "
+        f"layers of 256 and 512 units; asserted is more than {LEAST:.0%}", score > LEAST,
     )  # fmt: skip
 
 
