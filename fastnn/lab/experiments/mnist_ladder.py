@@ -124,7 +124,7 @@ def run(settings: Settings) -> Result:
                     f"asserted is that the latter is no worse (by a point at most)", xavier > softmax - 0.01),
             Finding("Dropout and batch normalisation help deep networks", verdict(gain > 0 for gain in gains.values()),
                     ", ".join(f"{name[6:]} {gain:+.2%}" for name, gain in gains.items())
-                    + "; asserted is that they lose less than three points", min(gains.values()) > -0.03),
+                    + "; asserted is that they lose less than five points", min(gains.values()) > -0.05),
             Finding("With batch normalisation the first epochs bring more",
                     "confirmed" if norm < plain else "not confirmed",
                     f"training loss of epoch 1: {norm:.3g} with and {plain:.3g} without; asserted is less than 1.5 "
