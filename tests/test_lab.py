@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fastnn import cli, lab
 from fastnn.lab import catalogue, drawing, markdown, report, running
-from fastnn.lab.frame import Finding, Result, Settings, Table, plain
+from fastnn.lab.frame import Finding, Result, Settings, Table, plain, verdict
 from fastnn.threads import num_threads
 
-SECONDS = 120  # far above the 8 that a quick experiment may take: machines differ, and are busy
+SECONDS = 120  # far above what a quick experiment takes: machines differ, and are busy
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +106,9 @@ def test_a_table_is_aligned() -> None:
 
 
 def test_verdicts() -> None:
+    assert [verdict(cases) for cases in ([True, True], [False, True], [False, False])] == [
+        "confirmed", "depends", "not confirmed",
+    ]  # fmt: skip
     with pytest.raises(ValueError, match="confirmed"):
         Finding("c", "maybe", "e", True)
 
@@ -277,6 +281,25 @@ def test_a_failing_experiment_does_not_stop_the_others(
     out, err = capsys.readouterr()
     assert "activations failed: ZeroDivisionError: on purpose" in err
     assert "confirmed: The sigmoid kills gradients" in out
+
+
+class Deadly(running.ProcessPoolExecutor):
+    """Its workers are killed as soon as they have something to do."""
+
+    def submit(self, *args: Any, **kwargs: Any) -> Any:
+        future = super().submit(*args, **kwargs)
+        for worker in list((self._processes or {}).values()):
+            worker.kill()
+        return future
+
+
+def test_a_killed_worker_is_told_of(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "ProcessPoolExecutor", Deadly)
+    assert cli.main(["lab", "never-zero", "saturation", "--quick", "--workers", "2"]) == 1
+    err = capsys.readouterr().err
+    for name in ("never-zero", "saturation"):
+        assert f"{name} failed: a worker process ended abruptly" in err
+    assert "Traceback" not in err and "--workers 1" in err
 
 
 def test_processes_give_the_same_numbers() -> None:

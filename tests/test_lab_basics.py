@@ -47,6 +47,28 @@ def test_largest_slopes() -> None:
     assert largest["silu"] == pytest.approx(1.0998, abs=1e-4)
 
 
+def test_functions_with_parameters_by_hand() -> None:
+    """Values at -4, -1.5, 0.5 and 4, and that all that the table has is among the curves."""
+    x = np.array([-4.0, -1.5, 0.5, 4.0])
+    found = {name.split(" (")[0]: (f(x), slope(x)) for name, (f, slope) in activations.functions().items()}
+    softmax = np.exp(x) / (np.exp(x) + 1 + np.e)
+    mean = (1 / 8 + 1 / 3) / 2
+    expected = {
+        "leaky_relu": ([-0.8, -0.3, 0.5, 4], [0.2, 0.2, 1, 1]),
+        "prelu": ([-1, -0.375, 0.5, 4], [0.25, 0.25, 1, 1]),
+        "rrelu": ([-4 * mean, -1.5 * mean, 0.5, 4], [mean, mean, 1, 1]),
+        "srelu": ([-1.6, -1.1, 0.5, 2.5], [0.2, 0.2, 1, 0.5]),
+        "apl": ([0.4, 0.5, 0.6, 4], [0.1, -0.2, 0.8, 1]),
+        "maxout": ([2, 0.75, -0.25, 3], [-0.5, -0.5, -0.5, 1]),
+        "softmax": (softmax, softmax * (1 - softmax)),
+    }
+    for name, (y, slope) in expected.items():
+        np.testing.assert_allclose(found[name][0], y, rtol=1e-9, err_msg=name)
+        np.testing.assert_allclose(found[name][1], slope, rtol=1e-9, err_msg=name)
+    assert activations.functions()["binary_step"][0](np.zeros(1)) == 1
+    assert activations.functions()["heaviside"][0](np.zeros(1)) == 0.5
+
+
 def test_a_wrong_derivative_is_found() -> None:
     x = np.linspace(-1, 1, 11)
     error, _ = activations._disagreement(np.sin, x, np.cos(x))
@@ -142,7 +164,9 @@ def test_histograms_by_hand() -> None:
         assert layer["ends"] == pytest.approx(0.5, abs=0.03)
         assert layer["std"] == pytest.approx(scale * math.sqrt(0.5 - 0.5 / math.pi), rel=0.05)
         assert layer["mean"] == pytest.approx(scale / math.sqrt(2 * math.pi), rel=0.05)
-        assert sum(layer["histogram"]) <= 1 + 1e-9
+        assert sum(layer["histogram"]) + layer["outside"] == pytest.approx(1)
+        assert layer["outside"] == pytest.approx(0.5 * math.erfc(2 / scale / math.sqrt(2)), abs=0.02)
+        assert layer["largest"] > 3 * scale
 
 
 def test_distinct_units_are_counted() -> None:

@@ -7,7 +7,7 @@ pictures drawn from a file are those of the run.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -189,6 +189,12 @@ class Finding:
     def __str__(self) -> str:
         failed = "" if self.holds else "  [CHECK FAILED]"
         return f"{self.verdict}: {self.claim}\n  {self.evidence}{failed}"
+
+
+def verdict(cases: Iterable[bool]) -> str:
+    """ "confirmed" if it is so in all cases, "not confirmed" if in none, else "depends"."""
+    seen = [bool(case) for case in cases]
+    return "confirmed" if all(seen) else "depends" if any(seen) else "not confirmed"
 
 
 @dataclass(frozen=True)

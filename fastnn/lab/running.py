@@ -11,7 +11,8 @@ import multiprocessing
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,10 @@ from fastnn.lab.frame import Result, Settings
 from fastnn.seeds import set_random_seed
 from fastnn.threads import num_threads
 
+KILLED = (
+    "a worker process ended abruptly, and this experiment with it; was it killed, or short of memory? "
+    "Try fewer workers: --workers 1"
+)
 SUFFIXES = {bytes: ".png", str: ".svg"}
 
 
@@ -37,7 +42,7 @@ class Run:
         seconds: it took, without its pictures.
         result: None if it failed.
         pictures: PNG files as bytes and SVG files as text, by their names.
-        failure: the traceback, or "".
+        failure: the traceback, or what ended its process, or "".
     """
 
     name: str
@@ -128,7 +133,21 @@ def run_all(
         return
     spawn = multiprocessing.get_context("spawn")  # a fork would copy the state of threads that it does not copy
     with ProcessPoolExecutor(min(workers, len(names)), mp_context=spawn) as pool:
-        yield from pool.map(partial(_alone, task), names)
+        waiting = [_submitted(pool, task, name) for name in names]
+        for name, future in zip(names, waiting):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                yield Run(name, settings, 0.0, None, failure=KILLED)
+
+
+def _submitted(pool: ProcessPoolExecutor, task: Any, name: str) -> Future[Run]:
+    try:
+        return pool.submit(_alone, task, name)
+    except BrokenProcessPool as broken:  # a worker died while others were still being told what to do
+        future: Future[Run] = Future()
+        future.set_exception(broken)
+        return future
 
 
 def _alone(task: Any, name: str) -> Run:

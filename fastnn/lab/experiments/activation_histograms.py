@@ -7,7 +7,8 @@ through all layers; with ReLU they shrink from layer to layer, and He's do not.
 Done here: 1,000 samples of 100 standard normal numbers through five layers without biases, as in the book; and the
 pictures of the data set through five layers of which the first takes their pixels.  Counted are mean and deviation of
 every layer's values, the share of values at the ends (within 0.01 of 0 or 1 for sigmoid, of -1 or 1 for tanh, exactly 0
-for ReLU), and how alike the units are.  "Xavier" is the book's, deviation sqrt(1 / n_in); He's is sqrt(2 / n_in).
+for ReLU), and how alike the units are.  Of values outside of a picture's range (ReLU: above 2) the panel tells the
+share and the largest.  "Xavier" is the book's, deviation sqrt(1 / n_in); He's is sqrt(2 / n_in).
 
 Where the notes err: they write "Var(W) = sqrt(1 / n_in)" for LeCun's weights, which is the deviation, and use the name
 Xavier for three formulas.
@@ -115,7 +116,7 @@ def _outputs(x: Array, activation: str, start: str, seed: int) -> list[Array]:
 
 def _describe(outputs: list[Array], activation: str) -> dict[str, Any]:
     """For every layer: mean; deviation of all values; share at the ends; deviation of a unit over the samples (mean of
-    the units); largest distance from 0.5; histogram."""
+    the units); largest distance from 0.5; share outside of what is drawn, and the largest value; histogram."""
     low, high = ACTIVATIONS[activation]
     at_ends: dict[str, Callable[[Array], Array]] = {
         "sigmoid": lambda y: (y < 0.01) | (y > 0.99),
@@ -128,6 +129,8 @@ def _describe(outputs: list[Array], activation: str) -> dict[str, Any]:
         "ends": [at_ends[activation](y).mean() for y in outputs],
         "spread": [y.std(axis=0).mean() for y in outputs],
         "reach": [np.abs(y - 0.5).max() for y in outputs],
+        "outside": [((y < low) | (y > high)).mean() for y in outputs],
+        "largest": [y.max() for y in outputs],
         "histogram": [np.histogram(y, BINS, (low, high))[0] / y.size for y in outputs],
     }
 
@@ -145,6 +148,9 @@ def draw(result: Result) -> dict[str, Figure]:
                     one.bar(at, heights, width=at[1] - at[0], align="edge", color=drawing.color(place))
                     one.set_title(f"layer {layer + 1}: std {found['std'][layer]:.2g}", fontsize=9)
                     one.set(yticks=[], xlim=ends)
+                    if found["outside"][layer] > 0:
+                        note = f"{found['outside'][layer]:.1%} outside,\nup to {found['largest'][layer]:.3g}"
+                        one.text(0.97, 0.95, note, transform=one.transAxes, ha="right", va="top", fontsize=7)
                     if activation == "relu":
                         one.set_ylim(0, 0.07)  # as in the book: half of the values are 0, and would hide the others
             figure.suptitle(f"{activation}: {title}" + f" ({result.values['data']})" * (kind == "images"))

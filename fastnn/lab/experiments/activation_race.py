@@ -1,7 +1,8 @@
 """How many epochs, and seconds, to a given training error with each activation.
 
 Claims of the notes: ReLU converges about six times faster than sigmoid and tanh; exp makes the smooth ones slow; ELU,
-SELU, Swish, leaky ReLU and maxout are to be tried after ReLU, tanh with low hopes, the sigmoid never.
+SELU, Swish, leaky ReLU and maxout are to be tried after ReLU, tanh with low hopes, the sigmoid never; maxout doubles
+weights and computation.
 
 Done here: a network with three hidden layers of 100 units is trained with momentum 0.9 until an epoch's training error
 is at most 5 %, with each activation at each rate of a grid; the fastest rate counts, as in the paper.  Each activation
@@ -16,6 +17,7 @@ Source: Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convol
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from fastnn import optimizers
@@ -23,7 +25,7 @@ from fastnn.benchmarks import Stopwatch
 from fastnn.callbacks import Callback
 from fastnn.lab import drawing
 from fastnn.lab.classifiers import perceptron, train
-from fastnn.lab.frame import Finding, Result, Settings, Table
+from fastnn.lab.frame import Finding, Result, Settings, Table, verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "leaky_relu", "elu", "selu", "silu", "maxout")
 HIDDEN, MOMENTUM = [100] * 3, 0.9
 GOAL = 0.05  # training error
+ABOUT = (4, 9)  # times: what counts as "about 6 times"
 
 
 class Until(Callback):
@@ -52,6 +55,8 @@ def run(settings: Settings) -> Result:
     # a few thousand images show the course of an epoch more finely than all of MNIST, which takes one epoch or two
     x, y = images.x_train[:10_000], images.y_train[:10_000]
     tried: dict[str, dict[str, Any]] = {}
+    shortest: dict[str, float] = {}  # epoch of all rates, since the work is the same
+    weights: dict[str, int] = {}
     for activation in ACTIVATIONS:
         attempts: list[dict[str, Any]] = []
         for rate in grid:
@@ -64,22 +69,28 @@ def run(settings: Settings) -> Result:
             errors = [1 - accuracy for accuracy in history["accuracy"]]
             reached = errors[-1] <= GOAL
             attempts.append({"rate": rate, "errors": errors, "epochs": len(errors), "reached": reached,
-                             "seconds": sum(watch.epochs), "each": min(watch.epochs)})  # fmt: skip
+                             "seconds": sum(watch.epochs)})  # fmt: skip
+            shortest[activation] = min(*watch.epochs, shortest.get(activation, math.inf))
+        weights[activation] = sum(layer.count_params() for layer in model.layers[:-1])
         tried[activation] = min(attempts, key=lambda a: (not a["reached"], a["epochs"], a["errors"][-1]))
     epochs = {name: best["epochs"] if best["reached"] else None for name, best in tried.items()}
     ratios = {name: _ratio(tried[name], tried["relu"], most) for name in ACTIVATIONS}
     rows = [
         [name, best["rate"], epochs[name], ratios[name], best["seconds"] if best["reached"] else None,
-         1000 * best["each"]]
+         1000 * shortest[name], weights[name]]
         for name, best in tried.items()
     ]  # fmt: skip
-    columns = ["activation", "best rate", "epochs", "times those of ReLU", "seconds", "ms per epoch"]
+    columns = ["activation", "best rate", "epochs", "times those of ReLU", "seconds", "ms per epoch",
+               "hidden parameters"]  # fmt: skip
     title = f"Epochs to a training error of {100 * GOAL:g} %, 3 x 100 units on {len(x):,} images of {settings.data}"
     sigmoid, tanh = ratios["sigmoid"], ratios["tanh"]
     more = "" if epochs["sigmoid"] else "at least "
     others = {name: ratios[name] for name in ("leaky_relu", "elu", "selu", "silu", "maxout")}
-    slowest = max(("sigmoid", "tanh", "elu", "selu", "silu"), key=lambda name: tried[name]["each"])
-    slow = tried[slowest]["each"] / tried["relu"]["each"]
+    slowest = max(("sigmoid", "tanh", "elu", "selu", "silu"), key=lambda name: shortest[name])
+    each = {name: seconds / shortest["relu"] for name, seconds in shortest.items()}
+    slow = each[slowest]
+    times = {name: ratio * each[name] for name, ratio in others.items()}
+    doubled = weights["maxout"] / weights["relu"]
     quickest = min(ratios, key=lambda name: ratios[name])
     return Result(
         tables=[Table(title, columns, rows)],
@@ -90,31 +101,41 @@ def run(settings: Settings) -> Result:
         findings=[
             Finding(
                 "ReLU converges about 6 times faster than the sigmoid",
-                "confirmed" if sigmoid >= 4 else "depends",
-                f"{more}{sigmoid:.3g} times as many epochs; asserted is at least twice as many",
+                "confirmed" if _about_six(sigmoid) and tried["sigmoid"]["reached"] else "depends",
+                f"{more}{sigmoid:.3g} times as many epochs, where {ABOUT[0]} to {ABOUT[1]} times count as about 6; "
+                "asserted is at least twice as many",
                 sigmoid >= 2,
             ),
             Finding(
                 "ReLU converges about 6 times faster than tanh",
-                "confirmed" if tanh >= 4 else "not confirmed",
+                "confirmed" if _about_six(tanh) and tried["tanh"]["reached"] else "not confirmed",
                 f"tanh needed {tanh:.3g} times the epochs of ReLU in this small network, with suitable initial values "
                 "and rates; asserted is at most 3 times",
                 tanh <= 3,
             ),
             Finding(
                 "Leaky ReLU, ELU, SELU, Swish and maxout learn as fast as ReLU",
-                "confirmed" if max(others.values()) <= 1.5 else "depends",
-                "epochs, in times those of ReLU: "
+                verdict([max(others.values()) <= 1.5, max(times.values()) <= 1.5]),
+                "in times of ReLU's, epochs: "
                 + ", ".join(f"{name} {ratio:.2g}" for name, ratio in others.items())
-                + "; asserted is that none needs as many as the sigmoid",
+                + "; seconds (epochs, and the shortest epoch of this run): "
+                + ", ".join(f"{name} {ratio:.2g}" for name, ratio in times.items())
+                + "; up to 1.5 counts as fast; asserted is that none needs as many epochs as the sigmoid",
                 max(others.values()) < sigmoid,
+            ),
+            Finding.asserted(
+                "Maxout doubles the weights and the computation",
+                doubled == 2,
+                f"hidden layers: {weights['maxout']:,} parameters, those of ReLU {weights['relu']:,}, and each is "
+                f"multiplied once for every image; an epoch takes {each['maxout']:.2g} times as long (shortest epochs "
+                "of this run); asserted is that the parameters are twice as many",
             ),
             Finding(
                 "exp makes the smooth activations slow",
                 "not confirmed" if slow <= 1.5 else "depends",
                 f"an epoch with {slowest} takes {slow:.2g} times as long as with ReLU (shortest epochs of this run); "
-                "asserted is at most 10 times",
-                slow <= 10,
+                "asserted is at most 3 times",
+                slow <= 3,
             ),
         ],
         values={
@@ -123,6 +144,10 @@ def run(settings: Settings) -> Result:
             "rates": {name: best["rate"] for name, best in tried.items()},
         },
     )
+
+
+def _about_six(ratio: float) -> bool:
+    return ABOUT[0] <= ratio <= ABOUT[1]
 
 
 def _ratio(one: dict[str, Any], other: dict[str, Any], most: int) -> float:

@@ -9,6 +9,11 @@ rate 0.15 for the quadratic cost and, as in the book, 0.005 for cross-entropy, a
 two costs do not compare.  (2) Nielsen's net with 30 hidden units, sigmoid everywhere, batches of 10, over a grid of
 rates: the best of each cost compete, from standard normal weights as in the book's first programs, and from Xavier's.
 
+Where the notes are at odds with the libraries: their quadratic cost has a factor 1/2, so its gradient and the rate that
+suits are half and twice those of Keras's mean_squared_error (here it is half_mean_squared_error); their NLL,
+C = -sum_i log a_(i,y), is a sum over the samples where the other costs are means, so that the rate that suits depends
+on the size of the batch; Keras and PyTorch take the mean, and so do these races.
+
 What the notes leave out: weights that do not saturate take most of the quadratic cost's disadvantage away; and it is
 the right one for real numbers with a linear output, where there is no such factor.
 
