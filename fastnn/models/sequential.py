@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from fastnn import _overrides
 from fastnn.engine.graph import Graph
 from fastnn.layers import registry as layer_registry
 from fastnn.layers.base import Layer, Shape, check_shape
@@ -31,6 +32,10 @@ class Sequential(Model):
     """
 
     takes_one = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _overrides.refuse(cls, Sequential, {"call": "a Sequential is its layers; derive from Model to write a call"})
 
     def __init__(self, layers: Iterable[Layer | Tensor] | None = None, name: str | None = None) -> None:
         self._input: InputLayer | None = None

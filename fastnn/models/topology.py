@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy.typing as npt
 
+from fastnn import _overrides
 from fastnn import config as settings
 from fastnn._errors import unknown
 from fastnn.engine.arena import Parameter
@@ -51,6 +52,11 @@ class Topology(Layer):
         self._network: Network | None = None
         self._structures = Structure(0, ["input"]), Structure(0, ["output"])
         if functional:
+            if type(self).call is not Topology.call:
+                raise _overrides.never_called(
+                    type(self), "call", "a model of inputs and outputs is the graph between them; leave them out, and "
+                    "call layers in call, or leave out call"
+                )  # fmt: skip
             self._connect(inputs, outputs)
             if not trainable:
                 self.trainable = False
