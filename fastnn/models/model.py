@@ -403,7 +403,7 @@ class Model(Topology, Questions, OlderNames):
         x = self.prepare_inputs(x, "predict_on_batch")
         return self._structures[1].pack(self.runner.predict(x, len(x[0])))
 
-    def __call__(self, x: Any, *more: Any, training: Any = None) -> Any:
+    def __call__(self, x: Any, *more: Any, training: Any = None) -> Any:  # type: ignore[override]
         """The output for an array of samples, as in inference; for symbolic tensors, the model as a layer.
 
         Raises:

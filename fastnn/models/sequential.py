@@ -10,10 +10,10 @@ from fastnn.engine.graph import Graph
 from fastnn.layers import registry as layer_registry
 from fastnn.layers.base import Layer, Shape, check_shape
 from fastnn.layers.core import InputLayer
+from fastnn.layers.graphs import Network, stack_graph
 from fastnn.layers.tensors import Tensor
 from fastnn.layers.tied import check_connected, connect
 
-from .graphs import Network, stack_graph
 from .model import Model
 from .structures import Structure
 
