@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import config
+from fastnn import _overrides, config
 from fastnn._errors import unknown
 from fastnn._numbers import finite
 from fastnn._registry import Registry, from_config
@@ -40,7 +40,26 @@ Self = TypeVar("Self", bound="Regularizer")
 
 
 class Regularizer:
-    """Base class: subclasses define `__call__` and `gradient`, and `get_config` if they have arguments."""
+    """Base class: subclasses define `__call__` and `gradient`, and `get_config` if they have arguments.
+
+    Raises
+    ------
+    TypeError
+        When a class is defined that changes the penalty of its base and not its gradient.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        known = ("gradient", "coefficients")
+        if _overrides.is_above(cls, "__call__", known) and any(
+            getattr(cls, name) is not getattr(Regularizer, name) for name in known
+        ):
+            raise _overrides.never_called(
+                cls, "__call__", "training goes by the gradient, which is that of another penalty; define gradient(x), "
+                "the derivative of __call__(x), as well"
+            )  # fmt: skip
+        if _overrides.is_above(cls, "gradient", ("coefficients",)):
+            cls.coefficients = Regularizer.coefficients  # type: ignore[method-assign] # computed in Python, as written
 
     def __call__(self, x: Array) -> float:
         """The penalty for the array x."""

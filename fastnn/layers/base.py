@@ -12,14 +12,15 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from fastnn import config, constraints, initializers, regularizers
+from fastnn import _overrides, config, constraints, initializers, regularizers
 from fastnn._errors import unknown
 from fastnn._session import names as _names
 from fastnn.engine.arena import Parameter
+from fastnn.engine.graph import Graph
 from fastnn.engine.plan import Plan
 from fastnn.engine.step import Backward
 
-from . import custom, tensors
+from . import composed, custom, tensors
 
 Shape = tuple[int, ...]
 
@@ -99,6 +100,11 @@ def refuse_options(where: str, options: Mapping[str, Any], neutral: Mapping[str,
             raise ValueError(f"{where}: {name} is not served; expected {neutral[name][0]!r}. Received: {value!r}")
 
 
+_FILES = "files hold the weights of add_weight and what get_config returns"
+# methods of Keras's Layer that nobody calls here, and what to do instead
+HOOKS = dict.fromkeys(("save_own_variables", "load_own_variables", "get_build_config", "build_from_config"), _FILES)
+
+
 class Layer:
     """Base class of layers.
 
@@ -127,6 +133,20 @@ class Layer:
     # arguments of single calls that `emit` and `compute_output_shape` take by name
     call_options: ClassVar[tuple[str, ...]] = ()
     uses_mask: ClassVar[bool] = False
+    # whether it is `emit` that says what the class computes; a model has its `call`
+    called_by_steps: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _overrides.refuse(cls, Layer, HOOKS)
+        if cls.emit is Layer.emit or not cls.called_by_steps:
+            return
+        for name in ("call", "forward", "backward"):
+            if _overrides.is_above(cls, name, ("emit",)):
+                raise _overrides.never_called(
+                    cls, name, "the base class is compiled; derive from Layer, and keep a layer of that class as an "
+                    "attribute that call calls"
+                )  # fmt: skip
 
     def __init__(
         self,
@@ -165,7 +185,7 @@ class Layer:
         signatures = [inspect.signature(base) for base in cls.__mro__ if issubclass(base, Layer)]
         return sorted({p.name for s in signatures for p in s.parameters.values() if p.kind is not p.VAR_KEYWORD})
 
-    def __call__(self, x: Any, *more: Any, training: Any = None) -> Any:
+    def __call__(self, x: Any, *more: Any, training: Any = None, **arguments: Any) -> Any:
         """Call the layer with a symbolic tensor (`Input`), or several; returns one, or a list of them.
 
         A layer that is called several times uses the same weights every time.
@@ -173,11 +193,17 @@ class Layer:
         Parameters:
             x, more: a tensor; a list of tensors, or several arguments, for a layer that takes several.
             training: None for the mode in which the model runs; False for inference in any mode.
+            arguments: what the `call` of a layer composed of others takes by name (fastnn.layers.composed).
 
         Raises:
-            TypeError: something else than symbolic tensors.
+            TypeError: something else than symbolic tensors, or an argument that the layer does not take.
             ValueError: the layer does not take them.
         """
+        composition = composed.of(self)
+        if composition is not None:
+            return composition((x, *more), arguments, training)
+        if arguments:
+            raise TypeError(f"{self.name}: a call takes none of these arguments. Received: {sorted(arguments)}")
         return tensors.call(self, (x, *more) if more else x, training)
 
     # ----------------------------------------------------------------------------------------------- to be overridden
@@ -192,9 +218,11 @@ class Layer:
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
         """Add the forward steps; return the output buffer and what adds the backward steps.
 
-        By default these are calls of the subclass's own `forward` and `backward` (fastnn.layers.custom).
+        By default these are calls of the subclass's own `forward` and `backward` (fastnn.layers.custom), or the steps
+        of the layers that its `call` strings together (fastnn.layers.composed).
         """
-        return custom.emit(self, plan, x)
+        composition = composed.of(self)
+        return custom.emit(self, plan, x) if composition is None else composition.emit(plan, x)
 
     def get_config(self) -> dict[str, Any]:
         """The keyword arguments that build an equal layer."""
@@ -227,40 +255,86 @@ class Layer:
                 f"{self.name}: expected the declared input shape {self.declared_input_shape}. Received: {input_shape}"
             )
         if self.input_shape is None:
-            try:
-                self.build(input_shape)
-            except BaseException:  # it may be built for another shape later
-                self.parameters.clear()
-                raise
-            self.input_shape = input_shape
-            self.output_shape = self.compute_output_shape(input_shape)
+            self._build(input_shape)
         elif self.input_shape != input_shape:
             raise ValueError(f"{self.name} was built for inputs of shape {self.input_shape}. Received: {input_shape}")
         assert self.output_shape is not None
         return self.output_shape
 
+    def _build(self, input_shape: Shape, options: Mapping[str, Any] | None = None) -> None:
+        before, composition = len(self.parameters), composed.of(self)
+        try:
+            self.build(input_shape)
+            self.input_shape = input_shape
+            self.output_shape = (
+                self.compute_output_shape(input_shape) if composition is None else composition.trace(options).shape
+            )
+        except BaseException:  # it may be built for another shape later
+            del self.parameters[before:]
+            self.input_shape = None
+            raise
+
+    def called_with(self, shapes: Any, options: Mapping[str, Any]) -> Any:
+        """Build for a call with tensors of these shapes and these options, if need be; returns the output shapes."""
+        composition = composed.of(self)
+        if composition is not None and options:
+            if self.input_shape is None:
+                self._build(composed.shape_to_build(shapes, options), options)
+            return composition.trace(options).shape
+        output: Any = self.build_once(shapes)
+        return self.compute_output_shape(shapes, **options) if options else output
+
+    def inner_graph(self, options: Mapping[str, Any] | None = None) -> Graph | None:
+        """What a layer that is made of others is taken apart into, for a call with these options; None for the rest."""
+        composition = composed.of(self)
+        if composition is None:
+            return None
+        return composition.first.graph if options is None else composition.trace(options).graph
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether the layer is made of others, as models are."""
+        return composed.of(self) is not None
+
+    def weight_paths(self) -> dict[str, Parameter]:
+        """All parameters by names that are unique in the layer."""
+        composition = composed.of(self)
+        return {p.name: p for p in self.weights} if composition is None else composition.weight_paths
+
     def add_weight(
         self,
-        name: str,
+        name: str | None = None,
         shape: Sequence[int] = (),
         initializer: Any = "glorot_uniform",
         trainable: bool = True,
         regularizer: Any = None,
         constraint: Any = None,
+        dtype: npt.DTypeLike | None = None,
     ) -> Parameter:
         """A parameter that starts from what the initializer draws; the model moves it into its arena later.
 
         Parameters:
-            name: unique in the layer.
+            name: unique in the layer; by default weight, weight_1, weight_2 ...
             shape: of the value; () for a single number.
             initializer: how it starts (fastnn.initializers).
             trainable: whether the optimizer may change it.
             regularizer: adds a penalty to the loss (fastnn.regularizers).
             constraint: what the value is put back to after each update (fastnn.constraints).
+            dtype: that of the layer, which is the default.
 
         Raises:
-            ValueError: no name, one with a slash, or one that the layer has already; not a shape; no initializer.
+            ValueError: no name, one with a slash, or one that the layer has already; not a shape; no initializer;
+                another dtype than the layer's.
         """
+        if isinstance(name, (tuple, list)):  # Keras's first argument is the shape
+            name, shape = None, name
+        if name is None:
+            count = sum(
+                bool(re.fullmatch(r"weight(_\d+)?", known.rsplit("/", 1)[-1])) for known in self._weight_names()
+            )
+            name = f"weight_{count}" if count else "weight"
+        if dtype is not None and check_dtype(dtype, f"{self.name}: {name}") != self.dtype:
+            raise ValueError(f"{self.name}: weights have the dtype of the layer, {self.dtype}. Received: {dtype!r}")
         if not isinstance(name, str) or not name or "/" in name or f"{self.name}/{name}" in self._weight_names():
             raise ValueError(f"{self.name}: a weight needs a name of its own, without '/'. Received: {name!r}")
         shape = check_shape(shape, f"{self.name}: the shape of {name}")
@@ -289,23 +363,26 @@ class Layer:
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
+        composition = composed.of(self)
+        for layer in composition.layers if composition is not None else ():
+            layer.trainable = value
         for parameter in self.parameters:
             parameter.trainable = self._trainable and parameter not in self.untrained
 
     @property
     def weights(self) -> list[Parameter]:
         """All parameters."""
-        return list(self.parameters)
+        return self._held()
 
     @property
     def trainable_weights(self) -> list[Parameter]:
         """Those that the optimizer may change."""
-        return [p for p in self.parameters if p.trainable]
+        return [p for p in self._held() if p.trainable]
 
     @property
     def non_trainable_weights(self) -> list[Parameter]:
         """The others."""
-        return [p for p in self.parameters if not p.trainable]
+        return [p for p in self._held() if not p.trainable]
 
     def count_params(self) -> int:
         """Number of parameters.
@@ -315,11 +392,11 @@ class Layer:
         """
         if not self.built:
             raise ValueError(f"{self.name}: expected a built layer; give it an input shape first. Received: not built")
-        return sum(p.size for p in self.parameters)
+        return sum(p.size for p in self._held())
 
     def get_weights(self) -> list[npt.NDArray[Any]]:
         """Copies of the parameters, in the order of `weights`."""
-        return [p.numpy() for p in self.parameters]
+        return [p.numpy() for p in self._held()]
 
     def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
         """Overwrite the parameters.
@@ -328,7 +405,12 @@ class Layer:
             TypeError, ValueError: the number of arrays or a shape differs, or something is not a number; nothing is
                 changed then.
         """
-        set_all(self.parameters, weights, self.name)
+        set_all(self._held(), weights, self.name)
+
+    def _held(self) -> list[Parameter]:
+        """The layer's own parameters; where it is composed of others, theirs as well."""
+        composition = composed.of(self)
+        return list(self.parameters) if composition is None else composition.weights
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name} input_shape={self.input_shape} built={self.built}>"

@@ -175,8 +175,9 @@ def emit(layer: Layer, plan: Plan, x: Structure) -> tuple[Structure, Callable[..
     """
     kind = type(layer).__name__
     if not hasattr(layer, "forward"):
-        hint = "; there is no automatic differentiation, so `call` is not enough" if hasattr(layer, "call") else ""
-        raise NotImplementedError(f"{kind} must define forward(x) and backward(dy){hint}. Received: no forward")
+        raise NotImplementedError(
+            f"{kind} must define forward(x) and backward(dy), or a call that calls other layers. Received: no forward"
+        )
     forward = Forward(layer, plan.batch, plan.training)
     inputs = _as_list(x)
     outputs = [plan.buffer(_size(shape)) for shape in forward.outputs]

@@ -148,6 +148,8 @@ def call(layer: Layer, x: Any, training: Any = None, options: Mapping[str, Any] 
         TypeError: something else than tensors.
         ValueError: the layer does not take them; training=True.
     """
+    from . import composed
+
     given = list(x) if isinstance(x, (list, tuple)) else [x]
     if not given or not all(isinstance(tensor, Tensor) for tensor in given):
         raise TypeError(
@@ -160,16 +162,15 @@ def call(layer: Layer, x: Any, training: Any = None, options: Mapping[str, Any] 
             f"{layer.name}: a layer behaves as in training while the model is trained, and only then; leave it out. "
             f"Received: training=True"
         )
-    unserved = sorted(set(options or {}) - set(getattr(layer, "call_options", ())))
+    known = ("arguments",) if composed.of(layer) is not None else layer.call_options
+    unserved = sorted(set(options or {}) - set(known))
     if unserved:
         raise ValueError(f"{layer.name}: a call takes none of these arguments. Received: {unserved}")
     made = Call(layer, given, isinstance(x, (list, tuple)), training is False, options)
     shapes = tuple(tensor.sample_shape for tensor in given)
-    output = layer.build_once(shapes if made.joined else shapes[0])
-    if made.options:
-        output = layer.compute_output_shape(shapes if made.joined else shapes[0], **made.options)
+    output = layer.called_with(shapes if made.joined else shapes[0], made.options)
     made.split = is_shapes(output)
-    made.outputs = tuple(Tensor(made, i, shape) for i, shape in enumerate(output if made.split else (output,)))  # type: ignore[arg-type]
+    made.outputs = tuple(Tensor(made, i, shape) for i, shape in enumerate(output if made.split else (output,)))
     return list(made.outputs) if made.split else made.outputs[0]
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastnn import _overrides
 from fastnn._arrays import (
     Array,
     Shape,
@@ -54,6 +55,17 @@ class Metric:
     _direction: str | None = None
     # Whether a mask of the predictions' time steps weighs what `update_state` gets; as in Keras, that of means does.
     counts_mask: ClassVar[bool] = False
+    # Whether a subclass changes how batches are taken into account, so that its kernel does not compute it.
+    _in_python: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        counting = ("update_state", "result", "reset_state", "add", "values", "_values", "__call__")
+        cls._in_python = any(_overrides.is_above(cls, name, ("kernel",)) for name in counting)
+
+    def inside(self, output_shape: Shape, target_shape: Shape) -> MetricKernel | None:
+        """The kernel by which the engine computes the metric; None if it looks at the predictions in Python."""
+        return None if self._in_python else self.kernel(output_shape, target_shape)
 
     def __init__(self, name: str | None = None, dtype: str | None = None) -> None:
         self.name = name or self.default_name

@@ -207,7 +207,7 @@ class Compiled:
         if len(set(names)) < len(names):
             raise ValueError(f"{where}: expected metrics with names of their own. Received: {names[1:]}")
         wanted = [
-            None if heavy else metric.kernel(output_shape, target_shape)
+            None if heavy else metric.inside(output_shape, target_shape)
             for metric, heavy in zip(resolved, counts_weights)
         ]
         for metric, inside in zip(resolved, wanted):

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastnn import _overrides, seeds
 from fastnn import metrics as metrics_module
-from fastnn import seeds
 from fastnn.callbacks import History
 from fastnn.layers import tensors
 from fastnn.layers.registry import own_classes
@@ -41,6 +41,16 @@ from .topology import Topology
 
 Array = npt.NDArray[Any]
 
+_STEPS = "a step of a batch is native code; train_on_batch and test_on_batch make one, in a loop of your own"
+_LOSSES = "give compile a loss, or a Loss with call and gradient (docs/custom-layers.md), for each output"
+# methods of Keras's Model that nobody calls here, and what to do instead
+HOOKS = {
+    **dict.fromkeys(("train_step", "test_step", "make_train_function", "make_test_function"), _STEPS),
+    **dict.fromkeys(("predict_step", "make_predict_function"), "change what predict returns, or what it is given"),
+    **dict.fromkeys(("compute_loss", "compute_own_loss"), _LOSSES),
+    "compute_metrics": "give compile metrics, or a Metric with update_state and result",
+}
+
 
 class Model(Topology, Questions, OlderNames):
     """A network of layers: from symbolic inputs to symbolic outputs, or what the `call` of a subclass traces.
@@ -67,6 +77,10 @@ class Model(Topology, Questions, OlderNames):
         >>> model = Model(image, [Dense(10, activation="softmax", name="digit")(x), Dense(1, name="size")(x)])
         >>> model.compile("adam", {"digit": "sparse_categorical_crossentropy", "size": "mse"}, loss_weights=[1, 0.1])
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _overrides.refuse(cls, Model, HOOKS)
 
     def __init__(
         self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True
@@ -389,7 +403,7 @@ class Model(Topology, Questions, OlderNames):
         x = self.prepare_inputs(x, "predict_on_batch")
         return self._structures[1].pack(self.runner.predict(x, len(x[0])))
 
-    def __call__(self, x: Any, *more: Any, training: Any = None) -> Any:
+    def __call__(self, x: Any, *more: Any, training: Any = None) -> Any:  # type: ignore[override]
         """The output for an array of samples, as in inference; for symbolic tensors, the model as a layer.
 
         Raises:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from fastnn import _overrides
 from fastnn.engine.graph import Graph
 from fastnn.layers import registry as layer_registry
 from fastnn.layers.base import Layer, Shape, check_shape
 from fastnn.layers.core import InputLayer
+from fastnn.layers.graphs import Network, stack_graph
 from fastnn.layers.tensors import Tensor
 from fastnn.layers.tied import check_connected, connect
 
-from .graphs import Network, stack_graph
 from .model import Model
 from .structures import Structure
 
@@ -31,6 +32,10 @@ class Sequential(Model):
     """
 
     takes_one = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _overrides.refuse(cls, Sequential, {"call": "a Sequential is its layers; derive from Model to write a call"})
 
     def __init__(self, layers: Iterable[Layer | Tensor] | None = None, name: str | None = None) -> None:
         self._input: InputLayer | None = None

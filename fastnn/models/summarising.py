@@ -125,8 +125,11 @@ class _Table:
     def sum_of(self, layer: Any) -> LayerCost:
         """The cost of a layer, or of all layers of a model within; of all its calls together."""
         assert self.costs is not None
-        if hasattr(layer, "graph"):
-            parts = [self.sum_of(part) for part in layer.layers]
+        if layer.is_nested and layer.built:
+            inner = (
+                layer.layers if hasattr(layer, "graph") else dict.fromkeys(n.layer for n in layer.inner_graph().nodes)
+            )
+            parts = [self.sum_of(part) for part in inner]
             known = [part.flops for part in parts if part.flops is not None]
             return LayerCost(math.fsum(known) if len(known) == len(parts) else None, sum(p.memory for p in parts))
         return self.costs.layers.get(id(layer), LayerCost(0.0, 0))

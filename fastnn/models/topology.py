@@ -12,19 +12,20 @@ from typing import Any, ClassVar
 
 import numpy.typing as npt
 
+from fastnn import _overrides
 from fastnn import config as settings
 from fastnn._errors import unknown
 from fastnn.engine.arena import Parameter
 from fastnn.engine.graph import Backward, Flow, Graph
 from fastnn.engine.plan import ABSENT, Plan
+from fastnn.layers import composed, tensors
 from fastnn.layers import registry as layer_registry
-from fastnn.layers import tensors
 from fastnn.layers.base import Layer, Shape, check_shape, set_all, take_name, unique_name
 from fastnn.layers.core import InputLayer
+from fastnn.layers.graphs import Network, describe, rebuild
 from fastnn.layers.tied import TiedDense, check_connected
 
 from . import summarising
-from .graphs import Network, describe, rebuild
 from .structures import Structure
 
 
@@ -36,6 +37,7 @@ class Topology(Layer):
     """
 
     takes_one: ClassVar[bool] = False
+    called_by_steps: ClassVar[bool] = False
     in_graph: bool = False  # whether another model has been made of this one's layers
 
     def __init__(
@@ -51,6 +53,11 @@ class Topology(Layer):
         self._network: Network | None = None
         self._structures = Structure(0, ["input"]), Structure(0, ["output"])
         if functional:
+            if type(self).call is not Topology.call:
+                raise _overrides.never_called(
+                    type(self), "call", "a model of inputs and outputs is the graph between them; leave them out, and "
+                    "call layers in call, or leave out call"
+                )  # fmt: skip
             self._connect(inputs, outputs)
             if not trainable:
                 self.trainable = False
@@ -186,19 +193,7 @@ class Topology(Layer):
 
     def _own_layers(self) -> list[Layer]:
         """The layers among the attributes, in the order in which they were set; in lists and dictionaries, too."""
-        found: dict[int, Layer] = {}
-
-        def look(thing: Any) -> None:
-            if isinstance(thing, Layer):
-                found[id(thing)] = thing
-            elif isinstance(thing, (list, tuple)):
-                for part in thing:
-                    look(part)
-            elif isinstance(thing, dict):
-                look(list(thing.values()))
-
-        look([value for name, value in vars(self).items() if name not in ("_graph", "_network")])
-        return list(found.values())
+        return composed.layers_in(self)
 
     # --------------------------------------------------------------------------------------------------- as a layer
 
@@ -330,25 +325,31 @@ class Topology(Layer):
             layer.trainable = value
 
     def all_layers(self) -> list[Layer]:
-        """The layers, and those of nested models."""
-        return [part for x in self.layers for part in ([x, *x.all_layers()] if isinstance(x, Topology) else [x])]
+        """The layers, and those of nested models and of layers that are composed of others."""
+        return nested_layers(self.layers)
 
     def weight_paths(self) -> dict[str, Parameter]:
         """All parameters by names that are unique in the model: "layer/weight", behind the names of nested models."""
         paths: dict[str, Parameter] = {}
         known: set[int] = set()
         for layer in self.layers:
-            nested = isinstance(layer, Topology)
-            own = layer.weight_paths() if isinstance(layer, Topology) else {p.name: p for p in layer.weights}
-            for name, parameter in own.items():
+            for name, parameter in layer.weight_paths().items():
                 if id(parameter) in known:
                     continue
                 known.add(id(parameter))
-                path = f"{layer.name}/{name}" if nested or name in paths else name  # wrapped layers may share a name
+                # wrapped layers may share a name
+                path = f"{layer.name}/{name}" if layer.is_nested or name in paths else name
                 if path in paths:
                     raise ValueError(f"{self.name}: expected weights with names of their own. Received: {path!r} twice")
                 paths[path] = parameter
         return paths
+
+    @property
+    def is_nested(self) -> bool:
+        return True
+
+    def inner_graph(self, options: Any = None) -> Graph:
+        return self.graph
 
     def get_weights(self) -> list[npt.NDArray[Any]]:
         """Copies of all parameters, layer by layer."""
@@ -481,3 +482,13 @@ class Topology(Layer):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name} built={self.built}>"
+
+
+def nested_layers(layers: Sequence[Layer]) -> list[Layer]:
+    """Layers, each with those that it is made of behind it."""
+    found: list[Layer] = []
+    for layer in layers:
+        composition = None if isinstance(layer, Topology) else composed.of(layer)
+        inner = layer.layers if isinstance(layer, Topology) else composition.layers if composition is not None else []
+        found += [layer, *nested_layers(inner)]
+    return found

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import _native
+from fastnn import _native, _overrides
 from fastnn._errors import unknown
 from fastnn._registry import from_config
 from fastnn.ops import _optimizer_scalars as formulas
@@ -44,6 +44,16 @@ _COMMON_OPTIONS = (
 )
 # Flavors that add a weight decay to the gradient unless told otherwise: the L2 penalty of the loss.
 _COUPLED = ("torch", "book")
+_RULE = (
+    "the update is a compiled row; fastnn.ops updates arrays in a loop of your own, and docs/adding-an-optimizer.md "
+    "tells how to add a rule"
+)
+# Methods of Keras's Optimizer that nobody calls here, and what to do instead.
+_HOOKS = {
+    **dict.fromkeys(("update_step", "apply_gradients", "apply", "stateless_apply", "minimize"), _RULE),
+    **dict.fromkeys(("build", "add_variable", "add_variable_from_reference", "add_optimizer_variables"), _RULE),
+    "finalize_variable_values": "SwapEMAWeights puts averages in the place of weights",
+}
 
 
 class Optimizer(TrainingOptions):
@@ -80,6 +90,11 @@ class Optimizer(TrainingOptions):
     """
 
     _row: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _overrides.refuse(cls, Optimizer, _HOOKS)
+
     # The hyper-parameters that the scalars depend on, apart from the learning rate.
     _hyper_parameters: ClassVar[tuple[str, ...]] = ()
     # Flavors, each with the defaults in which it differs from the first.

@@ -1,4 +1,4 @@
-"""From calls of layers to the engine's graph: nested models are taken apart, tensors become numbers."""
+"""From calls of layers to the engine's graph: models and composed layers are taken apart, tensors become numbers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastnn.engine.graph import Graph, Node
-from fastnn.layers.base import Layer, Shape
-from fastnn.layers.core import InputLayer
-from fastnn.layers.tensors import Call, Tensor, calls_between
-from fastnn.layers.tensors import call as call_layer
-from fastnn.layers.tied import connect
+
+from . import composed
+from .base import Layer, Shape
+from .core import InputLayer
+from .tensors import Call, Tensor, calls_between
+from .tensors import call as call_layer
+from .tied import connect
 
 
 class Assembly:
@@ -30,7 +32,7 @@ class Assembly:
         inference: bool = False, options: dict[str, Any] | None = None,
     ) -> tuple[int, ...]:  # fmt: skip
         """A call of a layer, or all nodes of a model; returns the numbers of its outputs."""
-        inner: Graph | None = getattr(layer, "graph", None)
+        inner = layer.inner_graph(options or {})
         if inner is None:
             made = self.tensors(outputs)
             self.nodes.append(Node(layer, inputs, made, joined, split, inference, options))
@@ -171,7 +173,7 @@ def rebuild(config: dict[str, Any], deserialize: Any) -> tuple[list[Tensor], lis
         options = entry.get("options", {})
         if not isinstance(options, dict):
             raise ValueError(f"expected the arguments of a call by name. Received: {options!r}")
-        own_way = isinstance(layer, Layer) and not layer.call_options  # models arrange their tensors
+        own_way = not layer.call_options and not options and composed.of(layer) is None  # models arrange their tensors
         made.append(_flat(layer(x, training=training) if own_way else call_layer(layer, x, training, options)))
     return [tensors[0] for tensors in made[: len(config["inputs"])]], [tensor(r) for r in config["outputs"]]
 

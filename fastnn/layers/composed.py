@@ -1,0 +1,306 @@
+"""Layers that users compose of other layers: `call` strings sublayers and operators together, as in Keras.
+
+    class Block(Layer):
+        def __init__(self, units, **kwargs):
+            super().__init__(**kwargs)
+            self.dense, self.norm = Dense(units), LayerNormalization()
+
+        def call(self, inputs, training=None, mask=None):
+            return self.norm(inputs + self.dense(inputs))
+
+`call` is not run for every batch.  It is run with symbolic tensors, once for every way in which the layer is called,
+and what it strings together becomes a graph, which stands in the place of the layer in every model (engine/graph.py).
+So it cannot depend on values: a layer that computes on arrays defines `forward` and `backward` instead (custom.py).
+
+Sublayers are those that are kept in attributes, also in lists and dictionaries.  `training` is the mode in which the
+model runs, to be passed on; `mask` is None, for masks travel beside the tensors and reach the sublayers by themselves.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from fastnn.engine.arena import Parameter
+from fastnn.engine.graph import Backward, Flow, Graph
+from fastnn.engine.plan import ABSENT, Plan
+
+from . import tensors
+
+if TYPE_CHECKING:
+    from .base import Layer
+
+
+def of(layer: Layer) -> Composition | None:
+    """What a layer whose class defines `call`, and neither steps nor `forward`, is composed of; else None."""
+    found: Composition | None = vars(layer).get("_composition")
+    if found is None and _has_call(type(layer)) and not hasattr(layer, "state_size"):  # which a recurrent cell has
+        found = vars(layer)["_composition"] = Composition(layer)
+    return found
+
+
+def _has_call(cls: type) -> bool:
+    for part in cls.__mro__:
+        if "emit" in vars(part) or "forward" in vars(part):
+            return False
+        if "call" in vars(part):
+            return True
+    return False
+
+
+def layers_in(thing: Any) -> list[Layer]:
+    """The layers among the attributes of an object, in the order in which they were set; in lists and so on, too."""
+    return [layer for _, layer in _named_layers(thing)]
+
+
+def _named_layers(thing: Any) -> list[tuple[str, Layer]]:
+    """Each once, with the way to it: "dense", "blocks/0"."""
+    from .base import Layer
+
+    found: dict[int, tuple[str, Layer]] = {}
+
+    def look(path: str, part: Any) -> None:
+        if isinstance(part, Layer):
+            found.setdefault(id(part), (path, part))
+        elif isinstance(part, (list, tuple)) and not isinstance(part, Graph):
+            for i, entry in enumerate(part):
+                look(f"{path}/{i}", entry)
+        elif isinstance(part, dict):
+            for name, entry in part.items():
+                look(f"{path}/{name}", entry)
+
+    for name, part in vars(thing).items():
+        look(name, part)
+    return list(found.values())
+
+
+class Trace:
+    """What one way of calling the layer has strung together."""
+
+    def __init__(self, outputs: Any, graph: Graph) -> None:
+        self.outputs, self.graph = outputs, graph
+
+    @property
+    def shape(self) -> Any:
+        """Of the output, or a tuple of those of several."""
+        shapes = self.graph.output_shapes
+        return shapes[0] if isinstance(self.outputs, tensors.Tensor) else shapes
+
+    def pack(self, made: list[Any]) -> Any:
+        """Outputs arranged as `call` returned them."""
+        given = iter(made)
+        return _arranged(self.outputs, lambda _: next(given))
+
+
+class Composition:
+    """The graphs of a layer that is composed of others.
+
+    Attributes:
+        layer: the layer.
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+        self._traces: dict[str, Trace] = {}
+        self._shapes: Any = None
+
+    # ----------------------------------------------------------------------------------------------------- being called
+
+    def __call__(self, given: tuple[Any, ...], named: dict[str, Any], training: Any) -> Any:
+        """Call the layer with symbolic tensors, and with whatever else its `call` takes."""
+        try:
+            bound = inspect.signature(self._method()).bind(*given, **named).arguments
+        except TypeError as error:
+            raise TypeError(f"{self.layer.name}: {error}. Received: {len(given)} tensors and {sorted(named)}") from None
+        found: list[tensors.Tensor] = []
+        arguments = {name: _described(value, found, f"{self.layer.name}: {name}") for name, value in bound.items()}
+        first = next(iter(bound.values()), None)
+        plain = len(bound) == 1 and (first is found[0] if isinstance(first, tensors.Tensor) else first == found)
+        if not found:
+            raise TypeError(f"{self.layer.name}: a layer is called with symbolic tensors. Received: {given!r}")
+        options = {} if plain else {"arguments": arguments}
+        out = tensors.call(self.layer, first if plain else found, training, options)
+        return self.trace(options).pack(out if isinstance(out, list) else [out])
+
+    def _method(self) -> Callable[..., Any]:
+        return self.layer.call  # type: ignore[attr-defined]
+
+    # ------------------------------------------------------------------------------------------------------- its graphs
+
+    def trace(self, options: Mapping[str, Any] | None = None) -> Trace:
+        """The graph for a call with these arguments: by default with one tensor or list, as the layer is built for.
+
+        Raises:
+            TypeError: `call` does something else with its inputs than to hand them to layers.
+            ValueError: it makes layers with weights, which would be others in every call.
+        """
+        key = repr(options or {})
+        if key not in self._traces:
+            self._traces[key] = self._traced(options or {})
+            if not self.layer._trainable:
+                self.layer.trainable = False  # reaches the layers that have been built
+        return self._traces[key]
+
+    @property
+    def first(self) -> Trace:
+        """The graph of the first call."""
+        return next(iter(self._traces.values()), None) or self.trace()
+
+    def _traced(self, options: Mapping[str, Any]) -> Trace:
+        from .core import InputLayer
+        from .graphs import Network
+        from .reshaping import Identity
+
+        layer, kind = self.layer, type(self.layer).__name__
+        arguments = options.get("arguments")
+        shapes: Any = layer.input_shape if arguments is None else tuple(_shapes_in(arguments))
+        flat = list(shapes) if tensors.is_shapes(shapes) else [shapes]
+        inputs = [InputLayer(shape, name=f"{layer.name}_input", dtype=layer.dtype).output for shape in flat]
+        signature = inspect.signature(self._method())
+        if arguments is not None:
+            bound, given = signature.bind_partial(), iter(inputs)
+            bound.arguments.update({name: _restored(entry, given) for name, entry in arguments.items()})
+        else:
+            bound = signature.bind_partial(inputs if tensors.is_shapes(shapes) else inputs[0])
+        if "training" in signature.parameters:
+            bound.arguments["training"] = tensors.MODE
+        try:
+            outputs = self._method()(*bound.args, **bound.kwargs)
+        except (TypeError, AttributeError) as error:
+            raise TypeError(
+                f"{kind}.call can string layers and operators together, once, before there are values; there is no "
+                f"automatic differentiation of what it computes on arrays: define forward(x) and backward(dy) for "
+                f"that (docs/custom-layers.md). {error}"
+            ) from error
+        made = _leaves(outputs)
+        if not made or not all(isinstance(tensor, tensors.Tensor) for tensor in made):
+            raise TypeError(f"{kind}.call must return what layers give for its inputs. Received: {outputs!r}")
+        penalty = layer.activity_regularizer
+        if penalty is not None:  # on what the layer gives, not on what its sublayers do
+            made = [Identity(activity_regularizer=penalty, dtype=layer.dtype)(tensor) for tensor in made]
+        network = Network(inputs, made)
+        own = {id(part) for part in layers_in(layer)}
+        for part in network.layers:
+            if part.weights and id(part) not in own:
+                raise ValueError(
+                    f"{kind}: layers with weights must be made in __init__ or build and kept as attributes. "
+                    f"Received: {part!r} made elsewhere"
+                )
+        graph, results = network.graph(), iter(made)
+        for part in layers_in(layer):
+            if hasattr(part, "in_graph"):
+                part.in_graph = True
+        return Trace(_arranged(outputs, lambda _: next(results)), graph)
+
+    # ----------------------------------------------------------------------------------------------------- as one layer
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The sublayers."""
+        return layers_in(self.layer)
+
+    @property
+    def weights(self) -> list[Parameter]:
+        """Those of the layer itself, then those of its sublayers, each once."""
+        every = [*self.layer.parameters, *(p for part in self.layers for p in part.weights)]
+        return list({id(p): p for p in every}.values())
+
+    @property
+    def weight_paths(self) -> dict[str, Parameter]:
+        """The weights by names that an equal layer has as well: those of sublayers by attribute, number and name."""
+        paths = {p.name: p for p in self.layer.parameters}
+        known = set(map(id, paths.values()))
+        for path, part in _named_layers(self.layer):
+            for i, parameter in enumerate(part.weights):
+                if id(parameter) not in known:
+                    known.add(id(parameter))
+                    paths[f"{path}/{i}/{parameter.name.rsplit('/', 1)[-1]}"] = parameter
+        return paths
+
+    def emit(self, plan: Plan, x: Any) -> tuple[Any, Backward]:
+        """Within a layer that wraps this one; a model takes it apart before."""
+        trace, several = self.first, isinstance(x, tuple)
+        flow = Flow(plan, trace.graph, x if several else (x,))
+        single = isinstance(trace.outputs, tensors.Tensor)
+
+        def backward(dy: Any, need: Any) -> Any:
+            inputs = trace.graph.inputs
+            wanted = [t for t, needed in zip(inputs, need if several else (need,)) if needed]
+            found = flow.backward(zip(trace.graph.outputs, (dy,) if single else dy), wanted)
+            dx = tuple(found.get(tensor, ABSENT) for tensor in inputs)
+            return dx if several else dx[0]
+
+        return flow.outputs[0] if single else tuple(flow.outputs), backward
+
+
+# ----------------------------------------------------------------------------------------------------------- structures
+
+
+def _leaves(thing: Any) -> list[Any]:
+    if isinstance(thing, dict):
+        thing = list(thing.values())
+    return [leaf for part in thing for leaf in _leaves(part)] if isinstance(thing, (list, tuple)) else [thing]
+
+
+def _arranged(thing: Any, new: Callable[[Any], Any]) -> Any:
+    """The same lists and dictionaries of other things."""
+    if isinstance(thing, dict):
+        return {name: _arranged(part, new) for name, part in thing.items()}
+    if isinstance(thing, (list, tuple)):
+        return type(thing)([_arranged(part, new) for part in thing])
+    return new(thing)
+
+
+def _described(value: Any, found: list[tensors.Tensor], where: str) -> Any:
+    """An argument as JSON can hold it; of tensors it holds the shapes, and they are `found`.
+
+    Raises:
+        TypeError: a value that a description cannot hold.
+    """
+    if isinstance(value, tensors.Tensor):
+        found.append(value)
+        return {"tensor": list(value.sample_shape)}
+    if isinstance(value, dict):
+        return {"dict": {str(name): _described(part, found, where) for name, part in value.items()}}
+    if isinstance(value, (list, tuple)):
+        return {"list": [_described(part, found, where) for part in value]}
+    if value is not None and not isinstance(value, (bool, int, float, str)):
+        raise TypeError(f"{where} must be symbolic tensors, numbers, strings or None. Received: {value!r}")
+    return {"value": value}
+
+
+def _restored(entry: Any, inputs: Iterator[tensors.Tensor]) -> Any:
+    """The argument that was described."""
+    ((kind, value),) = entry.items()
+    if kind == "tensor":
+        return next(inputs)
+    if kind == "dict":
+        return {name: _restored(part, inputs) for name, part in value.items()}
+    return [_restored(part, inputs) for part in value] if kind == "list" else value
+
+
+def _shapes_in(arguments: Mapping[str, Any]) -> list[tuple[int, ...]]:
+    """Those of the tensors in described arguments, in their order."""
+    shapes: list[tuple[int, ...]] = []
+
+    def look(entry: Any) -> None:
+        ((kind, value),) = entry.items()
+        if kind == "tensor":
+            shapes.append(tuple(value))
+        elif kind in ("list", "dict"):
+            for part in value.values() if kind == "dict" else value:
+                look(part)
+
+    for entry in arguments.values():
+        look(entry)
+    return shapes
+
+
+def shape_to_build(shapes: Any, options: Mapping[str, Any]) -> Any:
+    """What `build` is given: the shape of the first argument, or of the tensors in it."""
+    if not options:
+        return shapes
+    name, first = next(iter(options["arguments"].items()))
+    found = _shapes_in({name: first}) or list(shapes)
+    return found[0] if "tensor" in first or "value" in first else tuple(found)
