@@ -5,7 +5,8 @@ Claims of the notes: the sigmoid's derivative is at most 1/4, that of tanh at mo
 Done here: all functions of fastnn.ops.activations on [-5, 5] with their default parameters, and those whose parameters
 are learnt or drawn with fixed ones (RReLU with the mean of its slopes, maxout of two lines, softmax over the logits x,
 0 and 1); the derivative that training uses is laid beside the slope of the curve itself (central differences in
-float64), away from kinks and jumps, where there is no slope.  The table tells the range, the largest slope and where it is.
+float64), away from kinks and jumps, where there is no slope.  The table tells the range, the largest slope
+and where it is.
 
 Where the notes err: the rows of their table for RReLU, bent identity and SoftExponential are damaged; what is drawn are
 the usual definitions.  Their step function is 1 at 0 in one place and 1/2 in another: here binary_step is the one and
