@@ -124,8 +124,8 @@ def test_what_is_no_graph():
         Model([x, x], dense(2)(x))
     with pytest.raises(ValueError, match=r"unique names. Received: 'twin' twice"):
         Model(x, dense(2, name="twin")(dense(2, name="twin")(x)))
-    with pytest.raises(TypeError, match=r"called with a symbolic tensor.*Received: array"):
-        dense(2)(np.ones((2, 4)))
+    with pytest.raises(TypeError, match=r"called with a symbolic tensor.*Received: 'x'"):
+        dense(2)("x")
     layer = dense(2)
     half = layer(x)
     with pytest.raises(ValueError, match=r"was built for inputs of shape \(4,\). Received: \(2,\)"):
@@ -255,7 +255,7 @@ def test_activations_as_layers_may_be_fused_with_the_loss_too(backend):
 def test_the_examples_of_the_documentation():
     text = (Path(__file__).parent.parent / "docs" / "functional-models.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 6
     exec("".join(blocks), {"__name__": "functional_models"})
 
 

@@ -158,42 +158,69 @@ def is_shapes(shape: Any) -> bool:
 
 
 def call(
-    layer: Layer, x: Any, training: Any = None, options: Mapping[str, Any] | None = None, unmasked: bool = False
-) -> Any:
+    layer: Layer, x: Any, training: Any = None, options: Mapping[str, Any] | None = None, unmasked: bool = False,
+    kept: bool = True,
+) -> Any:  # fmt: skip
     """Record that the layer is called with a tensor or several; returns a tensor, or a list of them.
+
+    Arrays are computed with at once (fastnn/layers/eager.py).
 
     Parameters:
         options: arguments of this call, of those that the layer's class lists in `call_options`.
         unmasked: whether the mask of the tensors ends here, as at Keras's operators.
+        kept: whether `layer.output` may be the tensor of this call.
 
     Raises:
-        TypeError: something else than tensors.
+        TypeError: something else than tensors, or tensors beside arrays.
         ValueError: the layer does not take them; training=True.
     """
-    from . import composed
+    from . import composed, eager
 
+    if training is not None and training is not MODE and not isinstance(training, bool):
+        raise TypeError(f"{layer.name}: training must be True, False or None. Received: {training!r}")
+    known = ("arguments",) if composed.of(layer) is not None else layer.call_options
+    unserved = sorted(set(options or {}) - set(known))
+    if unserved:
+        raise ValueError(f"{layer.name}: a call takes none of these arguments. Received: {unserved}")
+    if not is_symbolic(x):
+        return eager.run(layer, x, training is True, options or {})
     given = list(x) if isinstance(x, (list, tuple)) else [x]
-    if not given or not all(isinstance(tensor, Tensor) for tensor in given):
+    if not all(isinstance(tensor, Tensor) for tensor in given):
         raise TypeError(
             f"{layer.name}: a layer is called with a symbolic tensor, such as Input gives, or a list. Received: {x!r}"
         )
-    if training is not None and training is not MODE and not isinstance(training, bool):
-        raise TypeError(f"{layer.name}: training must be True, False or None. Received: {training!r}")
     if training is True:
         raise ValueError(
             f"{layer.name}: a layer behaves as in training while the model is trained, and only then; leave it out. "
             f"Received: training=True"
         )
-    known = ("arguments",) if composed.of(layer) is not None else layer.call_options
-    unserved = sorted(set(options or {}) - set(known))
-    if unserved:
-        raise ValueError(f"{layer.name}: a call takes none of these arguments. Received: {unserved}")
     made = Call(layer, given, isinstance(x, (list, tuple)), training is False, options, unmasked)
     shapes = tuple(tensor.sample_shape for tensor in given)
     output = layer.called_with(shapes if made.joined else shapes[0], made.options)
     made.split = is_shapes(output)
     made.outputs = tuple(Tensor(made, i, shape) for i, shape in enumerate(output if made.split else (output,)))
+    if kept:
+        layer.calls.append(made)
     return list(made.outputs) if made.split else made.outputs[0]
+
+
+def first_call(layer: Layer, what: str) -> Call:
+    """The first call of a layer that is known of; a Sequential calls its layers when somebody asks.
+
+    Raises:
+        AttributeError: there is none, and so no `what`.
+    """
+    for entry in layer.calls:
+        if isinstance(entry, Call):
+            return entry
+        stack = entry()  # a weak reference
+        for made in stack.inner_calls() if stack is not None else ():
+            if made.layer is layer:
+                return made
+    raise AttributeError(
+        f"{layer.name} has no {what} yet: expected a layer that was called with a symbolic tensor, or that stands in "
+        f"a Sequential with an Input. Received: a layer that was never called"
+    )
 
 
 def source(layer: Layer, shape: Shape) -> Tensor:
