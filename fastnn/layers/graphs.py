@@ -87,7 +87,9 @@ class Network:
         for call in self.calls:
             given = [places[id(tensor)] for tensor in call.inputs]
             training = False if call.inference else None
-            out = call_layer(call.layer, given if call.joined else given[0], training, call.options, call.unmasked, kept=False)
+            out = call_layer(
+                call.layer, given if call.joined else given[0], training, call.options, call.unmasked, kept=False
+            )
             made = out if call.split else [out]
             places.update((id(old), places.get(id(old), new)) for old, new in zip(call.outputs, made))
         self.inputs, self.outputs = ([places[id(t)] for t in tensors] for tensors in (self.inputs, self.outputs))
