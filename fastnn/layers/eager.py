@@ -67,8 +67,9 @@ def _plan(
     batch = len(inputs[0])
     plan = Plan(layer.dtype, batch, training)
     x = tuple(plan.input(part.size // batch) for part in inputs)
+    y: Any
     y, _ = layer.emit(plan, x if joined else x[0], **options)  # type: ignore[arg-type]
-    for buffer, array in zip(y if split else (y,), outputs):  # type: ignore[misc]
+    for buffer, array in zip(y if split else (y,), outputs):
         made = plan.buffer(array.size // batch)  # of its own, also where y is x seen differently
         plan.step("activation", (buffer, made), row="identity", ints=(array.size,))
         plan.output(made, array.size // batch)
