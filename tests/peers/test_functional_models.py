@@ -223,7 +223,7 @@ def test_which_operators_end_a_mask(name):
         relu = k.activations.relu
         operators = {
             "e + e": lambda t: t + t, "e * 2": lambda t: t * 2, "add": lambda t: k.layers.add([t, t]), "relu": relu,
-            "slice": lambda t: t[:, ::-1],
+            "slice": lambda t: t[:, 1:],
         }  # fmt: skip
         i = k.Input((4,), name="i")
         return k.Model(i, k.layers.GlobalAveragePooling1D(name="pool")(operators[name](e(i)))), {"loss": "mse"}
