@@ -40,7 +40,7 @@ def run(layer: Layer, x: Any, training: bool, options: Mapping[str, Any]) -> Any
     shapes = tuple(part.shape[1:] for part in inputs)
     found = layer.called_with(shapes if joined else shapes[0], options)
     split = tensors.is_shapes(found)
-    outputs = [np.empty((batch, *shape), layer.dtype) for shape in (found if split else (found,))]  # type: ignore[misc]
+    outputs = [np.empty((batch, *shape), layer.dtype) for shape in (found if split else (found,))]
     program = current().Program(_plan(layer, inputs, outputs, training, joined, split, options))
     program.bind(inputs, outputs)
     program.run(0, 1, None, None, getattr(layer, "seed", None) or 0, layer.count_draw() if training else 0)
