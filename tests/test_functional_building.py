@@ -124,8 +124,8 @@ def test_what_is_no_graph():
         Model([x, x], dense(2)(x))
     with pytest.raises(ValueError, match=r"unique names. Received: 'twin' twice"):
         Model(x, dense(2, name="twin")(dense(2, name="twin")(x)))
-    with pytest.raises(TypeError, match=r"called with a symbolic tensor.*Received: array"):
-        dense(2)(np.ones((2, 4)))
+    with pytest.raises(TypeError, match=r"called with a symbolic tensor.*Received: 'x'"):
+        dense(2)("x")
     layer = dense(2)
     half = layer(x)
     with pytest.raises(ValueError, match=r"was built for inputs of shape \(4,\). Received: \(2,\)"):
@@ -140,10 +140,9 @@ def test_what_is_no_graph():
         (lambda x: 1 if x else 2, "a decision"),
         (lambda x: 1 if x > 0 else 2, "a comparison"),
         (lambda x: [part for part in x], "a loop"),  # noqa: C416
-        (lambda x: x[:, 0], "indexing"),
         (lambda x: np.exp(x), "a NumPy function"),
         (lambda x: float(x), "a number"),
-        (lambda x: x / 2, "this operator"),
+        (lambda x: x % 2, "this operator"),
     ],
 )
 def test_values_cannot_be_traced(use, what):
@@ -157,8 +156,6 @@ def test_values_cannot_be_traced(use, what):
 
     with pytest.raises(TypeError, match=rf"a symbolic tensor has no values yet: {what}.*Received: <Tensor"):
         Wrong().build((3,))
-    with pytest.raises(TypeError, match=r"operators work between symbolic tensors"):
-        source(3) + 1
 
 
 def test_subclasses_that_cannot_be_traced():
@@ -258,7 +255,7 @@ def test_activations_as_layers_may_be_fused_with_the_loss_too(backend):
 def test_the_examples_of_the_documentation():
     text = (Path(__file__).parent.parent / "docs" / "functional-models.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 6
     exec("".join(blocks), {"__name__": "functional_models"})
 
 

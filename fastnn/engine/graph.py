@@ -45,7 +45,7 @@ class Node(NamedTuple):
     """One call of a layer.
 
     joined, split: the layer takes, or gives, a tuple of tensors.  inference: it behaves as in inference in any mode.
-    options: arguments of this call that `emit` takes by name.
+    options: arguments of this call that `emit` takes by name.  unmasked: the masks of its inputs end here.
     """
 
     layer: Emitter
@@ -55,6 +55,7 @@ class Node(NamedTuple):
     split: bool = False
     inference: bool = False
     options: dict[str, Any] | None = None
+    unmasked: bool = False
 
 
 class Graph(NamedTuple):
@@ -105,7 +106,8 @@ class Flow:
         options = {**(node.options or {}), **({"bare": True} if bare else {})}
         training, self.plan.training = self.plan.training, self.plan.training and not node.inference
         with self.plan.part(node.layer.name, "forward"):
-            y, backward = masks.emit(self.plan, node.layer, given if node.joined else given[0], **options)
+            x = given if node.joined else given[0]
+            y, backward = masks.emit(self.plan, node.layer, x, unmasked=node.unmasked, **options)
         self.plan.training = training
         self.values.update(zip(node.outputs, y if node.split else (y,)))
         self._backwards.append(penalties.on_output(self.plan, node.layer, y, backward))

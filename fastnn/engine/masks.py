@@ -19,11 +19,13 @@ import numpy as np
 from .plan import ABSENT, Plan
 
 
-def emit(plan: Plan, layer: Any, x: Any, **options: Any) -> Any:
-    """`layer.emit`, with the masks of x passed on."""
+def emit(plan: Plan, layer: Any, x: Any, unmasked: bool = False, **options: Any) -> Any:
+    """`layer.emit`, with the masks of x passed on, unless the call says that they end here."""
     y, backward = layer.emit(plan, x, **options)
     inputs = x if isinstance(x, tuple) else (x,)
     masked = [buffer for buffer in inputs if buffer in plan.masks]
+    if unmasked:
+        return _bare(plan, y), backward
     if not masked or getattr(layer, "uses_mask", False):
         return y, backward
     if getattr(layer, "merges_masks", False):  # as in Keras: a mask only if all of them have one
@@ -39,12 +41,19 @@ def emit(plan: Plan, layer: Any, x: Any, **options: Any) -> Any:
             f"{layer.name} ({type(layer).__name__}) does not support masking: the mask of its input ends here.",
             stacklevel=2,
         )
-    if y in masked:  # the layer only sees the same memory differently; others may still want x with its mask
-        size = plan.buffers[y].size
-        copy = plan.fixed(size)
-        plan.step("activation", (y, copy), row="identity", ints=(size,))
-        y = copy
-    return y, backward
+    return _bare(plan, y) if y in masked else y, backward
+
+
+def _bare(plan: Plan, y: Any) -> Any:
+    """y without a mask: a copy of what has one, for others may still want the same memory with it."""
+    if isinstance(y, tuple):
+        return tuple(_bare(plan, buffer) for buffer in y)
+    if y not in plan.masks:
+        return y
+    size = plan.buffers[y].size
+    copy = plan.fixed(size)
+    plan.step("activation", (y, copy), row="identity", ints=(size,))
+    return copy
 
 
 def _either(plan: Plan, masks: list[int]) -> int:

@@ -15,6 +15,7 @@ from .adaptive import (
     AdaptiveMaxPooling2D,
     AdaptiveMaxPooling3D,
 )
+from .arithmetic import Divide, Power, Slicing
 from .attention import AdditiveAttention, Attention
 from .base import Layer
 from .bilinear import Bilinear
@@ -123,6 +124,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Divide",
     "Dot",
     "Dropout",
     "ELU",
@@ -169,6 +171,7 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "Power",
     "RMSNormalization",
     "RNN",
     "RReLU",
@@ -182,6 +185,7 @@ __all__ = [
     "SeparableConv2D",
     "SimpleRNN",
     "SimpleRNNCell",
+    "Slicing",
     "SoftExponential",
     "Softmax",
     "SpatialDropout1D",

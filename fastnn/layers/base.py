@@ -177,6 +177,8 @@ class Layer:
         self.input_shape: Shape | None = None
         self.output_shape: Shape | None = None
         self.parameters: list[Parameter] = []
+        self.calls: list[Any] = []  # tensors.Call, or a weak reference to the Sequential that the layer stands in
+        self._draws = 0
         self.untrained: list[Parameter] = []  # those that no optimizer changes, whatever `trainable` says
 
     @classmethod
@@ -188,15 +190,17 @@ class Layer:
     def __call__(self, x: Any, *more: Any, training: Any = None, **arguments: Any) -> Any:
         """Call the layer with a symbolic tensor (`Input`), or several; returns one, or a list of them.
 
-        A layer that is called several times uses the same weights every time.
+        A layer that is called several times uses the same weights every time.  Called with arrays it computes at once,
+        and returns arrays.
 
         Parameters:
             x, more: a tensor; a list of tensors, or several arguments, for a layer that takes several.
-            training: None for the mode in which the model runs; False for inference in any mode.
+            training: None for the mode in which the model runs, which for arrays is inference; False for inference in
+                any mode; True for training, with arrays only.
             arguments: what the `call` of a layer composed of others takes by name (fastnn.layers.composed).
 
         Raises:
-            TypeError: something else than symbolic tensors, or an argument that the layer does not take.
+            TypeError: something else than symbolic tensors or arrays, or an argument that the layer does not take.
             ValueError: the layer does not take them.
         """
         composition = composed.of(self)
@@ -205,6 +209,26 @@ class Layer:
         if arguments:
             raise TypeError(f"{self.name}: a call takes none of these arguments. Received: {sorted(arguments)}")
         return tensors.call(self, (x, *more) if more else x, training)
+
+    @property
+    def input(self) -> Any:
+        """The symbolic tensor, or the list of them, that the layer was first called with."""
+        made = tensors.first_call(self, "input")
+        return list(made.inputs) if made.joined else made.inputs[0]
+
+    @property
+    def output(self) -> Any:
+        """The symbolic tensor, or the list of them, that came out of the first call of the layer."""
+        made = tensors.first_call(self, "output")
+        return list(made.outputs) if made.split else made.outputs[0]
+
+    def count_draw(self) -> int:
+        """The number of this call among those with arrays that may draw random numbers."""
+        self._draws += 1
+        return self._draws
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "calls": []}  # a copy stands in no graph
 
     # ----------------------------------------------------------------------------------------------- to be overridden
 

@@ -29,7 +29,14 @@ class InputLayer(Layer):
         self.shape = check_shape(shape, "Input: shape")
         super().__init__(name=name, dtype=dtype)
         self.build_once(self.shape)
-        self.output = tensors.source(self, self.shape)
+        self._tensor = tensors.source(self, self.shape)
+
+    @property
+    def output(self) -> tensors.Tensor:
+        """The tensor that `Input` gives."""
+        return self._tensor
+
+    input = output
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
         return x, lambda dy, need_dx: dy

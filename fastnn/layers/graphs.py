@@ -29,13 +29,13 @@ class Assembly:
 
     def add(
         self, layer: Layer, inputs: tuple[int, ...], *, joined: bool = False, outputs: int = 1, split: bool = False,
-        inference: bool = False, options: dict[str, Any] | None = None,
+        inference: bool = False, options: dict[str, Any] | None = None, unmasked: bool = False,
     ) -> tuple[int, ...]:  # fmt: skip
         """A call of a layer, or all nodes of a model; returns the numbers of its outputs."""
         inner = layer.inner_graph(options or {})
         if inner is None:
             made = self.tensors(outputs)
-            self.nodes.append(Node(layer, inputs, made, joined, split, inference, options))
+            self.nodes.append(Node(layer, inputs, made, joined, split, inference, options, unmasked))
             return made
         numbers = dict(zip(inner.inputs, inputs))
         for node in inner.nodes:
@@ -87,7 +87,9 @@ class Network:
         for call in self.calls:
             given = [places[id(tensor)] for tensor in call.inputs]
             training = False if call.inference else None
-            out = call_layer(call.layer, given if call.joined else given[0], training, call.options)
+            out = call_layer(
+                call.layer, given if call.joined else given[0], training, call.options, call.unmasked, kept=False
+            )
             made = out if call.split else [out]
             places.update((id(old), places.get(id(old), new)) for old, new in zip(call.outputs, made))
         self.inputs, self.outputs = ([places[id(t)] for t in tensors] for tensors in (self.inputs, self.outputs))
@@ -113,6 +115,7 @@ class Network:
             made = assembly.add(
                 call.layer, tuple(numbers[id(tensor)] for tensor in call.inputs), joined=call.joined,
                 outputs=len(call.outputs), split=call.split, inference=call.inference, options=call.options,
+                unmasked=call.unmasked,
             )  # fmt: skip
             for tensor, number in zip(call.outputs, made):
                 numbers.setdefault(id(tensor), number)
@@ -134,7 +137,7 @@ def describe(network: Network, serialize: Any) -> dict[str, Any]:
     described = []
     for call in network.calls:
         entry: dict[str, Any] = {"layer": place[id(call.layer)], "inputs": references(call.inputs)}
-        entry.update({name: True for name in ("joined", "inference") if getattr(call, name)})
+        entry.update({name: True for name in ("joined", "inference", "unmasked") if getattr(call, name)})
         if call.options:
             entry["options"] = call.options
         described.append(entry)
@@ -173,8 +176,11 @@ def rebuild(config: dict[str, Any], deserialize: Any) -> tuple[list[Tensor], lis
         options = entry.get("options", {})
         if not isinstance(options, dict):
             raise ValueError(f"expected the arguments of a call by name. Received: {options!r}")
-        own_way = not layer.call_options and not options and composed.of(layer) is None  # models arrange their tensors
-        made.append(_flat(layer(x, training=training) if own_way else call_layer(layer, x, training, options)))
+        unmasked = bool(entry.get("unmasked"))
+        told = bool(layer.call_options or options or unmasked)
+        own_way = not told and composed.of(layer) is None  # models arrange their tensors
+        out = layer(x, training=training) if own_way else call_layer(layer, x, training, options, unmasked)
+        made.append(_flat(out))
     return [tensors[0] for tensors in made[: len(config["inputs"])]], [tensor(r) for r in config["outputs"]]
 
 

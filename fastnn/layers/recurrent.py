@@ -34,6 +34,25 @@ from .custom_cells import sizes_of, units_of
 FLAGS = ("return_sequences", "return_state", "go_backwards", "stateful", "zero_output_for_mask")
 
 
+def with_states(where: str, x: Any, more: tuple[Any, ...], states: Any) -> tuple[Any, ...]:
+    """What a recurrent layer is called with: the sequence, then the states it begins with.
+
+    Raises:
+        ValueError: states are given in both ways.
+    """
+    if states is None:
+        return (x, *more)
+    if more or (isinstance(x, (list, tuple)) and len(x) > 1 and all(hasattr(part, "shape") for part in x)):
+        raise ValueError(
+            f"{where}: expected initial states behind the sequence or as initial_state. Received: both of them"
+        )
+    return (x[0] if isinstance(x, (list, tuple)) and len(x) == 1 else x, *_as_list(states))
+
+
+def _as_list(states: Any) -> list[Any]:
+    return list(states) if isinstance(states, (list, tuple)) else [states]
+
+
 class RNN(Layer):
     """Runs a cell, or a stack of cells, over the time steps of a sequence, shape (steps, features).
 
@@ -96,6 +115,19 @@ class RNN(Layer):
         if self.zero_output_for_mask and not self.return_sequences:
             raise ValueError(f"{where}: zero_output_for_mask needs return_sequences. Received: return_sequences=False")
         self.states: list[np.ndarray] | None = None
+
+    def __call__(self, x: Any, *more: Any, initial_state: Any = None, **options: Any) -> Any:
+        """Call the layer with a sequence; returns its output, or a list of it and the last states.
+
+        Parameters:
+            x, more: the sequence; or a list of it and the initial states, or those behind it.
+            initial_state: the state to begin with, or a list of them; for LSTM h and c.
+            options: as for every layer.
+
+        Raises:
+            TypeError, ValueError: as for every layer; states are given twice, or do not fit.
+        """
+        return super().__call__(*with_states(self.name, x, more, initial_state), **options)
 
     # ----------------------------------------------------------------------------------------------------------- shapes
 

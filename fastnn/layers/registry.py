@@ -17,6 +17,7 @@ from .adaptive import (
     AdaptiveMaxPooling2D,
     AdaptiveMaxPooling3D,
 )
+from .arithmetic import Divide, Power, Slicing
 from .attention import AdditiveAttention, Attention
 from .base import Layer
 from .bilinear import Bilinear
@@ -91,6 +92,7 @@ CLASSES += (UnitNormalization, LocalResponseNormalization, Normalization, Rescal
 CLASSES += (SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, AlphaDropout, GaussianDropout, GaussianNoise)
 CLASSES += (ActivityRegularization, MaskingNoise, SaltAndPepperNoise, TiedDense)
 CLASSES += (Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot)
+CLASSES += (Divide, Power, Slicing)
 CLASSES += (SimpleRNN, LSTM, GRU, RNN, SimpleRNNCell, LSTMCell, GRUCell, StackedRNNCells)
 CLASSES += (Embedding, Masking, Bidirectional, TimeDistributed)
 CLASSES += (Attention, AdditiveAttention, MultiHeadAttention, GroupedQueryAttention, EinsumDense)

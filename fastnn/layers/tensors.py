@@ -1,7 +1,7 @@
 """Symbolic tensors: what `Input` gives and layers take and give while a model is strung together.
 
 A tensor knows its shape and which call of which layer makes it; it has no values, so Python cannot decide anything by
-it.  `+`, `-` and `*` between tensors are merging layers.
+it.  Operators, slices and activations of tensors are layers (fastnn/layers/arithmetic.py).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class Call:
         joined, split: the layer was called with several tensors, or gives several.
         inference: it behaves as in inference, also while the model is trained.
         options: further arguments of this call, as JSON has them; they go to `emit` and `compute_output_shape`.
+        unmasked: what comes out has no mask, whatever the layer does.
     """
 
     def __init__(
@@ -31,9 +32,10 @@ class Call:
         joined: bool,
         inference: bool,
         options: Mapping[str, Any] | None = None,
+        unmasked: bool = False,
     ) -> None:
         self.layer, self.inputs, self.joined, self.inference = layer, tuple(inputs), joined, inference
-        self.options = dict(options or {})
+        self.options, self.unmasked = dict(options or {}), unmasked
         self.outputs: tuple[Tensor, ...] = ()
         self.split = False
 
@@ -46,6 +48,24 @@ def _no_value(what: str) -> Callable[..., NoReturn]:
         )
 
     return refuse
+
+
+# NumPy's names of the operators
+UFUNCS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**"}
+
+
+def _arithmetic() -> Any:
+    from . import arithmetic
+
+    return arithmetic
+
+
+def _operator(sign: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """The methods for a tensor on the left and on the right of a sign."""
+    return (
+        lambda self, other: _arithmetic().operate(sign, self, other),
+        lambda self, other: _arithmetic().operate(sign, other, self),
+    )
 
 
 class Tensor:
@@ -73,31 +93,41 @@ class Tensor:
         """Number of axes, the batch's among them."""
         return 1 + len(self.sample_shape)
 
-    def __add__(self, other: Any) -> Any:
-        return _merged("Add", self, other)
+    __add__, __radd__ = _operator("+")
+    __sub__, __rsub__ = _operator("-")
+    __mul__, __rmul__ = _operator("*")
+    __truediv__, __rtruediv__ = _operator("/")
+    __pow__, __rpow__ = _operator("**")
 
-    def __sub__(self, other: Any) -> Any:
-        return _merged("Subtract", self, other)
+    def __neg__(self) -> Any:
+        return -1.0 * self
 
-    def __mul__(self, other: Any) -> Any:
-        return _merged("Multiply", self, other)
+    def __pos__(self) -> Any:
+        return self
 
-    def __radd__(self, other: Any) -> Any:
-        return _merged("Add", other, self)
+    def __abs__(self) -> Any:
+        return _arithmetic().absolute(self)
 
-    def __rsub__(self, other: Any) -> Any:
-        return _merged("Subtract", other, self)
+    def __getitem__(self, key: Any) -> Any:
+        return _arithmetic().part(self, key)
 
-    def __rmul__(self, other: Any) -> Any:
-        return _merged("Multiply", other, self)
+    def __fastnn_activated__(self, name: str, params: tuple[float, ...]) -> Any:
+        """What an activation of fastnn.activations or fastnn.ops gives for this tensor (fastnn/ops/_symbolic.py)."""
+        return _arithmetic().activated(self, name, params)
+
+    def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """NumPy's operators, which is how an array on the left of one asks; no other function of NumPy."""
+        sign = UFUNCS.get(function.__name__)
+        if sign is None or method != "__call__" or options:
+            return self._refuse_numpy()
+        return _arithmetic().operate(sign, *inputs)
 
     __bool__ = _no_value("a decision (if, while, and, or, assert)")
     __float__ = __int__ = __index__ = _no_value("a number")
     __lt__ = __le__ = __gt__ = __ge__ = _no_value("a comparison")
     __iter__ = __len__ = _no_value("a loop")
-    __getitem__ = _no_value("indexing")
-    __array__ = __array_ufunc__ = __array_function__ = _no_value("a NumPy function")
-    __truediv__ = __rtruediv__ = __pow__ = __matmul__ = __neg__ = __abs__ = _no_value("this operator")
+    __array__ = __array_function__ = _refuse_numpy = _no_value("a NumPy function")
+    __matmul__ = __rmatmul__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _no_value("this operator")
 
     def __repr__(self) -> str:
         return f"<Tensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
@@ -115,17 +145,6 @@ class Mode:
 MODE = Mode()
 
 
-def _merged(name: str, a: Any, b: Any) -> Any:
-    from . import merging
-
-    if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
-        raise TypeError(
-            f"operators work between symbolic tensors; constants come in by layers such as Rescaling. "
-            f"Received: {a!r} and {b!r}"
-        )
-    return getattr(merging, name)()([a, b])
-
-
 def is_symbolic(x: Any) -> bool:
     """Whether there is a symbolic tensor in x, which may be a list or dictionary."""
     if isinstance(x, dict):
@@ -138,40 +157,70 @@ def is_shapes(shape: Any) -> bool:
     return bool(shape) and isinstance(shape[0], tuple)
 
 
-def call(layer: Layer, x: Any, training: Any = None, options: Mapping[str, Any] | None = None) -> Any:
+def call(
+    layer: Layer, x: Any, training: Any = None, options: Mapping[str, Any] | None = None, unmasked: bool = False,
+    kept: bool = True,
+) -> Any:  # fmt: skip
     """Record that the layer is called with a tensor or several; returns a tensor, or a list of them.
+
+    Arrays are computed with at once (fastnn/layers/eager.py).
 
     Parameters:
         options: arguments of this call, of those that the layer's class lists in `call_options`.
+        unmasked: whether the mask of the tensors ends here, as at Keras's operators.
+        kept: whether `layer.output` may be the tensor of this call.
 
     Raises:
-        TypeError: something else than tensors.
+        TypeError: something else than tensors, or tensors beside arrays.
         ValueError: the layer does not take them; training=True.
     """
-    from . import composed
+    from . import composed, eager
 
+    if training is not None and training is not MODE and not isinstance(training, bool):
+        raise TypeError(f"{layer.name}: training must be True, False or None. Received: {training!r}")
+    known = ("arguments",) if composed.of(layer) is not None else layer.call_options
+    unserved = sorted(set(options or {}) - set(known))
+    if unserved:
+        raise ValueError(f"{layer.name}: a call takes none of these arguments. Received: {unserved}")
+    if not is_symbolic(x):
+        return eager.run(layer, x, training is True, options or {})
     given = list(x) if isinstance(x, (list, tuple)) else [x]
-    if not given or not all(isinstance(tensor, Tensor) for tensor in given):
+    if not all(isinstance(tensor, Tensor) for tensor in given):
         raise TypeError(
             f"{layer.name}: a layer is called with a symbolic tensor, such as Input gives, or a list. Received: {x!r}"
         )
-    if training is not None and training is not MODE and not isinstance(training, bool):
-        raise TypeError(f"{layer.name}: training must be True, False or None. Received: {training!r}")
     if training is True:
         raise ValueError(
             f"{layer.name}: a layer behaves as in training while the model is trained, and only then; leave it out. "
             f"Received: training=True"
         )
-    known = ("arguments",) if composed.of(layer) is not None else layer.call_options
-    unserved = sorted(set(options or {}) - set(known))
-    if unserved:
-        raise ValueError(f"{layer.name}: a call takes none of these arguments. Received: {unserved}")
-    made = Call(layer, given, isinstance(x, (list, tuple)), training is False, options)
+    made = Call(layer, given, isinstance(x, (list, tuple)), training is False, options, unmasked)
     shapes = tuple(tensor.sample_shape for tensor in given)
     output = layer.called_with(shapes if made.joined else shapes[0], made.options)
     made.split = is_shapes(output)
     made.outputs = tuple(Tensor(made, i, shape) for i, shape in enumerate(output if made.split else (output,)))
+    if kept:
+        layer.calls.append(made)
     return list(made.outputs) if made.split else made.outputs[0]
+
+
+def first_call(layer: Layer, what: str) -> Call:
+    """The first call of a layer that is known of; a Sequential calls its layers when somebody asks.
+
+    Raises:
+        AttributeError: there is none, and so no `what`.
+    """
+    for entry in layer.calls:
+        if isinstance(entry, Call):
+            return entry
+        stack = entry()  # a weak reference
+        for made in stack.inner_calls() if stack is not None else ():
+            if made.layer is layer:
+                return made
+    raise AttributeError(
+        f"{layer.name} has no {what} yet: expected a layer that was called with a symbolic tensor, or that stands in "
+        f"a Sequential with an Input. Received: a layer that was never called"
+    )
 
 
 def source(layer: Layer, shape: Shape) -> Tensor:

@@ -13,7 +13,7 @@ from fastnn.engine.plan import ABSENT, Plan
 from ._composite import Composite
 from ._recurrence import sum_of
 from .base import Layer, Shape, size
-from .recurrent import RNN
+from .recurrent import RNN, with_states
 
 
 class _Wrapper(Composite):
@@ -93,6 +93,19 @@ class Bidirectional(_Wrapper):
                 raise ValueError(f"{self.name}: both layers must have the same {name}. Received: {pair}")
         self.return_sequences, self.return_state = layer.return_sequences, layer.return_state
         self._first = weights
+
+    def __call__(self, x: Any, *more: Any, initial_state: Any = None, **options: Any) -> Any:
+        """Call the layer with a sequence; initial states are those of the forward layer, then of the other one.
+
+        Parameters:
+            x, more: the sequence; or a list of it and the initial states, or those behind it.
+            initial_state: a list of the states to begin with.
+            options: as for every layer.
+
+        Raises:
+            TypeError, ValueError: as for every layer; states are given twice, or do not fit.
+        """
+        return super().__call__(*with_states(self.name, x, more, initial_state), **options)
 
     def build(self, input_shape: Any) -> None:
         shape = self._sequence(input_shape)

@@ -23,8 +23,8 @@ from .keras_reading import NAMES
 # classes that Keras does not have, by its module
 ONLY_HERE: dict[str, str] = {
     "layers": (
-        "APL Bilinear GLU InstanceNormalization LearnedSwish LocalResponseNormalization MaskingNoise Maxout "
-        "MaxoutActivation RReLU SReLU SaltAndPepperNoise SoftExponential TiedDense"
+        "APL Bilinear Divide GLU InstanceNormalization LearnedSwish LocalResponseNormalization MaskingNoise Maxout "
+        "MaxoutActivation Power RReLU SReLU SaltAndPepperNoise Slicing SoftExponential TiedDense"
     ),
     "initializers": (
         "Dirac FanInNormal FanInUniform FromArray KaimingNormal KaimingUniform Sparse TruncNormal XavierNormal "

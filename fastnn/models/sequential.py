@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import weakref
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastnn import _overrides
@@ -11,7 +12,7 @@ from fastnn.layers import registry as layer_registry
 from fastnn.layers.base import Layer, Shape, check_shape
 from fastnn.layers.core import InputLayer
 from fastnn.layers.graphs import Network, stack_graph
-from fastnn.layers.tensors import Tensor
+from fastnn.layers.tensors import Call, Tensor
 from fastnn.layers.tied import check_connected, connect
 
 from .model import Model
@@ -73,6 +74,7 @@ class Sequential(Model):
             layer.build_once(self.output_shape or given.shape)
         self._input = given
         self._layers.append(layer)
+        layer.calls.append(weakref.ref(self))
         self._changed()
 
     def _check_free(self, change: Any) -> None:
@@ -132,9 +134,15 @@ class Sequential(Model):
         if self._network is None:
             x = self._input.output
             for layer in self._layers:
+                known = len(layer.calls)
                 x = layer(x)
+                del layer.calls[known:]  # what they are now may change with the stack; they ask it
             self._network = Network([self._input.output], [x])
         return self._network
+
+    def inner_calls(self) -> Sequence[Call]:
+        """The calls of the layers, as soon as the shapes are known."""
+        return self._known_network().calls if self.built else ()
 
     def _changed(self) -> None:
         super()._changed()

@@ -49,6 +49,7 @@ class Topology(Layer):
         self.name = unique_name(kind) if name is None else take_name(kind, name)
         self.activity_regularizer = None
         self.declared_input_shape = None
+        self.calls = []
         self._graph: Graph | None = None
         self._network: Network | None = None
         self._structures = Structure(0, ["input"]), Structure(0, ["output"])

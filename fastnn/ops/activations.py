@@ -17,6 +17,7 @@ from fastnn import _native
 from fastnn.backend import NATIVE, current
 from fastnn.ops import _documentation, _generate
 from fastnn.ops._check import flag, into, operands
+from fastnn.ops._symbolic import traced
 from fastnn.ops.registry import Arguments, Parameter, Sample, operation, parameters, row_parameters, twins
 from fastnn.reference import activations as reference
 
@@ -58,6 +59,8 @@ SIGN_FROM_INPUT = {"relu": "zero_grad"}
 
 
 def _forward(op: str, row: str, x: ArrayLike, out: Array | None, params: Params) -> Any:
+    if (layer := traced(row, x, out, params=params)) is not None:
+        return layer
     (array,), dtype, shape = operands(op, {"x": x})
     return into(op, out, shape, dtype, lambda y: current().activation_forward(row, array, y, params), same=(x,))
 

@@ -16,6 +16,7 @@ from fastnn._native import fast
 from fastnn.backend import NATIVE, current
 from fastnn.ops import _documentation, _generate
 from fastnn.ops._check import as_array, common_dtype, into, is_number, received, rows_of, well_formed
+from fastnn.ops._symbolic import traced
 from fastnn.ops.activations import ROWS
 from fastnn.ops.registry import Arguments, Sample, operation
 from fastnn.ops.rowwise import _axis
@@ -66,6 +67,9 @@ def _grouped(
 
 
 def _gated(op: str, gate: str, x: ArrayLike, axis: int, out: Array | None) -> Any:
+    if (layer := traced(op, x, out, axis)) is not None:
+        return layer
+
     def kernel(x: Array, y: Array) -> None:
         current().gated_forward(gate, x, y, ROWS[gate].defaults)
 

@@ -198,3 +198,47 @@ def test_twenty_steps_of_training(make, weighted):
     ours = mine.evaluate(x, y, batch_size=BATCH, verbose=0, return_dict=True)
     for name, value in theirs.evaluate(x, y, batch_size=BATCH, verbose=0, return_dict=True).items():
         assert ours[name] == pytest.approx(float(value), rel=1e-9), name
+
+
+def with_operators(k):
+    """Operators, slices and activations of tensors; the mask of an Embedding ends at an operator."""
+    x = k.Input((4, 3), name="x")
+    relu = k.activations.relu if k is fastnn else k.ops.relu
+    gate = k.layers.Dense(3, activation="sigmoid", name="gate")(x)
+    mixed = (1 - gate) * x + gate / 2.0 - np.array([0.1, 0.2, 0.3])
+    quotient = mixed / (gate**2 + 1.5)
+    parts = [quotient[:, -1, :], relu(-mixed)[:, 0], k.layers.Flatten()(quotient[:, 1:3, ::2]), x[..., 0]]
+    model = k.Model(x, k.layers.Dense(2, name="end")(k.layers.Concatenate(name="all")(parts)), name="net")
+    return model, {"loss": "mse", "metrics": ["mae"]}
+
+
+def test_twenty_steps_through_operators():
+    test_twenty_steps_of_training(with_operators, False)
+
+
+@pytest.mark.parametrize("name", ["e + e", "e * 2", "add", "relu", "slice"])
+def test_which_operators_end_a_mask(name):
+    def make(k):
+        e = k.layers.Embedding(7, 2, mask_zero=True, name="e")
+        relu = k.activations.relu
+        operators = {
+            "e + e": lambda t: t + t, "e * 2": lambda t: t * 2, "add": lambda t: k.layers.add([t, t]), "relu": relu,
+            "slice": lambda t: t[:, 1:],
+        }  # fmt: skip
+        i = k.Input((4,), name="i")
+        return k.Model(i, k.layers.GlobalAveragePooling1D(name="pool")(operators[name](e(i)))), {"loss": "mse"}
+
+    mine, theirs, _ = pair(make)
+    x = np.array([[3, 5, 0, 0], [1, 2, 3, 0]])
+    np.testing.assert_allclose(mine.predict(x, verbose=0), theirs.predict(x, verbose=0), rtol=1e-12)
+
+
+def test_layers_called_with_arrays():
+    rng = np.random.default_rng(0)
+    x, h, c = rng.normal(size=(3, 4, 2)), rng.normal(size=(3, 5)), rng.normal(size=(3, 5))
+    mine, theirs = fastnn.layers.LSTM(5), keras.layers.LSTM(5)
+    theirs.build((None, 4, 2))
+    mine(x, initial_state=[h, c])
+    mine.set_weights([np.asarray(w) for w in theirs.get_weights()])
+    expected = np.asarray(theirs(x, initial_state=[h, c]).detach())
+    np.testing.assert_allclose(mine(x, initial_state=[h, c]), expected, rtol=1e-12)
