@@ -38,7 +38,7 @@ class Settable:
         old = self.__dict__.get(name)
         if isinstance(old, ActivationSpec) and type(self).__module__.startswith("fastnn."):
             value = activations.get(value)
-        if self.__dict__.get("input_shape") is None or name not in _arguments(type(self)) or name in _OWN:
+        if self.__dict__.get("output_shape") is None or name not in _arguments(type(self)) or name in _OWN:
             super().__setattr__(name, value)
             return
         if value is old and name in self.__dict__:
@@ -51,7 +51,7 @@ class Settable:
 
 
 # What has ways of its own: names, weights and shapes.
-_OWN = ("name", "trainable", "input_shape", "weights")
+_OWN = ("name", "trainable", "input_shape", "output_shape", "weights")
 
 
 @functools.cache
