@@ -32,7 +32,7 @@ def model_of(layer: layers.Layer) -> Sequential:
     return Sequential([layers.Input(X.shape[1:]), layer])
 
 
-@pytest.mark.parametrize("make, name, first, second", CHANGES)
+@pytest.mark.parametrize(("make", "name", "first", "second"), CHANGES)
 def test_a_layer_is_as_if_it_had_been_made_so(make: Any, name: str, first: Any, second: Any) -> None:
     model, expected = model_of(make(first)), model_of(make(second))
     expected.set_weights(model.get_weights())

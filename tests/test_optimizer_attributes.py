@@ -53,7 +53,7 @@ def test_an_option_of_other_optimizers_is_not_lost_silently(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, value", [("weight_decay", 0.5), ("clipvalue", 0.125), ("momentum", 0.5), ("nesterov", True)]
+    ("name", "value"), [("weight_decay", 0.5), ("clipvalue", 0.125), ("momentum", 0.5), ("nesterov", True)]
 )
 def test_what_is_set_between_steps_counts(name: str, value: float) -> None:
     """As if the optimizer had been made with it."""

@@ -29,7 +29,7 @@ LAYERS = [
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name, arguments", LAYERS)
+@pytest.mark.parametrize(("name", "arguments"), LAYERS)
 def test_masks_go_as_far_as_in_keras(name, arguments) -> None:
     if not hasattr(keras.layers, name):
         pytest.skip("this version of Keras does not have it")
