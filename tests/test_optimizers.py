@@ -167,7 +167,7 @@ def test_the_learning_rate_can_be_set_to_any_number() -> None:
     for value in (1, np.float32(0.5), np.array(0.25), 0.0):
         optimizer.learning_rate = value  # type: ignore[assignment]
         assert optimizer.learning_rate == float(value)
-        assert type(optimizer.learning_rate) is float
+        assert isinstance(optimizer.learning_rate, float)
 
 
 def test_rows() -> None:

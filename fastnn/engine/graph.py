@@ -146,11 +146,6 @@ class Flow:
             if self.observer is not None:
                 self.observer.backward(self.plan, number, dy)
             need = tuple(tensor in learning for tensor in node.inputs)
-            if node.inference and any(need + tuple(map(self.plan.wants_gradient, node.layer.weights))):
-                raise ValueError(
-                    f"{node.layer.name}: a layer called with training=False can be trained through where neither it "
-                    f"nor a layer below it learns; set trainable=False. Received: training=False above weights to train"
-                )
             with self.plan.part(node.layer.name, "backward"), self.plan.use():
                 dx = backward(tuple(dy) if node.split else dy[0], need if node.joined else need[0])
             for tensor, buffer in zip(node.inputs, dx if node.joined else (dx,)):

@@ -218,6 +218,9 @@ class Plan:
         training: whether layers behave as in training (dropout on) and emit backward steps.
         gradients: where the gradients are to be written, by id of the parameter.
         values: what stands for the values of parameters, by id of the parameter.
+
+    Attributes:
+        learning: whether there are backward steps; `training` is off where a layer is called for inference.
     """
 
     def __init__(
@@ -232,7 +235,7 @@ class Plan:
         self.batch = batch
         self.samples = batch  # which `batch` is not where the time steps of a sample stand for samples
         self.scored = False  # whether there is a loss that penalties are added to
-        self.training = training
+        self.training = self.learning = training
         self.buffers: list[Buffer] = []
         self.steps: list[Step] = []
         self.inputs: list[Input] = []

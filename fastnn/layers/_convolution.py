@@ -31,7 +31,7 @@ class Convolution:
         op = "conv2d_input" if self.transposed else "conv2d"
         self.x, self.w = x, w
         self.y = plan.fixed(self.y_size)
-        self.z = plan.fixed(self.y_size) if plan.training and fused.keeps == "x" else ABSENT
+        self.z = plan.fixed(self.y_size) if plan.learning and fused.keeps == "x" else ABSENT
         plan.step(f"{op}_prepare", (w, b), ints=self.ints)
         plan.step(op, (x, w, b, self.y, self.z), row=fused.row, ints=self.ints, reals=fused.params)
         return self.y

@@ -212,15 +212,28 @@ def emit_given(
     """Steps that normalise by statistics in buffers; as they do not depend on x, backward is a factor."""
     ints, per_sample = view.ints, plan.buffers[x].size // plan.batch
     gamma, beta = affine.buffers(plan)
+    learns = any(parameter is not None and plan.wants_gradient(parameter) for parameter in affine)
+    stats = plan.numbers(2 * view.statistics) if learns else ABSENT
 
-    def apply(source: int, centre: int, shift: int) -> int:
+    def apply(source: int, centre: int, shift: int, kept: int) -> tuple[int, int]:
         coefficients, target = plan.fixed(3 * view.cells), plan.buffer(per_sample)
-        buffers = (ABSENT, gamma, shift, centre, variance, ABSENT, coefficients)
+        buffers = (ABSENT, gamma, shift, centre, variance, kept, coefficients)
         plan.step("norm_statistics", buffers, ints=(*ints, rule), reals=(eps, 0.0))
         plan.step("norm_apply", (source, coefficients, target), ints=ints)
-        return target
+        return target, coefficients
 
-    return apply(x, mean, beta), lambda dy, need_dx: apply(dy, ABSENT, ABSENT) if need_dx else ABSENT
+    y, applied = apply(x, mean, beta, stats)
+
+    def backward(dy: int, need_dx: bool) -> int:
+        dgamma, dbeta = affine.gradients(plan)
+        if not dgamma == dbeta == ABSENT:
+            sums, slopes = plan.numbers(view.partial), plan.fixed(4 * view.cells)
+            seen = masks.without_idle_rows(plan, x, dy, view.outer, x)
+            plan.step("norm_sums", (dy, seen, applied, sums), ints=ints)
+            plan.step("norm_gradients", (sums, gamma, stats, dgamma, dbeta, slopes), ints=ints)
+        return apply(dy, ABSENT, ABSENT, ABSENT)[0] if need_dx else ABSENT
+
+    return y, backward
 
 
 def emit_scaled(plan: Plan, x: int, view: Geometry, forward: int, back: int) -> tuple[int, Backward]:

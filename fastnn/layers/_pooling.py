@@ -30,7 +30,7 @@ def pool(plan: Plan, x: int, images: int, axes: tuple[Axis, ...], channels: int,
     if average:
         plan.step("average_pool", (x, y), ints=ints, reals=(0.0,))
     else:
-        if plan.training:
+        if plan.learning:
             argmax = plan.fixed(count, np.int32)
         plan.step("max_pool", (x, y, argmax), ints=ints)
 

@@ -194,7 +194,7 @@ def emit_cell(
     h0, c0 = starts[0], starts[1] if lstm else ABSENT
     h = plan.fixed((steps + 1) * batch * units)
     c = plan.fixed((steps + lstm) * batch * units) if lstm or gru else ABSENT
-    keeps = plan.training and not fused and cell.kind != "simple_rnn"
+    keeps = plan.learning and not fused and cell.kind != "simple_rnn"
     pre = plan.buffer(steps * width) if keeps else ABSENT
     drop = _factors(plan, cell, cell.recurrent_dropout, width)
     dropped = plan.buffer(steps * width) if drop != ABSENT else ABSENT

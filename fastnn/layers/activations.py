@@ -142,10 +142,11 @@ class RReLU(Layer):
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
         assert self.input_shape is not None
         per_sample = size(self.input_shape)
-        n, y = plan.batch * per_sample, plan.buffer(per_sample)
+        n = plan.batch * per_sample
         if not plan.training:
-            plan.step("activation", (x, y), row="leaky_relu", ints=(n,), reals=((self.lower + self.upper) / 2,))
-            return y, lambda dy, need_dx: ABSENT
+            mean = activations.get("leaky_relu")._replace(params=((self.lower + self.upper) / 2,))
+            return emit_activation(plan, mean, x, self.input_shape)
+        y = plan.buffer(per_sample)
         slopes = plan.buffer(per_sample)
         ints = (n, random_stream(plan, self.seed))
         plan.step("rrelu", (x, y, slopes), ints=ints, reals=(self.lower, self.upper))

@@ -21,6 +21,7 @@ from fastnn.engine.plan import Plan
 from fastnn.engine.step import Backward
 
 from . import composed, custom, tensors
+from ._attributes import Settable
 
 Shape = tuple[int, ...]
 
@@ -105,7 +106,7 @@ _FILES = "files hold the weights of add_weight and what get_config returns"
 HOOKS = dict.fromkeys(("save_own_variables", "load_own_variables", "get_build_config", "build_from_config"), _FILES)
 
 
-class Layer:
+class Layer(Settable):
     """Base class of layers.
 
     A subclass defines `build` (add parameters), `compute_output_shape`, and either `emit` - steps of a plan, which is

@@ -173,7 +173,7 @@ def emit_affine(
     w = plan.parameter(kernel)
     b = plan.parameter(bias) if bias is not None else ABSENT
     y = plan.buffer(per_sample)
-    z = plan.buffer(per_sample) if plan.training and fused.keeps == "x" else ABSENT
+    z = plan.buffer(per_sample) if plan.learning and fused.keeps == "x" else ABSENT
     ints = (rows, inputs, units, *([1] if turned else []))
     plan.step("affine", (x, w, b, y, z), row=fused.row, ints=ints, reals=fused.params)
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastnn import initializers
+from fastnn.engine import masks
 from fastnn.engine.arena import Parameter
 from fastnn.engine.plan import ABSENT, Plan
 from fastnn.engine.step import Backward
@@ -67,6 +68,7 @@ class LearnedActivation(Layer):
     """
 
     row: ClassVar[str]
+    supports_masking = True
 
     def __init__(self, starts: Mapping[str, Any], shared_axes: Any, pieces: int = 1, **kwargs: Any) -> None:
         arguments = {
@@ -124,7 +126,7 @@ class LearnedActivation(Layer):
             dx = plan.buffer(size(shape)) if need_dx else ABSENT
             sums = plan.fixed(len(weights) * pieces * cols, np.float64) if learning else ABSENT
             if need_dx or learning:
-                buffers = (dy, x, params, dx, sums)
+                buffers = (dy, masks.without_idle_rows(plan, x, dy, rows, x), params, dx, sums)
                 plan.step("learned_backward", buffers, row=self.row, ints=(rows, cols, pieces))
             for i, gradient in enumerate(gradients):
                 if gradient != ABSENT:

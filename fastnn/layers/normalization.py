@@ -292,8 +292,6 @@ class RMSNormalization(Layer):
         Zhang and Sennrich, "Root mean square layer normalization", NeurIPS 2019.
     """
 
-    supports_masking = True
-
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis, self.epsilon = listed(axis), margin("RMSNormalization", epsilon)

@@ -223,7 +223,7 @@ class Rescaling(Layer):
             parts = [np.broadcast_to(value, shape).reshape(-1) for value in (0.0, self.scale, offset)]
             return plan.constant(np.concatenate(parts).astype(plan.dtype))
 
-        back = coefficients(0.0) if plan.training else ABSENT
+        back = coefficients(0.0) if plan.learning else ABSENT
         return emit_scaled(plan, x, view, coefficients(self.offset), back)
 
     def get_config(self) -> dict[str, Any]:

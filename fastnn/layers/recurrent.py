@@ -6,6 +6,7 @@ step a cell, one after the other.  Sequences have a fixed number of time steps; 
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -309,6 +310,20 @@ class _OneCell(RNN):
             raise type(error)(text) from None
         super().__init__(cell, **kwargs)
 
+    def __getattr__(self, name: str) -> Any:
+        """What is the cell's: activation, dropout, kernel_initializer ..."""
+        cell = self.__dict__.get("cell")
+        if cell is not None and name in _cell_arguments(self.cell_class) and hasattr(cell, name):
+            return getattr(cell, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        cell = self.__dict__.get("cell")
+        if cell is not None and name in _cell_arguments(self.cell_class) and name in cell.__dict__ and name != "name":
+            setattr(cell, name, value)
+        else:
+            super().__setattr__(name, value)
+
     @classmethod
     def _arguments(cls) -> list[str]:
         return sorted({*super()._arguments(), *_cell_arguments(cls.cell_class)} - {"cell"})
@@ -324,6 +339,7 @@ class _OneCell(RNN):
         return cls(**config)
 
 
+@functools.cache
 def _cell_arguments(cls: type[Cell]) -> list[str]:
     named = (p for base in cls.__mro__ if issubclass(base, Cell) for p in inspect.signature(base).parameters.values())
     return ["implementation", *(p.name for p in named if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))]

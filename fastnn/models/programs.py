@@ -2,7 +2,8 @@
 
 A program runs one pass at a time, so whoever needs one takes it out of the pool and gives it back: two threads that
 predict with one model, or a callback that evaluates in the middle of an epoch, get two.  What has not been used for
-long is dropped, so that calls with ever new batch sizes do not pile up workspaces.
+long is dropped, so that calls with ever new batch sizes do not pile up workspaces.  So is what was made before an
+attribute of a layer has changed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn.backend import current
+from fastnn.layers._attributes import Changes
 
 Array = npt.NDArray[Any]
 
@@ -26,9 +28,10 @@ MOST_BYTES = 256 * 2**20
 class Executor:
     """A program with its sums and its size."""
 
-    __slots__ = ("masks", "nbytes", "program", "totals")
+    __slots__ = ("changes", "masks", "nbytes", "program", "totals")
 
     def __init__(self, plan: Any, segments: Sequence[tuple[Any, ...]] = ()) -> None:
+        self.changes = Changes.count  # of layers, that the plan knows
         self.program = current().Program(plan, segments)
         self.totals: npt.NDArray[np.float64] = self.program.totals
         self.masks: list[Array | None] = plan.shown_masks
@@ -45,6 +48,7 @@ class ProgramPool:
         # the least recently used first
         self._idle: dict[Hashable, list[Executor]] = {}
         self._count = self._bytes = 0
+        self._changes = Changes.count
 
     def infer(
         self, x: Array, sample: tuple[int, ...], output: tuple[int, ...], make: Callable[[int], Executor]
@@ -60,6 +64,9 @@ class ProgramPool:
 
     def take(self, key: Hashable, make: Callable[..., Executor], *arguments: Any) -> Executor:
         """A program of that kind, for the caller alone: an idle one, or make(*arguments)."""
+        if self._changes != Changes.count:
+            self._changes = Changes.count
+            self.clear(lambda key: True)
         try:
             last, executor = self._last.pop()
         except IndexError:
@@ -77,6 +84,8 @@ class ProgramPool:
     def give(self, key: Hashable, executor: Executor) -> None:
         """Put a program back."""
         executor.program.unbind()
+        if executor.changes != Changes.count:
+            return
         self._last.append((key, executor))
         if len(self._last) > 1:
             self._empty()

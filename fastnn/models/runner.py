@@ -71,7 +71,7 @@ class Runner:
         self.minimised: tuple[bool, ...] | None = None
         # whether parameters and moving averages have changed places
         self.swapped = False
-        self.pool.clear(lambda key: key[1] != "infer")
+        self.pool.clear(lambda key: True)
 
     def slot_names(self) -> tuple[str, ...]:
         """What the optimizer remembers of every parameter."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import numbers
@@ -17,6 +18,7 @@ from fastnn._errors import unknown
 from fastnn._registry import from_config
 from fastnn.ops import _optimizer_scalars as formulas
 from fastnn.optimizers.options import DEFAULTS, TrainingOptions
+from fastnn.optimizers.rates import Rate
 from fastnn.schedules import InverseTimeDecay, LearningRateSchedule, deserialize, serialize
 
 LearningRate: TypeAlias = "float | LearningRateSchedule | Callable[[int], float]"
@@ -207,6 +209,21 @@ class Optimizer(TrainingOptions):
         """Add the steps of the rule to a plan; see fastnn.engine.update.Update."""
         update.apply(self.row)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; one that is an option of optimizers, but not of this one, would be without effect.
+
+        Raises
+        ------
+        AttributeError
+            For such an option.
+        """
+        known = name.startswith("_") or name in self.__dict__ or hasattr(type(self), name)
+        if "_learning_rate" in self.__dict__ and not known:  # it has been made
+            own = {*_COMMON_OPTIONS, *inspect.signature(type(self)).parameters} - {"decay"}
+            if name not in own and name in _all_options():
+                raise AttributeError(str(unknown(f"attribute of {type(self).__name__}", name, {*self.__dict__, "lr"})))
+        super().__setattr__(name, value)
+
     # ---------------------------------------------------------------------------------------------------- for everyone
 
     @property
@@ -215,15 +232,18 @@ class Optimizer(TrainingOptions):
         return self._row
 
     @property
-    def learning_rate(self) -> float:
-        """The rate of the next update; it can be set to a number, a schedule or a function of the step."""
+    def learning_rate(self) -> Any:
+        """The rate of the next update, a float; it can be set to a number, a schedule or a function of the step."""
         if callable(self._learning_rate):
-            return _number("learning_rate", self._learning_rate(self.steps))
-        return self._learning_rate
+            return Rate(_number("learning_rate", self._learning_rate(self.steps)), self)
+        return Rate(self._learning_rate, self)
 
     @learning_rate.setter
     def learning_rate(self, value: LearningRate) -> None:
         self._learning_rate: LearningRate = value if callable(value) else _number("learning_rate", value)
+
+    # another name of it, of Keras 2
+    lr = learning_rate
 
     def slots(self) -> tuple[str, ...]:
         """What the row remembers of every parameter, in its order; "gradient" stands for the gradient itself."""
@@ -334,6 +354,16 @@ class Optimizer(TrainingOptions):
             block = np.hstack([self._option_columns(steps), block])
         block.flags.writeable = False
         return block
+
+
+@functools.cache
+def _all_options() -> set[str]:
+    """The arguments of all optimizers."""
+    from fastnn import optimizers
+
+    named = [getattr(optimizers, name) for name in optimizers.__all__]
+    kinds = [kind for kind in named if isinstance(kind, type) and issubclass(kind, Optimizer)]
+    return {*_COMMON_OPTIONS, *(option for kind in kinds for option in inspect.signature(kind).parameters)}
 
 
 def _series(name: str, value: Any, first_step: int, count: int, below: float = math.inf) -> Scalar:
