@@ -3,8 +3,7 @@
 The same seed gives the same numbers, call after call, as in Keras; a `SeedGenerator` gives others at every call, and
 without a seed they come from the global one (`fastnn.utils.set_random_seed`).
 
-The numbers are those that Keras's NumPy backend draws from an integer or a `SeedGenerator`, with `truncated_normal`
-and `categorical` excepted; other backends of Keras draw others.
+The numbers are not Keras's: there, they depend on the backend. `shuffle` keeps slices along the axis whole.
 """
 
 from __future__ import annotations
