@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn import _native
+from fastnn.losses import custom
 
 from . import masks, penalties
 from .graph import Backward, Flow, Graph
@@ -224,7 +225,12 @@ def _loss(plan: Plan, o: Objective, x: int, target: int, weight: int, grad: int,
         _turn(plan, o, outside[0], x, back=False)
     buffers = (x, target, weight, grad, row_loss)
     ignore = 0
-    if o.loss.op == "elementwise_loss":
+    if o.loss.python is not None:
+        computed = custom.step_of(
+            o.loss.python, o.loss.axes, o.output_shape, o.loss.target_shape, scale, o.divisor == WEIGHTS
+        )
+        plan.step("call", buffers, call=computed)
+    elif o.loss.op == "elementwise_loss":
         plan.step(o.loss.op, buffers, row=o.loss.row, ints=ints, reals=(scale, *o.loss.params))
     else:
         ignore = o.loss.ignore

@@ -169,8 +169,9 @@ def get(identifier: object) -> Loss | None:
         name = getattr(identifier, "__name__", "")
         if globals().get(name) is not identifier:
             raise ValueError(
-                "A loss must be one of fastnn.losses or an instance of a subclass of Loss that names its kernel; "
-                f"a function does not tell its gradient. Received: {identifier!r}"
+                "A loss must be one of fastnn.losses or an instance of a subclass of Loss with call(y_true, y_pred) "
+                "and its derivative, gradient(y_true, y_pred) (docs/custom-layers.md); a function does not tell its "
+                f"gradient. Received: {identifier!r}"
             )
         identifier = name
     return _registry.make(identifier)

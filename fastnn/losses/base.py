@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnn import _overrides
 from fastnn._arrays import (
     Array,
     as_floats,
@@ -26,6 +27,7 @@ from fastnn._arrays import (
 from fastnn._errors import unknown
 from fastnn._registry import from_config
 from fastnn.backend import current
+from fastnn.losses.custom import losses_of
 
 Self = TypeVar("Self", bound="Loss")
 
@@ -48,6 +50,7 @@ class LossKernel(NamedTuple):
     axes : how many axes of the predictions, the last ones, make a row; 0 for the whole batch
     ignore, smoothing, class_weight : what is done to the targets; see fastnn.backend
     axis : the axis of the predictions that is the last one for the kernel
+    python, target_shape : a loss that computes itself in Python, and the shape of its targets for one sample
     """
 
     op: str
@@ -61,6 +64,8 @@ class LossKernel(NamedTuple):
     smoothing: float = 0.0
     class_weight: tuple[float, ...] | None = None
     axis: int = -1
+    python: Any = None
+    target_shape: tuple[int, ...] = ()
 
     @property
     def labelled(self) -> bool:
@@ -89,7 +94,7 @@ class LossKernel(NamedTuple):
 
 
 class Loss:
-    """Base class; subclasses define `kernel`.
+    """Base class; a loss of one's own defines `call` and its derivative, `gradient`; those of fastnn define `kernel`.
 
     Parameters
     ----------
@@ -106,6 +111,20 @@ class Loss:
     default_name: ClassVar[str] = "loss"
     # The label whose samples count nothing; only the sparse loss has one.
     ignore_class: int | None = None
+    # How many of the last axes of the predictions one loss of a subclass with `call` is about.
+    axes: ClassVar[int] = 1
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _overrides.refuse(cls, Loss, {"__call__": "define call(y_true, y_pred) and gradient(y_true, y_pred)"})
+        if _overrides.is_above(cls, "call", ("kernel",)):
+            if not _overrides.is_above(cls, "gradient", ("kernel",)):
+                raise _overrides.never_called(
+                    cls, "call", "there is no automatic differentiation; define gradient(y_true, y_pred) as well, the "
+                    "derivative of each loss with respect to y_pred (docs/custom-layers.md)"
+                )  # fmt: skip
+            for name in ("kernel", "sample_kernel", "prepare_targets", "changes_targets", "check_rank"):
+                setattr(cls, name, vars(Loss)[name])
 
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: str | None = None
@@ -118,7 +137,9 @@ class Loss:
 
     def kernel(self, output_activation: str | None = None) -> LossKernel:
         """The kernel for predictions that come out of `output_activation` (None: of none, or of nobody knows what)."""
-        raise NotImplementedError(f"{type(self).__name__} does not define kernel")
+        if type(self).call is Loss.call:
+            raise NotImplementedError(f"{type(self).__name__} does not define kernel, or call and gradient")
+        return LossKernel("python", type(self).__name__, (), "arrays", axes=self.axes, python=self)
 
     def sample_kernel(self) -> LossKernel:
         """The kernel of the losses of samples that `call` returns, of predictions that come out of no activation."""
@@ -210,6 +231,8 @@ class Loss:
 
     def _sample_losses(self, y_true: ArrayLike, pred: Array) -> NDArray[np.float64]:
         kernel, true = self.sample_kernel(), self.prepare_targets(y_true)
+        if kernel.python is not None:
+            return losses_of(self, true, pred, kernel.axes)
         if kernel.target in ("rows", "signs") and kernel.inputs == 1:
             true, pred = same_rank(true, pred)
         self.check_rank(pred.ndim)
@@ -260,6 +283,8 @@ def as_target(kernel: LossKernel, true: Array, shape: tuple[int, ...], dtype: np
         return as_labels(true, shape, name, ignore)
     if kernel.target == "groups":
         return as_labels(true, shape, name, check=False)
+    if kernel.target == "arrays":
+        return np.require(as_floats(true, dtype).reshape(len(true), -1), requirements="C")
     if kernel.target == "sequences":
         return _as_sequences(true, shape, name)
     if kernel.target == "signs":

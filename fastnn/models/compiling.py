@@ -195,7 +195,7 @@ class Compiled:
             )
         if not output:
             raise ValueError(f"{where}: expected outputs with an axis after the batch. Received: output shape {output}")
-        kernel = loss.kernel(final.name if final is not None else None)
+        kernel = loss.kernel(final.name if final is not None else None)._replace(target_shape=tuple(targets[1:]))
         plain = [metrics.resolve(m, output_shape, target_shape) for m in judged[0]]
         heavy = [metrics.resolve(m, output_shape, target_shape) for m in judged[1]]
         for metric in heavy:
@@ -207,7 +207,7 @@ class Compiled:
         if len(set(names)) < len(names):
             raise ValueError(f"{where}: expected metrics with names of their own. Received: {names[1:]}")
         wanted = [
-            None if heavy else metric.inside(output_shape, target_shape)
+            None if heavy or kernel.python is not None else metric.inside(output_shape, target_shape)
             for metric, heavy in zip(resolved, counts_weights)
         ]
         for metric, inside in zip(resolved, wanted):
@@ -301,6 +301,8 @@ def _can_be_bare(kind: type) -> bool:
 def _targets_of_a_sample(kernel: losses.LossKernel, output: Shape, targets: Shape) -> int:
     """How many numbers the loss compares a sample of that output shape with."""
     rows = int(np.prod(output[:-1], dtype=np.int64))
+    if kernel.target == "arrays":
+        return int(np.prod(targets[1:], dtype=np.int64))
     if kernel.target == "sequences":
         return int(targets[1]) if len(targets) == 2 else 0
     return {"labels": rows, "signs": rows, "groups": rows, "rows": rows * output[-1] // kernel.inputs, "none": 0}[
