@@ -297,7 +297,7 @@ class RNN(Layer):
 class _OneCell(RNN):
     """A layer with the arguments of its cell."""
 
-    cell_class: ClassVar[type[Cell]]
+    cell_class: ClassVar[Any]  # a class of cells
 
     def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
         own = {name: kwargs.pop(name) for name in _cell_arguments(self.cell_class) if name in kwargs}
@@ -340,7 +340,7 @@ class _OneCell(RNN):
 
 
 @functools.cache
-def _cell_arguments(cls: type[Cell]) -> list[str]:
+def _cell_arguments(cls: Any) -> list[str]:
     named = (p for base in cls.__mro__ if issubclass(base, Cell) for p in inspect.signature(base).parameters.values())
     return ["implementation", *(p.name for p in named if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))]
 

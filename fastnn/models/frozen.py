@@ -143,11 +143,10 @@ def freeze(model: Model, batch_size: int) -> Frozen:
     remembering = [layer.name for layer in every_layer(model.graph) if getattr(layer, "stateful", False)]
     if remembering:
         raise ValueError(f"freeze: layers that remember the last batch cannot be frozen. Received: {remembering}")
-    if any(step.call is not None for step in inference_plan(model.graph, runner.dtype, 1).steps):
-        # what is written in Python reads the weights of its layer: it gets layers of its own
-        from .cloning import clone_model
+    # layers of its own: what is written in Python reads their weights, and their attributes may be set later
+    from .cloning import clone_model
 
-        weights, model = model.get_weights(), clone_model(model)
-        model.set_weights(weights)
+    weights, model = model.get_weights(), clone_model(model)
+    model.set_weights(weights)
     parameters = model.runner.arena.parameters
     return Frozen(model.graph, parameters, *model._structures, runner.dtype, batch_size, model.name)

@@ -324,7 +324,7 @@ def load_state(model: Model, filepath: Any) -> None:
             view[...] = array
     for ours, theirs in zip(model.all_layers(), saved.all_layers()):
         if hasattr(theirs, "seed"):
-            ours.seed = theirs.seed  # type: ignore[attr-defined]
+            ours.seed = theirs.seed
     model.runner.pool.clear(lambda key: True)  # plans know the seeds
     size = sum(part.size for part in model.runner.arena.trainable_ranges())
     optimizer.set_state_arrays(saved.optimizer.state_arrays(), size)
