@@ -11,12 +11,12 @@ after one change:
 module                contents
 ====================  ==============================================================================================
 ``functions``         identity_function, step_function, sigmoid, relu, softmax, their gradients, and the losses
-``layers``            Relu, Sigmoid, Affine, SoftmaxWithLoss, Dropout, BatchNormalization
+``layers``            Relu, Sigmoid, Affine, SoftmaxWithLoss, Dropout, BatchNormalization, Convolution, Pooling
 ``time_layers``       of the second volume: RNN, LSTM, GRU, Embedding, TimeRNN, TimeLSTM, TimeGRU, TimeEmbedding,
                       TimeAffine, TimeDropout, TimeSoftmaxWithLoss
 ``optimizer``         SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam
 ``gradient``          numerical_gradient
-``util``              smooth_curve, shuffle_dataset
+``util``              smooth_curve, shuffle_dataset, im2col, col2im
 ====================  ==============================================================================================
 
 The formulas are the book's: log(p + 1e-7) in the cross-entropy, a ReLU whose gradient function is 1 at 0 (but whose

@@ -1,7 +1,7 @@
 """The book's layers: objects with `forward` and `backward` that remember what the backward pass needs.
 
-Gradients of parameters are left in attributes (`dW`, `db`, `dgamma`, `dbeta`), new arrays in every pass.  Convolution
-and pooling are not here.
+Gradients of parameters are left in attributes (`dW`, `db`, `dgamma`, `dbeta`), new arrays in every pass.  Images have
+their channels first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,16 @@ from fastnn.compat.book.functions import cross_entropy_error
 
 Array = NDArray[Any]
 
-__all__ = ["Affine", "BatchNormalization", "Dropout", "Relu", "Sigmoid", "SoftmaxWithLoss"]
+__all__ = [
+    "Affine",
+    "BatchNormalization",
+    "Convolution",
+    "Dropout",
+    "Pooling",
+    "Relu",
+    "Sigmoid",
+    "SoftmaxWithLoss",
+]
 __all__ += _functions
 
 
@@ -249,3 +258,76 @@ class BatchNormalization:
         rows = dout if dout.ndim == 2 else dout.reshape(len(dout), -1)
         dx, self.dgamma, self.dbeta = ops.batchnorm_backward(rows, self._cache)
         return dx.reshape(self.input_shape)
+
+
+class Convolution:
+    """Convolution of images (N, C, H, W) with filters (FN, C, FH, FW), without the matrix of patches of the book.
+
+    Attributes
+    ----------
+    W, b : arrays
+        The filters, and a number for each.
+    stride, pad : int
+        Pixels from one window to the next, and zeros around the image.
+    x : array or None
+        The last input.
+    dW, db : arrays or None
+        Gradients of the last backward pass.
+    """
+
+    def __init__(self, W: Array, b: Array, stride: int = 1, pad: int = 0) -> None:
+        self.W = W
+        self.b = b
+        self.stride = stride
+        self.pad = pad
+        self.x: Array | None = None
+        self.dW: Array | None = None
+        self.db: Array | None = None
+        self._context: Any = None
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        y, self._context = ops.conv2d(x, self.W, self.b, self.stride, self.pad, layout="NCHW", w_layout="OIHW")
+        return y
+
+    def backward(self, dout: Array) -> Array:
+        dx, self.dW, self.db = ops.conv2d_backward(dout, self._context)
+        return dx
+
+
+class Pooling:
+    """The largest number of every window of images (N, C, H, W); the zeros of `pad` are numbers like others.
+
+    Attributes
+    ----------
+    pool_h, pool_w, stride, pad : int
+        Size of the window, pixels from one to the next, zeros around the image.
+    x : array or None
+        The last input.
+    arg_max : array or None
+        Where the largest numbers of the last input stand, as row * width + column of the padded image; of equal ones
+        the first.
+    """
+
+    def __init__(self, pool_h: int, pool_w: int, stride: int = 1, pad: int = 0) -> None:
+        self.pool_h = pool_h
+        self.pool_w = pool_w
+        self.stride = stride
+        self.pad = pad
+        self.x: Array | None = None
+        self.arg_max: Any = None
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        around = [(0, 0), (0, 0), (self.pad, self.pad), (self.pad, self.pad)]
+        padded = np.pad(x, around) if self.pad else x
+        y, self.arg_max = ops.maxpool2d(padded, (self.pool_h, self.pool_w), self.stride, layout="NCHW")
+        return y
+
+    def backward(self, dout: Array) -> Array:
+        assert self.x is not None
+        n, channels, height, width = self.x.shape
+        shape = (n, channels, height + 2 * self.pad, width + 2 * self.pad)
+        dx = ops.maxpool2d_backward(dout, self.arg_max, shape, (self.pool_h, self.pool_w), self.stride, layout="NCHW")
+        inside = slice(self.pad, -self.pad or None)
+        return dx[:, :, inside, inside]

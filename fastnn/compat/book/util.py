@@ -1,4 +1,4 @@
-"""The book's helpers for data and curves."""
+"""The book's helpers for images, data and curves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["shuffle_dataset", "smooth_curve"]
+from fastnn import ops
+
+__all__ = ["col2im", "im2col", "shuffle_dataset", "smooth_curve"]
 
 _WINDOW = 11
 
@@ -29,3 +31,15 @@ def shuffle_dataset(x: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[Any], NDA
     """Samples and targets in one random order, drawn from ``np.random.permutation``."""
     order = np.random.permutation(len(x))
     return x[order], t[order]
+
+
+def im2col(input_data: NDArray[Any], filter_h: int, filter_w: int, stride: int = 1, pad: int = 0) -> NDArray[Any]:
+    """Patches of images (N, C, H, W): a row for every window, (N out_h out_w, C filter_h filter_w)."""
+    return ops.im2col(input_data, filter_h, filter_w, stride, pad, order="nyx,cij", layout="NCHW")
+
+
+def col2im(
+    col: NDArray[Any], input_shape: tuple[int, ...], filter_h: int, filter_w: int, stride: int = 1, pad: int = 0
+) -> NDArray[Any]:
+    """Images (N, C, H, W) from such rows; where windows overlap, numbers are added."""
+    return ops.col2im(col, input_shape, filter_h, filter_w, stride, pad, order="nyx,cij", layout="NCHW")
