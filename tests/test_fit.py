@@ -135,6 +135,10 @@ def test_initial_epoch(backend):
     history = classifier().fit(X, Y, initial_epoch=3, epochs=5, verbose=0, callbacks=[hook])
     assert numbers == history.epoch == [3, 4] and len(history.history["loss"]) == 2
     assert classifier().fit(X, Y, initial_epoch=5, epochs=5, verbose=0).history == {}
+    model = classifier()
+    weights = model.get_weights()
+    assert model.fit(X, Y, epochs=0, verbose=0).history == {}  # as in Keras: nothing happens
+    assert all((now == before).all() for now, before in zip(model.get_weights(), weights, strict=True))
 
 
 def test_steps_per_epoch_goes_on_where_the_last_epoch_stopped(backend):

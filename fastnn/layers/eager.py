@@ -1,6 +1,6 @@
 """A layer called with arrays computes at once: a plan for this one call, built, run and forgotten.
 
-Without a mask, without gradients, and about a hundred times slower than within a model.  The first call builds the
+Without a mask, without gradients, and much slower than within a model.  The first call builds the
 layer for samples of that shape.  What is random draws anew in every call, and is a function of the seed of the layer
 and the number of the call.
 """

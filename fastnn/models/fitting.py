@@ -41,7 +41,7 @@ def fit(
 ) -> History:
     """See `Model.fit`."""
     one_of(verbose, VERBOSE, "verbose")
-    epochs = whole(epochs, "epochs", "fit")
+    epochs = whole(epochs, "epochs", "fit", least=0)
     initial_epoch = whole(initial_epoch, "initial_epoch", "fit", least=0)
     batch_size = whole_or_none(batch_size, "batch_size", "fit")
     steps = whole_or_none(steps_per_epoch, "steps_per_epoch", "fit")
