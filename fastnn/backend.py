@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     Geometry = tuple[Any, ...]  # (kernel, stride, padding, dilation, groups), see fastnn.reference.windows
     Workspace = dict[str, Any] | None
 
-__all__ = ["Backend", "current", "use_backend"]
-
-
 # the lower half is what keras.backend has
 __all__ = [
     "Backend",
@@ -51,10 +48,12 @@ __all__ = [
     "current",
     "epsilon",
     "floatx",
+    "get_value",
     "image_data_format",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
+    "set_value",
     "use_backend",
 ]  # fmt: skip
 
@@ -391,6 +390,23 @@ class use_backend:  # noqa: N801 - used as a function and as a context manager
 
     def __repr__(self) -> str:
         return f"use_backend({self._backend.name!r})"
+
+
+def get_value(x: Any) -> Any:
+    """A weight's value, or that of an optimizer's learning rate, as an array: Keras 2's name for `x.numpy()`."""
+    return x.numpy() if hasattr(x, "numpy") else x
+
+
+def set_value(x: Any, value: Any) -> None:
+    """Give a weight, or an optimizer's learning rate, another value: Keras 2's name for `x.assign(value)`.
+
+    Raises:
+        TypeError: x is neither of them.
+        ValueError: the value has another shape.
+    """
+    if not hasattr(x, "assign"):
+        raise TypeError(f"set_value: expected a weight or optimizer.learning_rate. Received: {x!r}")
+    x.assign(value)
 
 
 def __getattr__(name: str) -> Any:

@@ -177,6 +177,31 @@ def test_get_and_set_weights():
         np.testing.assert_array_equal(twin.predict(X), model.predict(X))
 
 
+def test_weights_as_variables():
+    model = small()
+    model.layers[0].trainable = False
+    assert model.variables == model.weights and model.trainable_variables == model.layers[1].variables
+    assert model.non_trainable_variables == model.layers[0].weights == model.layers[0].non_trainable_variables
+    kernel = model.weights[0]
+    before = kernel.numpy()
+    kernel.assign_add(np.ones((4, 5)))
+    kernel.assign_sub(0.5)
+    np.testing.assert_allclose(kernel.numpy(), before + 0.5, rtol=1e-6)
+    assert kernel.ndim == 2
+    kernel[0][:] = 7  # a copy
+    np.testing.assert_array_equal(kernel[0, 1:], kernel.numpy()[0, 1:])
+    assert (kernel.numpy() != 7).all()
+    with pytest.raises(ValueError, match="Received"):
+        kernel.assign_add(np.ones((2, 4, 5)))
+    fastnn.backend.set_value(kernel, before)
+    np.testing.assert_array_equal(fastnn.backend.get_value(kernel), before)
+    model.compile("sgd", "mse")
+    fastnn.backend.set_value(model.optimizer.lr, 0.25)
+    assert fastnn.backend.get_value(model.optimizer.lr) == 0.25
+    with pytest.raises(TypeError, match=r"Received: 0\.5"):
+        fastnn.backend.set_value(0.5, 1.0)
+
+
 def test_weights_start_as_in_keras():
     """Printed by Keras 3.15 with its NumPy backend for the same script after keras.utils.set_random_seed(42)."""
     fastnn.utils.set_random_seed(42)

@@ -87,6 +87,10 @@ class Parameter:
         return math.prod(self.shape)
 
     @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
     def nbytes(self) -> int:
         return self.size * self.dtype.itemsize
 
@@ -121,6 +125,18 @@ class Parameter:
             self._value = np.array(new, self.dtype)
         else:
             self._value[...] = new
+
+    def assign_add(self, value: npt.ArrayLike) -> None:
+        """Add to the value in place; errors as in `assign`."""
+        self.assign(self.value + np.asarray(value))
+
+    def assign_sub(self, value: npt.ArrayLike) -> None:
+        """Subtract from the value in place; errors as in `assign`."""
+        self.assign(self.value - np.asarray(value))
+
+    def __getitem__(self, key: Any) -> Any:
+        """A copy of a part of the value."""
+        return self.value[key].copy()
 
     def check(self, value: npt.ArrayLike) -> Array:
         """`value` as an array that can be assigned, or the error that `assign` raises."""

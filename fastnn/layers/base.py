@@ -409,6 +409,22 @@ class Layer(Settable):
         """The others."""
         return [p for p in self._held() if not p.trainable]
 
+    # Keras's second names
+    @property
+    def variables(self) -> list[Parameter]:
+        """`weights`."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Parameter]:
+        """`trainable_weights`."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Parameter]:
+        """`non_trainable_weights`."""
+        return self.non_trainable_weights
+
     def count_params(self) -> int:
         """Number of parameters.
 
