@@ -178,7 +178,8 @@ def get(identifier: object) -> ActivationSpec:
 
     Parameters:
         identifier: a name or alias; an activation of this module; a function of fastnn.ops, with its defaults; a
-            dictionary {"class_name": name, "config": parameters}; or None for the identity.
+            dictionary {"class_name": name, "config": parameters}; a layer without weights such as LeakyReLU(0.1); or
+            None for the identity.
 
     Raises:
         ValueError: the name or a parameter is unknown; the message offers the nearest one.
@@ -192,6 +193,9 @@ def get(identifier: object) -> ActivationSpec:
         return _named(identifier)
     if isinstance(identifier, Mapping):
         return _configured(identifier)
+    spec = getattr(identifier, "spec", None)
+    if isinstance(spec, ActivationSpec):  # of a layer
+        return spec
     name = getattr(identifier, "__name__", "")
     if getattr(ops, name, None) is not identifier or not (name in ROWS or name in ROW_WISE):
         raise TypeError(f"activation: expected a name or an activation of fastnn.ops. Received: {identifier!r}")

@@ -177,6 +177,41 @@ def test_get_and_set_weights():
         np.testing.assert_array_equal(twin.predict(X), model.predict(X))
 
 
+def test_activation_layers_as_activations():
+    for layer, like in ((layers.LeakyReLU(0.1), "leaky_relu"), (layers.ELU(0.5), "elu"), (Activation("tanh"), "tanh")):
+        dense = Dense(3, activation=layer)
+        assert dense.activation == layer.activation and dense.activation.name == like
+        x = X[:, :2]
+        model, apart = Sequential([Input((2,)), dense]), Sequential([Input((2,)), Dense(3), layer])
+        apart.set_weights(model.get_weights())
+        np.testing.assert_allclose(model.predict(x, verbose=0), apart.predict(x, verbose=0), rtol=1e-6, atol=1e-7)
+    with pytest.raises(TypeError, match="expected a name or an activation"):
+        Dense(3, activation=Dense(2))
+
+
+def test_classes_of_models_with_a_description_of_their_own():
+    class Small(fastnn.Model):
+        def __init__(self, units):
+            super().__init__()
+            self.units, self.inner = units, Dense(units)
+
+        def call(self, x):
+            return self.inner(x)
+
+        def get_config(self):
+            return {"units": self.units}
+
+    assert Small.from_config(Small(5).get_config()).units == 5
+
+    class Weighing(fastnn.Model):
+        def __init__(self):
+            super().__init__()
+            self.scale = self.add_weight(shape=(3,))
+
+    with pytest.raises(TypeError, match=r"Weighing\.add_weight: expected weights in layers.*Received: "):
+        Weighing()
+
+
 def test_weights_as_variables():
     model = small()
     model.layers[0].trainable = False

@@ -304,6 +304,11 @@ class Activation(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return activated_shape(self.activation, input_shape, self.name)
 
+    @property
+    def spec(self) -> ActivationSpec:
+        """What the layer computes, for the argument `activation` of other layers."""
+        return self.activation
+
     def emit(self, plan: Plan, x: int, bare: bool = False) -> tuple[int, Backward]:
         assert self.input_shape is not None
         return emit_activation(plan, LINEAR if bare else self.activation, x, self.input_shape)

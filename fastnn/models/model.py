@@ -107,6 +107,17 @@ class Model(Topology, Questions, OlderNames):
             self.optimizer.iterations = 0
         self._runner = None
 
+    def add_weight(self, *args: Any, **kwargs: Any) -> Any:
+        """Refused: weights belong to layers.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(
+            f"{type(self).__name__}.add_weight: expected weights in layers; write a Layer of your own with add_weight "
+            f"and call it. Received: {args or kwargs}"
+        )
+
     # -------------------------------------------------------------------------------------------------------- execution
 
     @property

@@ -461,7 +461,9 @@ class Topology(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The model that `get_config` described."""
+        """The model that `get_config` described; of a class with a `get_config` of its own, cls(**config)."""
+        if "layers" not in config:
+            return cls(**config)
         inputs, outputs = rebuild(config, layer_registry.deserialize)
         arranged: list[Any] = []
         singles: tuple[bool, bool] = tuple(config["single"])
