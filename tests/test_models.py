@@ -222,7 +222,7 @@ def test_weights_as_variables():
     before = kernel.numpy()
     kernel.assign_add(np.ones((4, 5)))
     kernel.assign_sub(0.5)
-    np.testing.assert_allclose(kernel.numpy(), before + 0.5, rtol=1e-6)
+    np.testing.assert_allclose(kernel.numpy(), before + 0.5, rtol=1e-6, atol=1e-6)
     assert kernel.ndim == 2
     kernel[0][:] = 7  # a copy
     np.testing.assert_array_equal(kernel[0, 1:], kernel.numpy()[0, 1:])
