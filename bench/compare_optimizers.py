@@ -37,7 +37,7 @@ from fastnn import backend, optimizers  # noqa: E402
 from fastnn.benchmarks import alternate, load, measure  # noqa: E402
 from fastnn.configuration import configuration  # noqa: E402
 from fastnn.engine.arena import Arena, Parameter  # noqa: E402
-from fastnn.engine.plan import Plan  # noqa: E402
+from fastnn.engine.plan import ABSENT, Plan  # noqa: E402
 
 try:
     import torch
@@ -91,7 +91,7 @@ def fastnn_steps(kind: str, arguments: dict[str, Any], shapes: list[tuple[int, .
         for view, parameter in zip(arena.views(slots[-1]), arena.parameters):
             view[...] = optimizer.slot_value(name, parameter.value)
     plan = Plan(np.float32, 1)
-    plan.step("update", (), row=optimizer.row)
+    plan.step("update", (ABSENT, ABSENT), row=optimizer.row, ints=(optimizer.first_column, 0, 1))
     program = backend.current().Program(plan, [(whole.values, gradient, slots, 0.0, 1.0)])
     program.bind(())
     scalars = np.array(optimizer.scalars(10, STEPS))
