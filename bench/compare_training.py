@@ -7,8 +7,8 @@
     python bench/compare_training.py --json bench/results/training.json --chart docs/training-steps.svg
 
 Every contender runs in a process of its own, so that pools of threads do not disturb each other, and the processes
-take turns, with a rest after each in which its threads stop waiting for work (those of OpenBLAS and OpenMP spin for up
-to a tenth of a second, which would slow down whoever comes next on two threads).  Microseconds a step are medians over
+take turns, with a rest after each in which its threads stop waiting for work (those of OpenBLAS and OpenMP spin for a
+while, which would slow down whoever comes next on two threads).  Microseconds a step are medians over
 the rounds, ratios medians of the rounds' ratios to fastnn.  fastnn's figure is that of whole calls of `fit` over 16
 batches, its checks included.  "floor" are the step's matrix products alone (peer_training.py).  Whoever is not
 installed (pip install -e '.[peers]') is left out.

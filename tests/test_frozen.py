@@ -199,3 +199,38 @@ def test_lets_the_arrays_of_a_call_go() -> None:
     y = frozen(x)
     assert sys.getrefcount(x) == count
     assert sys.getrefcount(y) == 2
+
+
+def test_layers_of_ones_own_need_no_description() -> None:
+    class Block(layers.Layer):
+        def __init__(self, units: int) -> None:
+            super().__init__()
+            self.inner = layers.Dense(units, "tanh")
+
+        def call(self, x: Any) -> Any:
+            return x + self.inner(x)
+
+    class Doubled(layers.Layer):
+        def forward(self, x: Any) -> Any:
+            return 2 * x
+
+        def backward(self, dy: Any) -> Any:
+            return 2 * dy
+
+    model = Sequential([layers.Input((4,)), Block(4), Doubled(), layers.Dense(2)])
+    x = samples(model, 3)
+    expected = model.predict(x, verbose=0)
+    frozen = model.freeze()
+    model.set_weights([np.zeros_like(w) for w in model.get_weights()])
+    assert equal(frozen(x), expected)
+
+
+def test_attributes_that_are_set_later_do_not_reach_it() -> None:
+    model = Sequential([layers.Input((5, 4)), layers.LSTM(3), layers.Dense(2, "relu")])
+    x = samples(model, 3)
+    expected = model.predict(x, verbose=0)
+    frozen = model.freeze()
+    model.layers[0].activation, model.layers[1].activation = "relu", "tanh"
+    assert not equal(model.predict(x, verbose=0), expected)
+    assert equal(frozen(x), expected)
+    assert all(weight.base is None for weight in frozen.weights)  # none keeps the arena of the model alive

@@ -152,6 +152,9 @@ class Parameter:
             return np.asarray(self.value, dtype=dtype)
         return np.array(self.value, dtype=dtype)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "home": None}  # a copy lies in no arena
+
     def __repr__(self) -> str:
         return f"<Parameter {self.name} shape={self.shape} dtype={self.dtype}>"
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from inspect import cleandoc
 from pathlib import Path
 
 from fastnn.lab import catalogue, summary
 from fastnn.lab.frame import Table
 from fastnn.lab.running import SUFFIXES, Run, file_stem
-
-LONG = 20  # rows from which on a table is folded
 
 
 def page(runs: Sequence[Run], pictures: str = "") -> str:
@@ -60,7 +57,7 @@ def _experiment(run: Run, pictures: str) -> str:
             path = os.path.join(pictures, file_stem(run.name, key) + SUFFIXES[type(picture)])
             parts.append(f"![{run.name}: {key}]({Path(path).as_posix()})")
         parts += map(_table, run.result.tables)
-    about = _prose(catalogue.module(run.name).__doc__ or "")
+    about = _prose(run)
     parts.append(
         f"<details><summary>What the notes say, what is done here, and where it comes from</summary>\n\n{about}"
     )
@@ -70,7 +67,7 @@ def _experiment(run: Run, pictures: str) -> str:
 
 def _table(table: Table) -> str:
     body = _rows(table.columns, table.cells(), table.numeric())
-    if len(table.rows) <= LONG:
+    if len(table.rows) <= summary.LONG:
         return f"**{_text(table.title)}**\n\n{body}"
     return f"<details><summary>{_text(table.title)} ({len(table.rows)} rows)</summary>\n\n{body}\n\n</details>"
 
@@ -85,10 +82,8 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _prose(text: str) -> str:
-    """Paragraphs of a docstring; what is indented stays as it is."""
-    parts = re.split(r"\n\s*\n", cleandoc(text))
-    return "\n\n".join(part if part.startswith("    ") else _text(part) for part in parts)
+def _prose(run: Run) -> str:
+    return "\n\n".join(part if part.startswith("    ") else _text(part) for part in summary.about(run))
 
 
 def _text(text: str) -> str:

@@ -11,7 +11,6 @@ import re
 import struct
 from collections.abc import Sequence
 from html import escape
-from inspect import cleandoc
 from pathlib import Path
 
 from fastnn.lab import catalogue, summary
@@ -20,7 +19,6 @@ from fastnn.lab.running import Run
 
 STYLE = Path(__file__).with_name("report.css")
 SCALE = 1.5  # pixels of a picture for a pixel of the page
-LONG = 20  # rows from which on a table is folded
 WIDE = 600  # pixels from which on a picture is scrolled on a phone, and not shrunk
 
 
@@ -101,7 +99,7 @@ def _experiment(run: Run) -> str:
         parts.extend(map(_table, run.result.tables))
     parts.append(
         "<details><summary>What the notes say, what is done here, and where it comes from</summary>"
-        f'<div class="text">{_prose(catalogue.module(run.name).__doc__ or "")}</div></details>'
+        f'<div class="text">{_prose(run)}</div></details>'
     )
     parts.append(f'<p class="soft"><code>{escape(run.command)}</code> took {run.seconds:.1f} s.</p>\n</section>')
     return "\n".join(parts)
@@ -138,15 +136,14 @@ def _table(table: Table) -> str:
         f'<div class="scroll" tabindex="0"><table aria-label="{escape(table.title)}">\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>"
     )
-    if len(table.rows) <= LONG:
+    if len(table.rows) <= summary.LONG:
         return f"{title}\n{body}"
     return f"<details><summary>{title} ({len(table.rows)} rows)</summary>\n{body}</details>"
 
 
-def _prose(text: str) -> str:
-    """Paragraphs of a docstring; what is indented stays as it is."""
+def _prose(run: Run) -> str:
     parts = []
-    for part in re.split(r"\n\s*\n", cleandoc(text)):
+    for part in summary.about(run):
         tag = "pre" if part.startswith("    ") else "p"
         parts.append(f"<{tag}>{_text(part)}</{tag}>")
     return "\n".join(parts)

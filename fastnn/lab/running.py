@@ -11,7 +11,7 @@ import multiprocessing
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -26,8 +26,7 @@ from fastnn.seeds import set_random_seed
 from fastnn.threads import num_threads
 
 KILLED = (
-    "a worker process ended abruptly, and this experiment with it; was it killed, or short of memory? "
-    "Try fewer workers: --workers 1"
+    "the process of this experiment ended abruptly; was it killed, or short of memory? Try fewer workers: --workers 1"
 )
 SUFFIXES = {bytes: ".png", str: ".svg"}
 
@@ -131,23 +130,18 @@ def run_all(
     if workers == 1 or len(names) == 1:
         yield from map(task, names)
         return
+    with ThreadPoolExecutor(min(workers, len(names))) as waiting:
+        yield from waiting.map(partial(_apart, task), names)
+
+
+def _apart(task: Any, name: str) -> Run:
+    """Run the experiment in a new process: one that is killed takes no other along."""
     spawn = multiprocessing.get_context("spawn")  # a fork would copy the state of threads that it does not copy
-    with ProcessPoolExecutor(min(workers, len(names)), mp_context=spawn) as pool:
-        waiting = [_submitted(pool, task, name) for name in names]
-        for name, future in zip(names, waiting):
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                yield Run(name, settings, 0.0, None, failure=KILLED)
-
-
-def _submitted(pool: ProcessPoolExecutor, task: Any, name: str) -> Future[Run]:
-    try:
-        return pool.submit(_alone, task, name)
-    except BrokenProcessPool as broken:  # a worker died while others were still being told what to do
-        future: Future[Run] = Future()
-        future.set_exception(broken)
-        return future
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        try:
+            return pool.submit(_alone, task, name).result()
+        except BrokenProcessPool:
+            return Run(name, task.keywords["settings"], 0.0, None, failure=KILLED)
 
 
 def _alone(task: Any, name: str) -> Run:

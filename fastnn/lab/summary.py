@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from inspect import cleandoc
 
 from fastnn.lab import catalogue
 from fastnn.lab.frame import VERDICTS, Finding
@@ -13,6 +15,8 @@ CONCLUSION = (
     "Numbers belong to this run. A claim is confirmed, not confirmed, or it depends; where it is not confirmed, what "
     "is checked is what is true instead."
 )
+
+LONG = 20  # rows from which on a table is folded
 
 
 def check(runs: Sequence[Run]) -> None:
@@ -38,6 +42,11 @@ def counts(runs: Sequence[Run]) -> dict[str, int]:
 def failures(runs: Sequence[Run]) -> int:
     """Checks that do not hold, and experiments that raised."""
     return sum(not finding.holds for finding in findings(runs)) + sum(run.result is None for run in runs)
+
+
+def about(run: Run) -> list[str]:
+    """The paragraphs of an experiment's docstring; one that is indented stays as it is."""
+    return re.split(r"\n\s*\n", cleandoc(catalogue.module(run.name).__doc__ or ""))
 
 
 def command(runs: Sequence[Run]) -> str:

@@ -22,7 +22,6 @@ from . import _strided, merging, tensors
 from ._strided import Way
 from .base import Layer, Shape, size
 from .core import Activation
-from .merging import Shapes
 from .preprocessing import Rescaling
 from .reshaping import Identity
 
@@ -35,13 +34,7 @@ class Divide(merging._Folded):
     What ``t / u`` makes of two symbolic tensors; Keras has the operator, and no such layer.
     """
 
-    least = 2
-
-    def check(self, input_shape: Any) -> Shapes:
-        shapes = super().check(input_shape)
-        if len(shapes) != 2:
-            raise ValueError(f"{self.name}: expected 2 tensors. Received: {len(shapes)}")
-        return shapes
+    least = most = 2
 
     def pair(self, plan: Plan, a: int, b: int, y: int) -> None:
         def divide(step: int, a: Array, b: Array, y: Array) -> None:

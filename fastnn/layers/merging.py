@@ -56,18 +56,19 @@ def scaled(plan: Plan, x: int, factor: float) -> int:
 class Merge(Layer):
     """What these layers share: several tensors in, one out."""
 
-    least: ClassVar[int] = 1
+    least: ClassVar[int] = 1  # tensors
+    most: ClassVar[int | None] = None
     merges_masks: ClassVar[bool] = True
 
     def check(self, input_shape: Any) -> Shapes:
         """The shapes of the tensors.
 
         Raises:
-            ValueError: a single tensor, or too few.
+            ValueError: a single tensor, too few, or too many.
         """
         if not input_shape or not isinstance(input_shape[0], tuple):
             raise ValueError(f"{self.name}: expected a list of tensors. Received: one of shape {input_shape}")
-        if len(input_shape) < self.least:
+        if not self.least <= len(input_shape) <= (self.most or len(input_shape)):
             raise ValueError(f"{self.name}: expected {self.least} tensors. Received: {len(input_shape)}")
         return tuple(input_shape)
 
@@ -149,13 +150,7 @@ class Add(_Linear):
 class Subtract(_Linear):
     """The first of two tensors minus the second."""
 
-    least = 2
-
-    def check(self, input_shape: Any) -> Shapes:
-        shapes = super().check(input_shape)
-        if len(shapes) != 2:
-            raise ValueError(f"{self.name}: expected 2 tensors. Received: {len(shapes)}")
-        return shapes
+    least = most = 2
 
     def factors(self, count: int) -> list[float]:
         return [1.0, -1.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,8 @@ class Frozen:
     number of threads may call it at once.  A call looks at its argument and computes: about as fast as a call can be.
 
     Parameters:
-        graph: of the model's layers.
-        parameters: whose values are copied.
+        graph: of layers of its own, which nobody else changes.
+        parameters: of these layers.
         inputs, outputs: how they are arranged.
         dtype: of all numbers inside.
         batch_size: samples computed at once.
@@ -43,7 +44,7 @@ class Frozen:
         name: of the model.
         dtype: of inputs that need no conversion, and of all outputs.
         input_shapes, output_shapes: of one sample, for every input and output.
-        weights: the copies, which cannot be written to.
+        weights: those of that moment, which cannot be written to.
 
     None of them can be set.
     """
@@ -74,7 +75,7 @@ class Frozen:
         self.__dict__.update({"name": name, "dtype": dtype, "batch_size": batch_size})
         self.__dict__.update({"input_shapes": graph.input_shapes, "output_shapes": graph.output_shapes})
         self.__dict__.update({"_graph": graph, "_inputs": inputs, "_outputs": outputs, "_parameters": list(parameters)})
-        values = [p.value.copy() for p in parameters]
+        values = [p.value for p in parameters]
         for value in values:
             value.flags.writeable = False
         # the usual case: one input, one output
@@ -144,9 +145,5 @@ def freeze(model: Model, batch_size: int) -> Frozen:
     if remembering:
         raise ValueError(f"freeze: layers that remember the last batch cannot be frozen. Received: {remembering}")
     # layers of its own: what is written in Python reads their weights, and their attributes may be set later
-    from .cloning import clone_model
-
-    weights, model = model.get_weights(), clone_model(model)
-    model.set_weights(weights)
-    parameters = model.runner.arena.parameters
-    return Frozen(model.graph, parameters, *model._structures, runner.dtype, batch_size, model.name)
+    graph, parameters = copy.deepcopy((model.graph, runner.arena.parameters))
+    return Frozen(graph, parameters, *model._structures, runner.dtype, batch_size, model.name)

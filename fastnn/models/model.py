@@ -404,8 +404,7 @@ class Model(Topology, Questions, OlderNames):
             Frozen: call it with an array (n, *input_shape); any number of threads may.
 
         Raises:
-            ValueError: the model has no layer or no input shape yet; a layer is stateful; a layer written in Python
-                has no description to make a copy from.
+            ValueError: the model has no layer or no input shape yet; a layer is stateful.
         """
         return freeze(self, DEFAULT_BATCH if batch_size is None else whole(batch_size, "batch_size", "freeze"))
 
