@@ -50,6 +50,33 @@ def test_any_number_of_threads_gives_the_same_bits(dtype, optimizer):
     assert len(set(found.values())) == 1, found
 
 
+@pytest.mark.parametrize("inputs", [784, 1000, 4096])  # two parts, two of unequal length, four
+@pytest.mark.parametrize("activation", [None, "relu", "silu"])
+def test_low_batches_times_large_weights(inputs, activation):
+    """Products that are cut along the sum: the same bits for any team, and the numbers of the reference."""
+
+    def trained(backend):
+        fastnn.utils.set_random_seed(1)
+        rng = np.random.default_rng(inputs)
+        x, y = rng.normal(size=(96, inputs)), rng.integers(0, 10, 96)
+        with fastnn.use_backend(backend):
+            model = Sequential([
+                Input((inputs,), dtype="float64"), Dense(100, activation, dtype="float64"), Dense(10, dtype="float64")
+            ])  # fmt: skip
+            model.compile("adam", "mse")
+            losses = model.fit(x, np.eye(10)[y], batch_size=32, epochs=3, verbose=0).history["loss"]
+        return np.concatenate([losses, *(w.ravel() for w in model.get_weights())])
+
+    expected = trained("reference")
+    for threads in (1, 2, 3, 8, 11):
+        with fastnn.num_threads(threads):
+            found = trained("native")
+        if threads == 1:
+            alone = found
+            np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10)
+        np.testing.assert_array_equal(found, alone)
+
+
 def test_another_process_gives_the_same_bits():
     here = train()  # noqa: F821
     for threads in ("1", "3"):

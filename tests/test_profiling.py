@@ -116,3 +116,7 @@ def test_says_what_it_cannot_do() -> None:
         Sequential([layers.Input((6,)), layers.Dense(2)]).profile(X, Y)
     with pytest.raises(ValueError, match="as many samples"):
         model().profile(X, Y[:5])
+
+
+def test_the_shortest_time_is_one_step_after_the_warm_up() -> None:
+    assert model().profile(X, Y, batch_size=50, seconds=1e-9).steps >= 1

@@ -294,13 +294,6 @@ cdef extern from "fastnn_kernels.h" nogil:
         void (*random_bits)(size_t, uint32_t *, uint64_t, uint32_t, uint32_t, uint64_t) noexcept nogil
         void (*stream)(size_t, const void *, void *) noexcept nogil
 
-cdef extern from "team.h" nogil:
-    ctypedef struct fastnn_ticket:
-        pass
-    int64_t fastnn_claim(fastnn_ticket *, int64_t)
-    void fastnn_finish(fastnn_ticket *)
-    void fastnn_wait(const fastnn_ticket *, int64_t)
-
 # C = alpha op(A) op(B) + beta C, row-major, cut into `blocks` along the rows or columns of C by its shape alone
 ctypedef struct gemm_task:
     int dtype
@@ -319,6 +312,8 @@ ctypedef struct gemm_task:
     char *c
     bint own                 # by our kernel, not by BLAS
     bint by_rows
+    bint by_depth            # blocks are terms of the sum, the first in c, the others one behind the other in `terms`
+    char *terms
     int block_size
     int blocks
 
@@ -330,6 +325,7 @@ cdef int thread_limit() except -1
 cdef void parallel_for(block_fn run, void *task, ssize_t blocks, int threads) noexcept nogil
 cdef void run_team(member_fn run, void *task, int threads) noexcept nogil
 cdef void plan_gemm(gemm_task *task) noexcept nogil
+cdef void cut_depth(gemm_task *task) noexcept nogil
 cdef void gemm_block(void *task, ssize_t block) noexcept nogil
 
 # what src_c/cpu.c offers; only _core is linked with it

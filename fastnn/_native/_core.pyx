@@ -197,12 +197,14 @@ cdef dgemm_fn _dgemm = NULL
 cdef sgemv_fn _sgemv = NULL
 cdef dgemv_fn _dgemv = NULL
 
-# Cutting a product costs BLAS efficiency: about 5 % for halves, 20 % for eighths of a middle-sized one, so below
-# HALVE_FLOPS it stays whole, above it is halved, and finer cuts keep blocks of a good width.
-cdef double HALVE_FLOPS = 4e6
+# Cutting a product costs efficiency: about 5 % for halves, 20 % for eighths of a middle-sized one, so below HALVE_FLOPS
+# it stays whole, above it is halved, and finer cuts keep blocks of a good width and of BLOCK_FLOPS.
+cdef double HALVE_FLOPS = 1e6
+cdef double BLOCK_FLOPS = 4e6
 cdef int GOOD_WIDTH = 128
 cdef int MOST_BLOCKS = 8
 cdef int BLOCK_MULTIPLE = 8
+cdef int LARGEST_SUM = 16384
 
 # Below so many operations our own kernel (src_c/gemm.h) takes the product.
 cdef double _own_flops = limits(isa()).own_gemm
@@ -228,16 +230,34 @@ cdef void plan_gemm(gemm_task *t) noexcept nogil:
     """Cut C along its longer side; by shape only, so that the bits do not depend on the number of threads."""
     cdef int blocks = 1, longer
     t.own = t.alpha == 1 and t.beta == 0 and 2.0 * t.m * t.n * t.k < _own_flops
+    t.by_depth = False
     t.by_rows = t.m >= t.n
     longer = t.m if t.by_rows else t.n
     if 2.0 * t.m * t.n * t.k >= HALVE_FLOPS and longer >= 2 * BLOCK_MULTIPLE:
         blocks = min(MOST_BLOCKS, max(2, longer // GOOD_WIDTH))
         # every block of a finer cut is still worth a thread
-        blocks = min(blocks, max(2, <int>(2.0 * t.m * t.n * t.k / HALVE_FLOPS)))
+        blocks = min(blocks, max(2, <int>(2.0 * t.m * t.n * t.k / BLOCK_FLOPS)))
     t.block_size = longer
     if blocks > 1:
         t.block_size = ((longer + blocks - 1) // blocks + BLOCK_MULTIPLE - 1) // BLOCK_MULTIPLE * BLOCK_MULTIPLE
     t.blocks = (longer + t.block_size - 1) // t.block_size if longer else 0
+
+
+cdef void cut_depth(gemm_task *t) noexcept nogil:
+    """Cut a planned product of a low A and a large B into sums over parts of k, where that saves traffic.
+
+    Each block then reads some rows of B and no others: with weights, those that the same thread has updated (team.h),
+    while a cut of C sends half of B to another core.  What travels instead are sums as large as C; the caller adds
+    them up.  By shape only.
+    """
+    cdef int blocks = 2
+    if t.blocks < 2 or t.transpose_a or t.transpose_b or t.m < 2 or t.k < 4 * t.m or t.m * t.n > LARGEST_SUM:
+        return
+    while 2 * blocks <= min(MOST_BLOCKS, t.k // (2 * t.m)) and 2.0 * t.m * t.n * t.k >= 2 * blocks * BLOCK_FLOPS:
+        blocks *= 2
+    t.by_depth = True
+    t.block_size = ((t.k + blocks - 1) // blocks + BLOCK_MULTIPLE - 1) // BLOCK_MULTIPLE * BLOCK_MULTIPLE
+    t.blocks = (t.k + t.block_size - 1) // t.block_size
 
 
 cdef void row_by_matrix(gemm_task *t, int n, const char *a, const char *b, char *c) noexcept nogil:
@@ -254,11 +274,17 @@ cdef void gemm_block(void *task, ssize_t block) noexcept nogil:
     cdef gemm_task *t = <gemm_task *>task
     cdef ssize_t item = 8 if t.dtype == FASTNN_F64 else 4
     cdef ssize_t first = block * t.block_size
-    cdef int m = t.m, n = t.n
+    cdef int m = t.m, n = t.n, k = t.k
     cdef const char *a = t.a
     cdef const char *b = t.b
     cdef char *c = t.c
-    if t.by_rows:
+    if t.by_depth:
+        k = <int>min(<ssize_t>t.block_size, k - first)
+        a += item * first
+        b += item * first * t.ldb
+        if block > 0:
+            c = t.terms + item * (block - 1) * m * n
+    elif t.by_rows:
         m = <int>min(<ssize_t>t.block_size, t.m - first)
         a += item * first * (1 if t.transpose_a else t.lda)
         c += item * first * t.ldc
@@ -271,10 +297,10 @@ cdef void gemm_block(void *task, ssize_t block) noexcept nogil:
         # a matrix product would first copy all of B into another layout
         row_by_matrix(t, n, a, b, c)
     elif t.own:
-        kernels().dtype[t.dtype].small_gemm(t.transpose_a, t.transpose_b, m, n, t.k, a, t.lda, b, t.ldb, c, t.ldc)
+        kernels().dtype[t.dtype].small_gemm(t.transpose_a, t.transpose_b, m, n, k, a, t.lda, b, t.ldb, c, t.ldc)
     elif t.dtype == FASTNN_F64:
-        _dgemm(101, 112 if t.transpose_a else 111, 112 if t.transpose_b else 111, m, n, t.k, t.alpha, a, t.lda,
+        _dgemm(101, 112 if t.transpose_a else 111, 112 if t.transpose_b else 111, m, n, k, t.alpha, a, t.lda,
                b, t.ldb, t.beta, c, t.ldc)
     else:
-        _sgemm(101, 112 if t.transpose_a else 111, 112 if t.transpose_b else 111, m, n, t.k, <float>t.alpha, a, t.lda,
+        _sgemm(101, 112 if t.transpose_a else 111, 112 if t.transpose_b else 111, m, n, k, <float>t.alpha, a, t.lda,
                b, t.ldb, <float>t.beta, c, t.ldc)

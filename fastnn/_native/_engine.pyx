@@ -2,9 +2,8 @@
 
 A `Program` is a plan turned into C structures: pointers, numbers and, for each step, into how many blocks its work is
 cut.  The number of blocks follows from shapes alone and every block is computed by one thread, so results do not depend
-on how many threads there are; which thread takes which block is left to chance (src_c/team.h).  In steady state nothing
-is allocated and no Python object is touched, unless the plan has steps written in Python.  Denormals are flushed to
-zero on the threads of a run while it lasts, and nowhere else.  What the steps do stands in _steps.pyx.
+on how many threads there are.  In steady state nothing is allocated and no Python object is touched, unless the plan
+has steps written in Python.  How threads go through the steps stands in _running.pyx, what the steps do in _steps.pyx.
 """
 cimport numpy as cnp
 from cpython.object cimport PyObject
@@ -14,14 +13,14 @@ from libc.string cimport memset
 
 from fastnn._native._core cimport (
     FASTNN_ACT_identity, FASTNN_COMMON_SCALARS, FASTNN_CONV_FORWARD, FASTNN_CONV_INPUT, FASTNN_CONV_WEIGHTS, FASTNN_F32,
-    FASTNN_F64, fastnn_axis, fastnn_claim, fastnn_conv, fastnn_finish, fastnn_ticket, fastnn_wait, fastnn_window,
-    flush_denormals, gemm_task, kernels, plan_gemm, restore_denormals, run_team, seconds_now, thread_limit,
+    FASTNN_F64, fastnn_axis, fastnn_conv, fastnn_window, flush_denormals, gemm_task, kernels, plan_gemm,
+    cut_depth, restore_denormals, seconds_now, thread_limit,
 )
+from fastnn._native._running cimport run_batches
 from fastnn._native._steps cimport (
     AT_ONCE, BY_COLUMNS, BY_CONV, BY_ELEMENTS, BY_GEMM, BY_IMAGES, BY_OUTPUT_ROWS, BY_PARTS, BY_ROWS, BY_SAMPLES,
-    BY_SEGMENTS,
-    MAX_BUFFERS, MAX_INPUTS, MAX_INTS, MAX_REALS, SEGMENT_BLOCK, SMALLEST_BLOCK, find_op, op_t, run_t, segment_t,
-    source_t, step_t,
+    BY_SEGMENTS, MAX_BUFFERS, MAX_INPUTS, MAX_INTS, MAX_REALS, SEGMENT_BLOCK, SMALLEST_BLOCK, end_affine, find_op, op_t,
+    run_t, segment_t, source_t, step_t,
 )
 from fastnn._native import _core
 from fastnn._native.limits import limits
@@ -33,6 +32,7 @@ cnp.import_array()
 
 cdef enum:
     COLUMN_BLOCK = 128
+    EVEN = 16                # units: a block begins at a cache line, and at a whole number of random draws
 
 # Work per mini-batch, in steps that are cut into blocks, from which a team of threads pays.
 cdef double _team_flops = limits(_core.isa()).team
@@ -46,106 +46,23 @@ def set_team(double flops):
     return before
 
 
-cdef void cut_evenly(step_t *s, ssize_t units, ssize_t per_block) noexcept:
+cdef void cut_by(step_t *s, ssize_t units, ssize_t per_block) noexcept:
     s.rows, s.per_block = units, max(<ssize_t>1, per_block)
     s.blocks = (units + s.per_block - 1) // s.per_block
+
+
+cdef void cut_evenly(step_t *s, ssize_t units, ssize_t most) noexcept:
+    """Into as few blocks of at most so many units as can be, all of about the same size."""
+    cut_by(s, units, most)
+    if s.blocks > 1:
+        most = (units + s.blocks - 1) // s.blocks
+        cut_by(s, units, min(s.per_block, (most + EVEN - 1) // EVEN * EVEN))
 
 
 cdef double window_flops(const fastnn_window *w) noexcept:
     """Of a convolution with that window."""
     return (2.0 * w.images * w.y.output * w.x.output * w.filters
             * w.y.kernel * w.x.kernel * (w.channels // w.groups))
-
-
-# -------------------------------------------------------------------------------------------------------------- running
-
-cdef void bind_batch(run_t *r) noexcept nogil:
-    """Point the batch's inputs and outputs at their data."""
-    cdef int i
-    cdef ssize_t first = r.first_sample + r.done * r.batch
-    cdef source_t *source
-    for i in range(r.inputs):
-        source = &r.sources[i]
-        if source.direct and r.order == NULL:
-            r.at[r.input_buffers[i]] = <char *>source.data + first * source.per_sample * source.item
-        else:
-            r.at[r.input_buffers[i]] = r.input_workspace[i]
-    for i in range(r.outputs):
-        r.at[r.output_buffers[i]] = r.output_data[i] + first * r.output_bytes[i]
-
-
-cdef void begin_batch(run_t *r, ssize_t batch) noexcept nogil:
-    r.done = batch
-    if batch >= r.batches or (batch > 0 and seconds_now() > r.deadline):
-        r.stopped_at = batch
-    else:
-        bind_batch(r)
-
-
-cdef inline void perform(run_t *r, step_t *s, ssize_t block) noexcept nogil:
-    if s.when < 0 or r.scalars[r.done * r.scalars_per_step + s.when] != 0:
-        s.run(r, s, block)
-
-
-cdef void run_alone(run_t *r) noexcept nogil:
-    cdef ssize_t batch = 0, block
-    cdef step_t *s
-    cdef int i
-    while True:
-        begin_batch(r, batch)
-        if r.stopped_at == batch:
-            return
-        for i in range(r.count):
-            s = &r.steps[i]
-            if r.timed:
-                s.seconds -= seconds_now()
-            for block in range(s.blocks):
-                perform(r, s, block)
-            if r.timed:
-                s.seconds += seconds_now()
-            if r.failed:
-                return
-        batch += 1
-
-
-cdef void run_together(run_t *r, bint timed) noexcept nogil:
-    """One thread's part.  Blocks are numbered over the whole run: number n of step s is block n % s.blocks."""
-    cdef ssize_t batch = 0
-    cdef int64_t number
-    cdef step_t *s
-    cdef int i
-    while True:
-        if fastnn_claim(&r.begin, batch + 1) >= 0:
-            begin_batch(r, batch)
-            fastnn_finish(&r.begin)
-        fastnn_wait(&r.begin, batch + 1)
-        if r.stopped_at == batch:
-            return
-        for i in range(r.count):
-            s = &r.steps[i]
-            if timed:
-                s.seconds -= seconds_now()
-            while True:
-                number = fastnn_claim(&s.ticket, (batch + 1) * s.blocks)
-                if number < 0:
-                    break
-                perform(r, s, number - batch * s.blocks)
-                fastnn_finish(&s.ticket)
-            fastnn_wait(&s.ticket, (batch + 1) * s.blocks)
-            if timed:
-                s.seconds += seconds_now()
-            if r.failed:
-                return
-        batch += 1
-
-
-cdef void run_member(void *arg, int member, int team) noexcept nogil:
-    cdef unsigned long old = flush_denormals()
-    if team == 1:
-        run_alone(<run_t *>arg)
-    else:
-        run_together(<run_t *>arg, member == 0 and (<run_t *>arg).timed)
-    restore_denormals(old)
 
 
 cdef class Program:
@@ -161,7 +78,7 @@ cdef class Program:
     cdef readonly object plan
     cdef list keep                # arrays whose memory the pointers name
     cdef object workspace
-    cdef object scratch           # of the convolutions, one after the other
+    cdef object scratch           # of convolutions and products, one after the other
     cdef object totals_array
     cdef object sequence_array
     cdef double divisible_flops
@@ -295,7 +212,7 @@ cdef class Program:
             cut_evenly(s, s.ints[0], SMALLEST_BLOCK // max(<ssize_t>1, s.ints[1]))
             flops = 20.0 * s.ints[0] * s.ints[1]
         elif cut == AT_ONCE:
-            cut_evenly(s, s.ints[0], s.ints[0])
+            cut_by(s, s.ints[0], s.ints[0])
         elif cut == BY_COLUMNS:
             cut_evenly(s, s.ints[1], COLUMN_BLOCK if s.ints[0] * s.ints[1] >= 2 * SMALLEST_BLOCK else s.ints[1])
             flops = 10.0 * s.ints[0] * s.ints[1]
@@ -319,6 +236,11 @@ cdef class Program:
             if step.op == "gemm" and len(step.ints) > 5:
                 g.lda, g.ldb, g.ldc = step.ints[5:8]
             plan_gemm(g)
+            if step.op == "affine" and self.r.segment_count:
+                cut_depth(g)        # weights that are updated here
+            if g.by_depth:
+                s.conclude = end_affine
+                self._reserve(<ssize_t>(g.blocks - 1) * g.m * g.n * self.r.item)
             s.blocks = g.blocks
             flops = 2.0 * g.m * g.n * g.k
         elif cut == BY_CONV:
@@ -331,7 +253,7 @@ cdef class Program:
             cut_evenly(s, blocks, SMALLEST_BLOCK // max(<ssize_t>1, <ssize_t>(flops / max(<ssize_t>1, blocks))))
             flops *= 5
         elif cut == BY_PARTS:
-            cut_evenly(s, s.ints[0], s.ints[1])
+            cut_by(s, s.ints[0], s.ints[1])
             flops = 1.0 * s.ints[0] * s.ints[2]
         elif cut == BY_SEGMENTS:
             if not 0 <= s.ints[1] <= s.ints[2] <= self.r.segment_count:
@@ -366,8 +288,12 @@ cdef class Program:
         elif op.startswith("conv2d_weights"):
             direction = FASTNN_CONV_WEIGHTS
         self.r.k.conv_plan(&window, direction, s.conv)
-        if self.scratch is None or self.scratch.nbytes < s.conv.workspace + 64:
-            self.scratch = np.zeros(s.conv.workspace + 64, np.uint8)
+        self._reserve(s.conv.workspace)
+
+    cdef _reserve(self, size_t bytes):
+        """Scratch of one step, which the next may overwrite."""
+        if self.scratch is None or self.scratch.nbytes < bytes + 64:
+            self.scratch = np.zeros(bytes + 64, np.uint8)
             self.r.scratch = <char *>cnp.PyArray_DATA(<cnp.ndarray>self.scratch)
             self.r.scratch += -(<size_t>self.r.scratch) % 64
 
@@ -444,7 +370,7 @@ cdef class Program:
         Returns the number of batches done; scores are added to `totals`.
         """
         cdef run_t *r = &self.r
-        cdef int threads = 1, i
+        cdef int threads = 1
         cdef Py_ssize_t last = first_sample + batches * r.batch
         if self.held_data is None and (r.inputs or r.outputs):
             raise ValueError("run: expected a program that is bound to data. Received: none")
@@ -467,16 +393,12 @@ cdef class Program:
             r.scalars_per_step = cnp.PyArray_DIM(<cnp.ndarray>scalars, 1)
         if self.divisible_flops >= _team_flops:
             threads = thread_limit()
-        memset(&r.begin, 0, sizeof(fastnn_ticket))
-        for i in range(r.count):
-            memset(&r.steps[i].ticket, 0, sizeof(fastnn_ticket))
-        r.stopped_at = -1
         r.program, r.failed = <PyObject *>self, False
         r.ieee = flush_denormals()
         restore_denormals(r.ieee)
         with nogil:
             r.deadline = seconds_now() + seconds
-            run_team(run_member, r, threads)
+            run_batches(r, threads)
         if r.failed:
             error, self.error = self.error, None
             raise error

@@ -2,7 +2,13 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from fastnn._native._core cimport FASTNN_MAX_SLOTS, fastnn_conv, fastnn_dtype_kernels, fastnn_ticket, gemm_task
+from fastnn._native._core cimport FASTNN_MAX_SLOTS, fastnn_conv, fastnn_dtype_kernels, gemm_task
+
+cdef extern from "team.h" nogil:
+    ctypedef struct fastnn_counter:
+        pass
+    ctypedef struct fastnn_ticket:
+        pass
 
 cdef enum:
     MAX_BUFFERS = 16
@@ -10,7 +16,7 @@ cdef enum:
     MAX_REALS = 8
     MAX_INPUTS = 64
     SMALLEST_BLOCK = 8192    # elements of an element-wise step that are worth a thread; fastnn.engine.plan.BLOCK
-    SEGMENT_BLOCK = 16384    # elements of an optimizer step; fastnn.engine.plan.SEGMENT_BLOCK
+    SEGMENT_BLOCK = 8192    # elements of an optimizer step; fastnn.engine.plan.SEGMENT_BLOCK
 
 cdef struct step_t
 cdef struct run_t
@@ -19,6 +25,7 @@ ctypedef void (*step_fn)(run_t *r, step_t *s, ssize_t block) noexcept nogil
 
 cdef struct step_t:
     step_fn run
+    step_fn conclude         # once, when all blocks are done; NULL: nothing
     int row
     int second_row           # of a step with two: "tanh sigmoid"
     int when                 # the column of the optimizer's numbers that says whether the step is done; -1: always
@@ -54,7 +61,7 @@ cdef struct run_t:
     int count
     char **at                # buffer pointers
     const fastnn_dtype_kernels *k
-    char *scratch            # of the convolution that is under way: from its prepare step to its last block
+    char *scratch            # of the convolution or product that is under way, from its first step to its end
     ssize_t item
     ssize_t batch
     # inputs and outputs
@@ -81,9 +88,10 @@ cdef struct run_t:
     segment_t *segments
     int segment_count
     int slots
-    fastnn_ticket begin      # one block a batch: look at the clock, bind the batch's data
-    ssize_t stopped_at
-    bint timed               # steps add up their seconds, as the first thread of the run sees them
+    ssize_t stopped_at       # the batch that was not begun any more; -1 before
+    fastnn_counter reached   # divided steps, and what follows them up to the next, that are over
+    bint timed               # steps add up their seconds
+    double began             # the divided step that is under way, while the run is timed
     # steps in Python
     PyObject *program        # borrowed: the Program of this run
     unsigned long ieee       # the floating-point mode outside of the run
@@ -110,6 +118,7 @@ ctypedef struct op_t:
     int buffers
     const char *table        # of fastnn._native.tables(), in which the step's row stands
 
+cdef void end_affine(run_t *r, step_t *s, ssize_t block) noexcept nogil
 cdef bint find_op(object name, op_t *op) except -1
 cdef int define(str name, step_fn run, int cut, int buffers, const char *table=*) except -1
 

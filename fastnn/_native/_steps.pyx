@@ -47,8 +47,10 @@ cdef void do_affine(run_t *r, step_t *s, ssize_t block) noexcept nogil:
     cdef ssize_t rows = s.ints[0], cols = s.ints[2], at
     cdef char *bias = ptr(r, s, 2)
     cdef char *z = ptr(r, s, 4)
-    g.a, g.b, g.c = ptr(r, s, 0), ptr(r, s, 1), ptr(r, s, 3)
+    g.a, g.b, g.c, g.terms = ptr(r, s, 0), ptr(r, s, 1), ptr(r, s, 3), r.scratch
     gemm_block(&g, block)
+    if g.by_depth:
+        return
     if g.by_rows:
         rows = min(<ssize_t>g.block_size, rows - first)
         at = first * cols * r.item
@@ -58,6 +60,15 @@ cdef void do_affine(run_t *r, step_t *s, ssize_t block) noexcept nogil:
         if bias != NULL:
             bias += at
     r.k.bias_forward(s.row, rows, cols, s.ints[2], bias, g.c + at, NULL if z == NULL else z + at, s.reals)
+
+
+cdef void end_affine(run_t *r, step_t *s, ssize_t block) noexcept nogil:
+    """Add up the terms of a product that was cut that way."""
+    cdef ssize_t rows = s.ints[0], cols = s.ints[2], i
+    cdef char *y = ptr(r, s, 3)
+    for i in range(s.blocks - 1):
+        r.k.blend(rows * cols, 1, y, 1, r.scratch + i * rows * cols * r.item, y)
+    r.k.bias_forward(s.row, rows, cols, cols, ptr(r, s, 2), y, ptr(r, s, 4), s.reals)
 
 
 cdef void do_gemm(run_t *r, step_t *s, ssize_t block) noexcept nogil:

@@ -173,7 +173,7 @@ ABSENT = -1
 PLANNED, WEIGHTS, LABELS = 0, 1, 2  # divisors
 ALWAYS = -1
 # elements that are summed at once, in element-wise steps and in steps over segments (fastnn/_native/_steps.pxd)
-BLOCK, SEGMENT_BLOCK = 8192, 16384
+BLOCK, SEGMENT_BLOCK = 8192, 8192
 
 
 class Step(NamedTuple):

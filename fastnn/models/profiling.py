@@ -131,7 +131,7 @@ def profile(model: Model, x: Any, y: Any, sample_weight: Any, batch_size: Any, s
     most = min(data.n // batch, ROUND)
     with runner.updating, unchanged(model):
         done, taken = -WARM_UP, 0.0
-        while taken < seconds:
+        while done <= 0 or taken < seconds:
             count = min(most, -done) if done < 0 else most
             if done <= 0:
                 program.time_steps(True)

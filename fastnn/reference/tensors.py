@@ -17,7 +17,7 @@ import numpy as np
 from . import kernels, optimizers
 from .steps import operation
 
-SEGMENT_BLOCK = 16384
+SEGMENT_BLOCK = 8192
 
 
 def first_blocks(program: Any) -> list[int]:
