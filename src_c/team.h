@@ -26,8 +26,9 @@
 #define FASTNN_PAUSE() ((void)0)
 #endif
 
-#define FASTNN_SHARES 8     /* threads beyond them help */
-#define FASTNN_PATIENCE 100 /* pauses: some microseconds, the length of a small block */
+#define FASTNN_SHARES 8    /* threads beyond them help */
+#define FASTNN_SPINS 200   /* pauses before a thread that waits gives its processor to others */
+#define FASTNN_PATIENCE 60 /* pauses: one or two microseconds, longer than a claim takes to be seen */
 
 /* Each counter on a cache line of its own. */
 typedef struct {
@@ -59,14 +60,18 @@ static inline int64_t fastnn_claim_of(fastnn_ticket *ticket, int64_t blocks, int
 }
 
 /* A block for this member of the team, of its own share while there is one, or -1 if none is left in this round.
- * What belongs to others is taken after a moment: an owner that is at work claims it sooner. */
-static inline int64_t fastnn_claim(fastnn_ticket *ticket, int64_t blocks, int64_t round, int member, int team) {
+ * What belongs to others is taken after a moment, in which an owner that is at work claims it; `patience`, which the
+ * caller sets to FASTNN_PATIENCE for every step, is used up once. */
+static inline int64_t fastnn_claim(fastnn_ticket *ticket, int64_t blocks, int64_t round, int member, int team,
+                                   int *patience) {
     int shares = team < FASTNN_SHARES ? team : FASTNN_SHARES;
     int64_t block = fastnn_claim_of(ticket, blocks, round, member % shares, shares);
     for (int i = 1; block < 0 && i < shares; i++) {
         int share = (member + i) % shares;
-        for (int spins = 0; spins < FASTNN_PATIENCE && fastnn_left(ticket, blocks, round, share, shares); spins++)
+        while (*patience > 0 && fastnn_left(ticket, blocks, round, share, shares)) {
             FASTNN_PAUSE();
+            --*patience;
+        }
         block = fastnn_claim_of(ticket, blocks, round, share, shares);
     }
     return block;
@@ -81,13 +86,24 @@ static inline void fastnn_tell(fastnn_counter *reached, int64_t value) {
     __atomic_store_n(&reached->value, value, __ATOMIC_RELEASE);
 }
 
-/* Spins for about the length of a small block, then gives the processor away. */
-static inline void fastnn_wait(const fastnn_counter *reached, int64_t value) {
-    for (int spins = 0; __atomic_load_n(&reached->value, __ATOMIC_ACQUIRE) < value; spins++) {
-        if (spins < 1000)
-            FASTNN_PAUSE();
-        else
-            FASTNN_YIELD();
-    }
+/* Whether the blocks of this round are finished. */
+static inline int fastnn_finished(const fastnn_ticket *ticket, int64_t blocks, int64_t round) {
+    return __atomic_load_n(&ticket->finished.value, __ATOMIC_ACQUIRE) >= (round + 1) * blocks;
 }
+
+static inline int fastnn_told(const fastnn_counter *reached, int64_t value) {
+    return __atomic_load_n(&reached->value, __ATOMIC_ACQUIRE) >= value;
+}
+
+/* Spins for a moment; whether the others got there meanwhile. */
+static inline int fastnn_wait(const fastnn_counter *reached, int64_t value) {
+    for (int spins = 0; spins < FASTNN_SPINS; spins++) {
+        if (fastnn_told(reached, value)) return 1;
+        FASTNN_PAUSE();
+    }
+    return 0;
+}
+
+/* Gives the processor away, for a moment. */
+static inline void fastnn_yield(void) { FASTNN_YIELD(); }
 #endif

@@ -12,6 +12,7 @@ import pytest
 
 import fastnn
 from fastnn import Sequential
+from fastnn._native import _running
 from fastnn.layers import Dense, Dropout, Input
 
 # Large enough for a team of threads and for several blocks in most steps.
@@ -75,6 +76,19 @@ def test_low_batches_times_large_weights(inputs, activation):
             alone = found
             np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10)
         np.testing.assert_array_equal(found, alone)
+
+
+def test_a_team_that_gives_up_does_not_show():
+    """Where other programs use the processors, one thread goes on alone (fastnn/_native/_running.pyx)."""
+    with fastnn.num_threads(1):
+        expected = train()  # noqa: F821
+    before = _running.set_most_lost(-1.0)  # after the first long wait
+    try:
+        for threads in (2, 3, 8):
+            with fastnn.num_threads(threads):
+                assert train() == expected  # noqa: F821
+    finally:
+        _running.set_most_lost(before)
 
 
 def test_another_process_gives_the_same_bits():

@@ -90,6 +90,9 @@ cdef struct run_t:
     int slots
     ssize_t stopped_at       # the batch that was not begun any more; -1 before
     fastnn_counter reached   # divided steps, and what follows them up to the next, that are over
+    double stopped           # when
+    double lost              # seconds that waiting for threads has cost which were not running
+    bint crowded             # too many: the team stops after this batch
     bint timed               # steps add up their seconds
     double began             # the divided step that is under way, while the run is timed
     # steps in Python
