@@ -1,4 +1,4 @@
-"""A small convolutional network on MNIST.
+"""A small convolutional network on MNIST: 99 % of the test images.
 
 python examples/mnist_convnet.py [--quick]
 """
@@ -30,7 +30,9 @@ model = keras.Sequential(
 )
 model.summary()
 model.compile(loss="sparse_categorical_crossentropy", optimizer="adam", metrics=["accuracy"])
-model.fit(x_train, y_train, batch_size=32 if quick else 128, epochs=10, validation_split=0.1, verbose=2)
+model.fit(
+    x_train, y_train, batch_size=32 if quick else 128, epochs=10 if quick else 15, validation_split=0.1, verbose=2
+)
 loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
 print(f"test loss {loss:.4f}, accuracy {accuracy:.4f}")
-reached, wanted = accuracy, 0.93 if quick else 0.985
+reached, wanted = accuracy, 0.93 if quick else 0.99

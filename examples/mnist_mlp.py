@@ -30,7 +30,10 @@ model.summary()
 model.compile(loss="categorical_crossentropy", optimizer="adam", metrics=["accuracy"])
 model.fit(
     x_train, y_train, batch_size=128, epochs=20, validation_split=0.1, verbose=2,
-    callbacks=[keras.callbacks.EarlyStopping(patience=3, restore_best_weights=True)],
+    callbacks=[
+        keras.callbacks.ReduceLROnPlateau(factor=0.2, patience=1),
+        keras.callbacks.EarlyStopping(patience=4, restore_best_weights=True),
+    ],
 )  # fmt: skip
 loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
 print(f"test loss {loss:.4f}, accuracy {accuracy:.4f}")

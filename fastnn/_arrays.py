@@ -94,14 +94,16 @@ def as_labels(true: Array, shape: tuple[int, ...], name: str, ignore: int | None
     return np.require(labels, np.int32, ["C", "A"])
 
 
-def spread_weights(sample_weight: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def spread_weights(
+    sample_weight: ArrayLike, shape: tuple[int, ...], name: str = "sample_weight"
+) -> NDArray[np.float64]:
     """One weight for every sample of `shape`: the weights may miss axes at the end, or have more of length 1."""
     weights = np.asarray(sample_weight, np.float64)
     given = weights.shape
     while weights.ndim and weights.shape[-1] == 1 and weights.shape != shape[: weights.ndim]:
         weights = weights[..., 0]
     if weights.shape != shape[: weights.ndim]:
-        raise ValueError(f"sample_weight must have the shape {shape} or its first axes. Received: shape {given}")
+        raise ValueError(f"{name} must have the shape {shape} or its first axes. Received: shape {given}")
     missing = (1,) * (len(shape) - weights.ndim)
     return np.broadcast_to(weights.reshape(*weights.shape, *missing), shape)
 

@@ -21,4 +21,6 @@ def test_example(script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 def test_all_examples_are_listed() -> None:
     listed = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert SCRIPTS
-    assert all(f"({script})" in listed for script in SCRIPTS)
+    for script in SCRIPTS:
+        assert f"({script})" in listed
+        assert f"| `python examples/{script}` | " in listed  # the full run

@@ -352,3 +352,42 @@ def test_arguments_are_left_alone() -> None:
     CategoricalCrossentropy(label_smoothing=0.3)(true, pred, WEIGHTS)
     assert np.array_equal(true, ROWS)
     assert np.array_equal(pred, PROBABILITIES)
+
+
+class Masked(np.ndarray):
+    """Predictions with a mask, as Keras's layers return them."""
+
+    _keras_mask: np.ndarray
+
+
+def masked(predictions: np.ndarray, mask: list) -> Masked:
+    array = predictions.view(Masked)
+    array._keras_mask = np.array(mask)
+    return array
+
+
+@pytest.mark.parametrize(
+    ("reduction", "weights", "expected"),
+    [  # the losses of four samples are 1, 4, NaN and 16; the third does not count
+        ("sum_over_batch_size", None, 7.0),
+        ("sum_over_batch_size", [1.0, 2.0, 3.0, 0.5], 17 / 3),
+        ("sum", None, 21.0),
+        ("sum", [1.0, 2.0, 3.0, 0.5], 17.0),
+        ("mean_with_sample_weight", None, 7.0),
+        ("mean_with_sample_weight", [1.0, 2.0, 3.0, 0.5], 17 / 3.5),
+        ("none", [1.0, 2.0, 3.0, 0.5], [1.0, 8.0, 0.0, 8.0]),
+    ],
+)
+def test_the_mask_of_predictions(reduction: str, weights: list | None, expected: float | list) -> None:
+    predictions = masked(np.array([[1.0], [2.0], [np.nan], [4.0]]), [True, True, False, True])
+    found = MeanSquaredError(reduction=reduction)(np.zeros((4, 1)), predictions, sample_weight=weights)
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
+def test_masks_meet_ignored_labels_and_may_leave_nothing() -> None:
+    loss = SparseCategoricalCrossentropy(ignore_class=2)
+    each = SparseCategoricalCrossentropy(reduction="none")(LABELS, PROBABILITIES)
+    assert loss(LABELS, masked(PROBABILITIES, [1, 1, 0, 1])) == pytest.approx((each[0] + each[3]) / 2)
+    assert loss(LABELS, masked(PROBABILITIES, [0, 0, 0, 0])) == 0.0
+    with pytest.raises(ValueError, match=r"the mask of y_pred must have the shape \(4,\).*Received: shape \(3,\)"):
+        loss(LABELS, masked(PROBABILITIES, [1, 1, 0]))

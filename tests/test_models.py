@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -495,3 +497,22 @@ def test_the_base_class_defines_nothing():
     with pytest.raises(NotImplementedError, match=r"expected inputs and outputs.*or a subclass that defines call"):
         model.build((3,))
     assert layers.Layer
+
+
+def test_one_sample_is_predicted_at_once():
+    """`predict` for a single sample costs about what a call of the model costs: no data pipeline is set up for it."""
+    model, x = Sequential([Input((8,)), Dense(16, "relu"), Dense(3, "softmax")]), np.ones((1, 8), np.float32)
+
+    def seconds(function):
+        function()
+        best = math.inf
+        for _ in range(30):  # the least of many: others may be using the machine
+            start = time.perf_counter()
+            for _ in range(10):
+                function()
+            best = min(best, (time.perf_counter() - start) / 10)
+        return best
+
+    called = seconds(lambda: model(x))
+    for predict in (lambda: model.predict(x, verbose=0), lambda: model.predict_on_batch(x)):
+        assert seconds(predict) < 5 * called + 1e-4

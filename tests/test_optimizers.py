@@ -202,12 +202,12 @@ def test_a_config_of_keras_is_understood() -> None:
     config = {
         "name": "adam", "learning_rate": 0.01, "weight_decay": None, "clipnorm": None, "global_clipnorm": None,
         "clipvalue": None, "use_ema": False, "ema_momentum": 0.99, "ema_overwrite_frequency": None,
-        "loss_scale_factor": None, "gradient_accumulation_steps": None, "beta_1": 0.8, "beta_2": 0.999,
+        "loss_scale_factor": 8.0, "gradient_accumulation_steps": None, "beta_1": 0.8, "beta_2": 0.999,
         "epsilon": 1e-07, "amsgrad": False,
     }  # fmt: skip
     adam = optimizers.get({"module": "keras.optimizers", "class_name": "Adam", "config": config})
     assert isinstance(adam, Adam)
-    assert (adam.learning_rate, adam.beta_1) == (0.01, 0.8)
+    assert (adam.learning_rate, adam.beta_1, adam.loss_scale_factor) == (0.01, 0.8, 8.0)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,6 @@ def test_a_config_of_keras_is_understood() -> None:
         (lambda: Adam(beta_1=1.0), "less than 1. Received: beta_1=1.0"),
         (lambda: Adam(epsilon=-1.0), "epsilon must be"),
         (lambda: Adam(weight_decay=-0.1), "weight_decay must be"),
-        (lambda: Adam(loss_scale_factor=8.0), "the option 'loss_scale_factor' does not work in this version"),
         (lambda: SGD(momentun=0.9), "Unknown argument of SGD 'momentun'. Did you mean 'momentum'"),
         (lambda: optimizers.get({"class_name": "SGD", "config": {"rate": 0.1}}), "Unknown argument of SGD 'rate'"),
     ],

@@ -7,6 +7,7 @@ import importlib.machinery
 import importlib.metadata
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -133,3 +134,48 @@ def test_the_target_decides_about_isa_levels(
     assert compiler.version == "fake 1.0"
     assert [isa.name for isa in compiler.isas] == ["baseline"]
     assert compiler.command[:3] == (str(fake), "-O0", "-DX=1")
+
+
+@pytest.fixture
+def setup_py(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What setup.py defines, without building anything."""
+    setuptools = pytest.importorskip("setuptools")
+    pytest.importorskip("Cython")
+    monkeypatch.setattr(setuptools, "setup", lambda **options: None)
+    return runpy.run_path(str(ROOT / "setup.py"))
+
+
+@pytest.mark.parametrize(
+    ("platform", "flag"), [("linux", "-fopenmp"), ("darwin", "-Xpreprocessor"), ("win32", "/openmp")]
+)
+def test_each_platform_has_its_flags_of_openmp(
+    setup_py: dict[str, Any], monkeypatch: pytest.MonkeyPatch, platform: str, flag: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    assert setup_py["openmp_flags"]()[0][0] == flag
+
+
+@pytest.mark.parametrize("fails", [None, "compile", "link_executable"])
+def test_where_openmp_does_not_work_the_build_is_serial(setup_py: dict[str, Any], fails: str | None) -> None:
+    """A small program is compiled and linked first; it is no matter which of the two fails."""
+    seen = []
+
+    class Compiler:
+        compiler_type = "unix"
+
+        def compile(self, sources: list[str], **options: Any) -> list[str]:
+            return self.run("compile", setup_py["CompileError"], Path(sources[0]).read_text())
+
+        def link_executable(self, objects: list[str], program: str, **options: Any) -> list[str]:
+            return self.run("link_executable", setup_py["LinkError"], *objects)
+
+        def run(self, step: str, error: type[Exception], *inputs: str) -> list[str]:
+            seen.extend(inputs)
+            if step == fails:
+                raise error("no such option: -fopenmp")
+            return ["probe.o"]
+
+    build = setup_py["BuildExt"](pytest.importorskip("setuptools").Distribution())
+    build.compiler = Compiler()
+    assert build.openmp_works() is (fails is None)
+    assert "#pragma omp parallel" in seen[0]

@@ -114,6 +114,69 @@ def test_accumulation(backend):
         np.testing.assert_allclose(found, expected, rtol=1e-15)
 
 
+PENALISED = {"kernel_regularizer": "l1_l2", "bias_regularizer": Cosine(), "activity_regularizer": "l2"}
+SCALED = {
+    "sgd": lambda **more: optimizers.SGD(0.1, momentum=0.9, **more),
+    "clipped": lambda **more: optimizers.Adam(0.03, clipnorm=0.05, **more),
+    "clipped together": lambda **more: optimizers.Adam(0.03, global_clipnorm=0.05, **more),
+    "clipped values": lambda **more: optimizers.Adam(0.03, clipvalue=0.01, **more),
+    "coupled decay": lambda **more: optimizers.SGD(0.1, flavor="torch", weight_decay=0.1, **more),
+    "accumulated": lambda **more: optimizers.Adam(0.03, clipnorm=0.05, gradient_accumulation_steps=4, **more),
+    "lamb": lambda **more: optimizers.Lamb(0.01, weight_decay=0.1, **more),
+    "lars": lambda **more: optimizers.Lars(1.0, nesterov=True, clipnorm=0.5, **more),
+    "muon": lambda **more: optimizers.Muon(0.01, use_ema=True, **more),
+    "adafactor": lambda **more: optimizers.Adafactor(0.05, gradient_accumulation_steps=2, **more),
+}
+
+
+@pytest.mark.parametrize("make", SCALED.values(), ids=SCALED)
+def test_a_power_of_two_that_scales_the_loss_changes_no_bit(make, backend):
+    found = []
+    for scale in (None, 2.0**-9, 2.0**20):
+        model = network(make(loss_scale_factor=scale), **PENALISED)
+        weights = np.linspace(0.5, 1.5, 60)
+        history = model.fit(X, Y, batch_size=8, epochs=4, sample_weight=weights, verbose=0).history["loss"]
+        slots = [array for slot in model.optimizer_state.values() for array in slot]
+        found.append([*model.get_weights(), *slots, np.array(history)])
+    for other in found[1:]:
+        for plain, scaled in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(plain, scaled)
+
+
+def test_a_scaled_loss_saves_small_gradients():
+    """dL/dy is 1e-40 and x 1e10: their product is a float32, the first factor is 0 in a compiled training."""
+    for scale, expected in ((None, 0.0), (2.0**40, 0.2)):
+        with fastnn.use_backend("native"):
+            model = Sequential([Input((1,)), Dense(1, use_bias=False, kernel_initializer="zeros")])
+            model.compile(optimizers.SGD(1e29, loss_scale_factor=scale), "mse", loss_weights=[1e-40])
+            model.train_on_batch(np.float32([[1e10]]), np.float32([[1.0]]))
+            np.testing.assert_allclose(model.get_weights()[0], [[expected]], rtol=1e-5)
+
+
+def test_the_scale_of_the_loss_is_in_no_gradient_that_anybody_sees():
+    seen = []
+    for scale in (None, 2.0**30):
+        model = network(optimizers.SGD(0.1, loss_scale_factor=scale), **PENALISED)
+        monitor = fastnn.callbacks.Monitor(every=1)
+        model.fit(X, Y, epochs=2, shuffle=False, verbose=0, callbacks=[monitor])
+        seen.append((list(monitor.history.values()), model.train_on_batch(X, Y), gradcheck_model(model, X[:6], Y[:6])))
+    assert seen[0] == seen[1]
+
+
+def test_the_scale_of_the_loss_can_change_and_is_saved(tmp_path):
+    model = network(optimizers.SGD(0.1))
+    model.train_on_batch(X, Y)
+    model.optimizer.loss_scale_factor = 3.0
+    model.train_on_batch(X, Y)
+    plain = network(optimizers.SGD(0.1))
+    for _ in range(2):
+        plain.train_on_batch(X, Y)
+    for one, other in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+    model.save(tmp_path / "model.keras")
+    assert load_model(tmp_path / "model.keras").optimizer.loss_scale_factor == 3.0
+
+
 def test_moving_average(backend):
     """w goes 3, 2, 1, 0: the average begins with the first value that an update has made."""
     model = single(optimizers.SGD(1.0, use_ema=True, ema_momentum=0.5), (3.0, 3.0))
@@ -315,6 +378,7 @@ SETTINGS = {
     "global": lambda: (optimizers.RMSprop(0.01, global_clipnorm=0.1), {}),
     "value": lambda: (optimizers.SGD(0.1, momentum=0.9, clipvalue=0.01), {}),
     "accumulation": lambda: (optimizers.Adam(0.03, gradient_accumulation_steps=3, clipnorm=0.05), {}),
+    "scaled loss": lambda: (optimizers.Adam(0.03, loss_scale_factor=3.0, clipnorm=0.05), {"kernel_regularizer": "l1"}),
     "ema": lambda: (optimizers.AdamW(0.03, use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=5), {}),
     "penalties": lambda: (
         optimizers.SGD(0.1, global_clipnorm=1.0),
@@ -447,6 +511,14 @@ def test_lbfgs_leaves_frozen_weights_and_obeys_constraints():
         (lambda: optimizers.SGD(clipnorm=-1.0), "finite number >= 0 or None. Received: clipnorm=-1.0"),
         (lambda: optimizers.Adam(clipvalue=-1e-9), "finite number >= 0 or None. Received: clipvalue=-1e-09"),
         (lambda: optimizers.Adam(global_clipnorm=-2), "finite number >= 0 or None. Received: global_clipnorm=-2"),
+        (
+            lambda: optimizers.SGD(loss_scale_factor=0.0),
+            "loss_scale_factor must be a finite number above 0 or None. Received: loss_scale_factor=0.0",
+        ),
+        (lambda: optimizers.SGD(loss_scale_factor=-2.0), "Received: loss_scale_factor=-2.0"),
+        (lambda: optimizers.SGD(loss_scale_factor=True), "Received: loss_scale_factor=True"),
+        (lambda: optimizers.SGD(loss_scale_factor="dynamic"), "Received: loss_scale_factor='dynamic'"),
+        (lambda: optimizers.LBFGS(loss_scale_factor=2.0), "Received: {'loss_scale_factor': 2.0}"),
         (lambda: optimizers.SGD(clipnorm=True), "finite number >= 0 or None. Received: clipnorm=True"),
         (lambda: optimizers.SGD(clipnorm=math.inf), "finite number >= 0 or None. Received: clipnorm=inf"),
         (lambda: optimizers.SGD(gradient_accumulation_steps=0), "or None. Received: gradient_accumulation_steps=0"),

@@ -88,7 +88,7 @@ cdef void do_tally(run_t *r, step_t *s, ssize_t block) noexcept nogil:
     cdef ssize_t i
     for i in range(s.ints[0]):
         total += values[i]
-    (<double *>ptr(r, s, 1))[s.ints[1]] += total
+    (<double *>ptr(r, s, 1))[s.ints[1]] += s.reals[0] * total
 
 
 define("statistics", do_statistics, WHOLE, 3)

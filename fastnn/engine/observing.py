@@ -147,7 +147,7 @@ class Observer:
         record = plan.array(self.records[number].signal)
         for buffer in dy:
             if buffer != ABSENT:
-                self._squares(plan, buffer, record, SIGNAL, self.when)
+                self._squares(plan, buffer, record, SIGNAL, self.when, plan.loss_scale)
         self._count(plan, record, SIGNALS, self.when)
 
     def before_update(self, plan: Plan, weights: Sequence[Parameter], updated: bool) -> None:
@@ -157,7 +157,7 @@ class Observer:
             if not plan.wants_gradient(weight):
                 continue
             record, value = plan.array(self.weights[id(weight)]), plan.parameter(weight)
-            self._squares(plan, plan.gradient(weight), record, GRADIENT, self.when)
+            self._squares(plan, plan.gradient(weight), record, GRADIENT, self.when, plan.loss_scale)
             self._squares(plan, value, record, WEIGHT, self.when)
             self._count(plan, record, LOOKS, self.when)
             if updated:
@@ -178,15 +178,15 @@ class Observer:
             self._squares(plan, before, record, UPDATE, self.when_updated)
             self._count(plan, record, UPDATES, self.when_updated)
 
-    def _squares(self, plan: Plan, x: int, record: int, place: int, when: int) -> None:
+    def _squares(self, plan: Plan, x: int, record: int, place: int, when: int, scale: float = 1.0) -> None:
         size = plan.buffers[x].size
         count = -(-size // BLOCK)
         partial = plan.numbers(count)
         plan.step("sum_of_squares", (x, partial), ints=(size,), when=when)
-        plan.step("tally", (partial, record), ints=(count, place), when=when)
+        plan.step("tally", (partial, record), ints=(count, place), reals=(scale**-2,), when=when)
 
     def _count(self, plan: Plan, record: int, place: int, when: int) -> None:
-        plan.step("tally", (plan.constant(np.ones(1)), record), ints=(1, place), when=when)
+        plan.step("tally", (plan.constant(np.ones(1)), record), ints=(1, place), reals=(1.0,), when=when)
 
     # --------------------------------------------------------------------------------------------- while a plan is run
 

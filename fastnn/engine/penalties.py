@@ -58,6 +58,7 @@ def _add(plan: Plan, regularizer: Any, shape: tuple[int, ...], x: int, g: int, f
         count = 1
     else:
         count = -(-size // BLOCK)
+    factor *= plan.loss_scale
     partial = plan.numbers(count) if value else ABSENT
     if coefficients is None:
         plan.step("call", (x, g, partial), call=_in_python(regularizer, shape, factor))
@@ -65,7 +66,7 @@ def _add(plan: Plan, regularizer: Any, shape: tuple[int, ...], x: int, g: int, f
         l1, l2 = coefficients
         plan.step("penalty", (x, g, partial), ints=(size,), reals=(factor * l1, factor * l2))
     if value:
-        plan.score(partial, count, float(plan.samples), slot=LOSS)
+        plan.score(partial, count, plan.samples / plan.loss_scale, slot=LOSS)
 
 
 def _check(regularizer: Any, training: bool) -> None:

@@ -119,7 +119,8 @@ The operations a step can name, with their buffers and numbers (`-1` stands for 
     statistics       (x, record, active|-1)         ints: rows, cols                reals: low, high, margin
                                                     joins a batch to a record (fastnn/engine/observing.py);
                                                     active[col] += rows in which that column is not 0
-    tally            (values, record)               ints: count, place              record[place] += sum of the values
+    tally            (values, record)               ints: count, place  reals: factor
+                                                    record[place] += factor times the sum of the values
     call             (any)                          call: a Python function (step, *buffers as flat arrays) that
                                                     writes into some of them; takes the GIL; an exception ends the run;
                                                     ints: its operations (fastnn/engine/costs.py), if they are known
@@ -235,6 +236,7 @@ class Plan:
         self.batch = batch
         self.samples = batch  # which `batch` is not where the time steps of a sample stand for samples
         self.scored = False  # whether there is a loss that penalties are added to
+        self.loss_scale = 1.0  # what gradients are multiplied by, and scores are not
         self.training = self.learning = training
         self.buffers: list[Buffer] = []
         self.steps: list[Step] = []

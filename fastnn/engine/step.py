@@ -125,9 +125,11 @@ def objective_plan(
     gradients: dict[int, Array] | None = None,
     update: Callable[[Plan], None] | None = None,
     observer: Any = None,
+    loss_scale: float = 1.0,
 ) -> Plan:
     """Inputs, targets[, weights] -> scores; in training also the gradients, and the steps that `update` adds.
 
+    The gradients are those of the loss times `loss_scale`; the scores are not.
     An `observer` (engine/observing.py) adds steps that look at activations, gradients and updates.
 
     Inputs of the plan, in order: those of the graph; then for every objective: targets of the loss, targets of the
@@ -136,7 +138,7 @@ def objective_plan(
     1.  Outputs: the predictions of each objective that wants them; `Plan.shown_masks` has their masks.
     """
     plan = Plan(dtype, batch, training, gradients)
-    plan.scored = True
+    plan.scored, plan.loss_scale = True, loss_scale
     inputs = _inputs(plan, graph)
     flow = Flow(plan, graph, inputs, {graph.outputs[o.output] for o in objectives if o.loss.fused}, observer)
     arrived, judgements = [], []
@@ -209,7 +211,7 @@ def _loss(plan: Plan, o: Objective, x: int, target: int, weight: int, grad: int,
     mean = o.reduction != "sum"
     row_loss = plan.buffer(o.losses, np.float64)
     ints = (rows, cols, o.divisor)
-    scale = o.share / rows if mean and o.divisor == PLANNED else o.share
+    scale = plan.loss_scale * (o.share / rows if mean and o.divisor == PLANNED else o.share)
     predictions, probs = x, ABSENT
     if o.loss.fused and _wants_probabilities(o):
         predictions = plan.buffer(o.size)

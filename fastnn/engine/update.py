@@ -1,8 +1,9 @@
 """What happens between the gradients of a step and the parameters, as steps of a plan.
 
-In Keras's order: gradients are accumulated, then clipped; the optimizer's rule is applied, with its weight decay; then
-come the moving average of the weights, and the constraints.  The optimizer says which of these it wants and adds the
-steps of its own rule (`Optimizer.emit`); what varies from step to step are columns of `Optimizer.scalars`.
+In Keras's order: gradients lose the scale of the loss, are accumulated, then clipped; the optimizer's rule is applied,
+with its weight decay; then come the moving average of the weights, and the constraints.  The optimizer says which of
+these it wants and adds the steps of its own rule (`Optimizer.emit`); what varies from step to step are columns of
+`Optimizer.scalars`.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ class Update:
     ) -> None:
         self.optimizer, self.arena, self.gradients, self.slot = optimizer, arena, gradients, slot
         self.slot_views = slot_views
-        self.steps = optimizer.gradient_accumulation_steps or 1
-        # what the rule sees as the gradient, times 1 / steps
-        self.gradient = gradients if self.steps == 1 else slot("gradient_accumulator")
+        # what the rule sees is `gradient` divided by `divisor`
+        self.divisor: float = optimizer.gradient_divisor
+        self.gradient = slot("gradient_accumulator") if optimizer.gradient_accumulation_steps else gradients
         self.columns: dict[str, int] = optimizer.columns
         self.when = self.columns.get("update", ALWAYS)
         self.scales = ABSENT
@@ -100,7 +101,7 @@ class Update:
     ) -> int:  # fmt: skip
         """|p| / |g| for some of the segments, 1 for the others; returns the buffer."""
         ratios = self.plan.numbers(max(1, len(self.segments)))
-        factor = 1 / self.steps if scaled else 1.0
+        factor = 1 / self.divisor if scaled else 1.0
         reals = (coefficient, decay, eps, factor)
         self.step("trust_ratio", (p, g, self.scales if scaled else ABSENT, ratios), ints=part, reals=reals)
         return ratios
@@ -152,7 +153,8 @@ class Update:
         self.plan = plan
         ranges = self.arena.trainable_ranges()
         if self.gradient is not self.gradients:
-            self._everywhere(ranges, self.gradients, self.gradient, a=None, b="keep")
+            unscaled = 1 / self.optimizer.loss_scale
+            self._everywhere(ranges, self.gradients, self.gradient, a=unscaled, b="keep")
         self.scales = ABSENT
         self._clip(ranges)
         self.optimizer.emit(self)
@@ -160,17 +162,18 @@ class Update:
             average = self.slot(MOVING_AVERAGE)
             self._everywhere(ranges, None, average, a="ema_new", b="ema_kept")
             if self.optimizer.ema_overwrite_frequency:
-                self._everywhere(ranges, average, None, a=None, b=0.0, when=self.columns["overwrite"])
+                self._everywhere(ranges, average, None, a=1.0, b=0.0, when=self.columns["overwrite"])
         self._constrain()
 
     def _everywhere(
-        self, ranges: list[Range], source: Array | None, target: Array | None, a: str | None, b: Any, when: int = ALWAYS
-    ) -> None:
+        self, ranges: list[Range], source: Array | None, target: Array | None, a: str | float, b: str | float,
+        when: int = ALWAYS,
+    ) -> None:  # fmt: skip
         """target = a source + b target in all ranges; None means the parameters, a and b are columns or numbers."""
         for part in ranges:
             x, y = (self.plan.array(part.values if flat is None else part.of(flat)) for flat in (source, target))
             columns = [self.columns[name] if isinstance(name, str) else -1 for name in (a, b)]
-            reals = (1.0, 1.0 if isinstance(b, str) else b)
+            reals = tuple(1.0 if isinstance(number, str) else number for number in (a, b))
             self.plan.step("combine", (x, y, ABSENT), ints=(part.size, *columns, 0), reals=reals, when=when)
 
     def _clip(self, ranges: list[Range]) -> None:
@@ -178,14 +181,14 @@ class Update:
         if optimizer.clipvalue:
             for part in ranges:
                 g = self.plan.array(part.of(self.gradient))
-                self.step("clip_values", (g,), ints=(part.size,), reals=(optimizer.clipvalue * self.steps,))
+                self.step("clip_values", (g,), ints=(part.size,), reals=(optimizer.clipvalue * self.divisor,))
         limit, op = optimizer.clipnorm, "clip_norm"
         if optimizer.global_clipnorm:
             limit, op = optimizer.global_clipnorm, "clip_global_norm"
         if limit and self.segments:
             partial = self.squares(of_parameters=False)
             self.scales = self.plan.numbers(len(self.segments))
-            self.step(op, (partial, self.scales), reals=(limit, 1 / self.steps))
+            self.step(op, (partial, self.scales), reals=(limit, 1 / self.divisor))
 
     def _constrain(self) -> None:
         for parameter, _ in self.arena.trainable_parameters():

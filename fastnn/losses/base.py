@@ -173,6 +173,11 @@ class Loss:
         sample_weight : array_like, optional
             One weight per sample, shape (...); trailing axes may be missing.
 
+        Notes
+        -----
+        As in Keras, a mask comes as the attribute `_keras_mask` of `y_pred`, or not at all: what it leaves out counts
+        0, and means are taken of the rest. Keras multiplies by 0, so NaN stays NaN there.
+
         Returns
         -------
         float, or an array of shape (...) for reduction "none" or None
@@ -182,21 +187,27 @@ class Loss:
         ValueError
             If shapes do not fit, a label is out of range, or there is no sample to take the mean of.
         """
-        pred = as_floats(y_pred, self.dtype)
+        pred, mask = as_floats(y_pred, self.dtype), getattr(y_pred, "_keras_mask", None)
         losses = self._sample_losses(y_true, pred)
         if sample_weight is not None and self.kernel().axes == 0:
             losses = np.broadcast_to(losses, np.shape(sample_weight))  # as in Keras: weighted copies of the one loss
         weights = None if sample_weight is None else spread_weights(sample_weight, losses.shape)
         if weights is not None:
             losses = losses * weights
+        counted = None if mask is None else spread_weights(mask, losses.shape, "the mask of y_pred") != 0
+        if counted is not None:
+            losses = np.where(counted, losses, 0.0)
         if self.reduction in (None, "none"):
             return losses.astype(pred.dtype)
         if losses.size == 0:
             raise ValueError(f"{self.name}: there is no sample to reduce. Received: y_pred of shape {pred.shape}")
-        divisor = self.divisor(np.asarray(y_true), losses.shape, weights)
+        divisor = self.divisor(np.asarray(y_true), losses.shape, weights, counted)
         return float(losses.sum()) / divisor if divisor else 0.0
 
-    def divisor(self, y_true: Array, shape: tuple[int, ...], weights: NDArray[np.float64] | None = None) -> float:
+    def divisor(
+        self, y_true: Array, shape: tuple[int, ...], weights: NDArray[np.float64] | None = None,
+        counted: NDArray[np.bool_] | None = None,
+    ) -> float:  # fmt: skip
         """What the weighted sum of the sample losses is divided by.
 
         Parameters
@@ -207,12 +218,14 @@ class Loss:
             Of the sample losses.
         weights : ndarray of float64, optional
             The weights of the samples, of that shape.
+        counted : ndarray of bool, optional
+            Which of them a mask lets through, of that shape.
         """
         if self.reduction not in ("sum_over_batch_size", "mean", "mean_with_sample_weight"):
             return 1.0
-        counts = np.ones(shape)
+        counts = np.ones(shape) if counted is None else counted.astype(np.float64)
         if self.ignore_class is not None:
-            counts = (np.asarray(y_true).reshape(shape) != self.ignore_class).astype(np.float64)
+            counts = counts * (np.asarray(y_true).reshape(shape) != self.ignore_class)
         if self.reduction == "mean_with_sample_weight" and weights is not None:
             counts = counts * weights
         return float(counts.sum())

@@ -71,15 +71,20 @@ class Circle(Loss):
     def sample_kernel(self) -> LossKernel:
         return self._kernel(_PLAIN)
 
-    def divisor(self, y_true: Array, shape: tuple[int, ...], weights: NDArray[np.float64] | None = None) -> float:
+    def divisor(
+        self, y_true: Array, shape: tuple[int, ...], weights: NDArray[np.float64] | None = None,
+        counted: NDArray[np.bool_] | None = None,
+    ) -> float:  # fmt: skip
         if self.reduction in ("sum", "none", None):
             return 1.0
         labels = np.asarray(y_true).reshape(-1)
         alike = np.sum(labels[:, np.newaxis] == labels, axis=1)
-        counted = (alike > int(self.remove_diagonal)) & (alike < labels.size)
+        paired = (alike > int(self.remove_diagonal)) & (alike < labels.size)
+        if counted is not None:
+            paired &= counted.reshape(-1)
         if self.reduction == "mean_with_sample_weight" and weights is not None:
-            return float(weights.reshape(-1)[counted].sum())
-        return float(counted.sum())
+            return float(weights.reshape(-1)[paired].sum())
+        return float(paired.sum())
 
     def get_config(self) -> dict[str, Any]:
         own = {"gamma": self.gamma, "margin": self.margin, "remove_diagonal": self.remove_diagonal}

@@ -152,6 +152,7 @@ class Runner:
             self.graph, goals.objectives, self.dtype, batch,
             training=True, gradients={id(p): view for p, view in views if p.trainable},
             update=None if update is None else update.emit, observer=self.observer,
+            loss_scale=self.optimizer.loss_scale if updating and self.optimizer is not None else 1.0,
         )  # fmt: skip
         return Executor(plan, () if update is None else update.rows())
 

@@ -30,10 +30,6 @@ _SLOTS: dict[str, tuple[str, ...]] = {name: slots for name, slots, _ in _native.
 # Scalars are computed ahead for this many steps.
 _BLOCK = 1024
 
-# Options of Keras that do not work here yet, each with the values that leave it off.
-_ABSENT_OPTIONS: dict[str, tuple[object, ...]] = {
-    "loss_scale_factor": (None,),
-}
 # Options that every class has, beside the arguments in its own signature.
 _COMMON_OPTIONS = (
     "lr",
@@ -42,7 +38,6 @@ _COMMON_OPTIONS = (
     "decoupled_weight_decay",
     "exclude_from_weight_decay",
     *DEFAULTS,
-    *_ABSENT_OPTIONS,
 )
 # Flavors that add a weight decay to the gradient unless told otherwise: the L2 penalty of the loss.
 _COUPLED = ("torch", "book")
@@ -83,12 +78,12 @@ class Optimizer(TrainingOptions):
     lr : float, schedule or callable, optional
         Another name of learning_rate.
     **options
-        Further options of Keras, at their defaults only.
+        See `TrainingOptions`.
 
     Raises
     ------
     ValueError
-        For rates that are not floats, for flavors the class does not have, and for options that do not work here yet.
+        For rates that are not floats, for flavors the class does not have, and for options that nobody knows.
     """
 
     _row: ClassVar[str] = ""
@@ -115,8 +110,7 @@ class Optimizer(TrainingOptions):
         exclude_from_weight_decay: Iterable[str] = (),
         **options: Any,
     ) -> None:
-        self._refuse({name: value for name, value in options.items() if name not in DEFAULTS})
-        self._take_options({name: value for name, value in options.items() if name in DEFAULTS})
+        self._take_options(self._known(options))
         if flavor not in self._flavors:
             raise unknown(f"flavor of {type(self).__name__}", flavor, self._flavors)
         self.flavor = flavor
@@ -154,15 +148,12 @@ class Optimizer(TrainingOptions):
     # ------------------------------------------------------------------------------------------------- for subclasses
 
     @classmethod
-    def _refuse(cls, options: dict[str, Any]) -> None:
-        for name, value in options.items():
-            if name not in _ABSENT_OPTIONS:
+    def _known(cls, options: dict[str, Any]) -> dict[str, Any]:
+        for name in options:
+            if name not in DEFAULTS:
                 known = {*inspect.signature(cls).parameters, *_COMMON_OPTIONS}
                 raise unknown(f"argument of {cls.__name__}", name, known - {"options"})
-            if value not in _ABSENT_OPTIONS[name]:
-                raise ValueError(
-                    f"{cls.__name__}: the option {name!r} does not work in this version. Received: {name}={value!r}"
-                )
+        return options
 
     def _default(self, name: str) -> float | None:
         """What the flavor, or else the first flavor, says."""
@@ -347,9 +338,9 @@ class Optimizer(TrainingOptions):
         steps, every = np.arange(first_step, first_step + count), self.gradient_accumulation_steps or 1
         row = self._row_scalars((steps // every).astype(np.float64) + 1.0, rate)
         if self.decoupled_weight_decay:
-            block = formulas.with_common(row, count, 1.0 / every, decay=self._decay(rate))
+            block = formulas.with_common(row, count, 1.0 / self.gradient_divisor, decay=self._decay(rate))
         else:
-            block = formulas.with_common(row, count, 1.0 / every, l2=self.weight_decay or 0.0)
+            block = formulas.with_common(row, count, 1.0 / self.gradient_divisor, l2=self.weight_decay or 0.0)
         if self.columns:
             block = np.hstack([self._option_columns(steps), block])
         block.flags.writeable = False

@@ -1,10 +1,8 @@
-"""What surrounds the rule of every optimizer: clipping, gradient accumulation, a moving average of the weights.
+"""What surrounds the rule of every optimizer: clipping, accumulation, scaling of the loss, averages of the weights.
 
-The order is Keras's: gradients (penalties included) are accumulated and averaged, then clipped; weight decay and the
-rule follow; then the average of the weights is taken.  The arithmetic is the engine's; what changes from step to step
-are columns in front of the scalars of the row.
-
-Not here: scaling of the loss, which half precision needs and fastnn has not.
+The order is Keras's: gradients (penalties included) are divided by the scale of the loss, accumulated and averaged,
+then clipped; weight decay and the rule follow; then the average of the weights is taken.  The arithmetic is the
+engine's; what changes from step to step are columns in front of the scalars of the row.
 """
 
 from __future__ import annotations
@@ -23,6 +21,7 @@ DEFAULTS: dict[str, Any] = {
     "ema_momentum": 0.99,
     "ema_overwrite_frequency": None,
     "gradient_accumulation_steps": None,
+    "loss_scale_factor": None,
 }
 
 MOVING_AVERAGE = "moving_average"  # the slot of use_ema
@@ -48,6 +47,11 @@ class TrainingOptions:
         The parameters become their averages after so many updates, too.
     gradient_accumulation_steps : int, optional
         At least 2: only every so many mini-batches there is an update, with the mean of their gradients.
+    loss_scale_factor : float > 0, optional
+        The loss, penalties included, is multiplied by it before gradients are taken, and the gradients are divided by
+        it before anything else is done with them; the loss that is reported stays what it is. So gradients on the way
+        through the layers keep clear of the smallest float32 (1e-38; a training takes what is below for 0). A power of
+        2 changes nothing else.
 
     Raises
     ------
@@ -62,6 +66,8 @@ class TrainingOptions:
 
     With accumulation, `iterations` counts updates and `steps` mini-batches. As in Keras, schedules of the learning rate
     are asked for the number of mini-batches.
+
+    A loss_scale_factor of 0 or below, which Keras takes, is refused: the gradients would be NaN, or the same again.
 
     References
     ----------
@@ -80,6 +86,7 @@ class TrainingOptions:
     ema_momentum: float
     ema_overwrite_frequency: int | None
     gradient_accumulation_steps: int | None
+    loss_scale_factor: float | None
     # Mini-batches so far.
     steps: int = 0
 
@@ -99,6 +106,14 @@ class TrainingOptions:
             if not real or not 0.0 <= float(value) < np.inf:
                 raise ValueError(f"{kind}: {name} must be a finite number >= 0 or None. Received: {name}={value!r}")
             options[name] = float(value)
+        scale = options["loss_scale_factor"]
+        if scale is not None:
+            if not isinstance(scale, numbers.Real) or isinstance(scale, bool) or not 0.0 < float(scale) < np.inf:
+                raise ValueError(
+                    f"{kind}: loss_scale_factor must be a finite number above 0 or None. "
+                    f"Received: loss_scale_factor={scale!r}"
+                )
+            options["loss_scale_factor"] = float(scale)
         for name, least in (("gradient_accumulation_steps", 2), ("ema_overwrite_frequency", 1)):
             value = options[name]
             if value is not None and (
@@ -171,6 +186,16 @@ class TrainingOptions:
     def plan_key(self) -> tuple[object, ...]:
         """What the steps of a plan depend on: plans with equal keys are the same."""
         return tuple(self._option_config().items())
+
+    @property
+    def loss_scale(self) -> float:
+        """What the gradients of the layers are multiplied by."""
+        return self.loss_scale_factor or 1.0
+
+    @property
+    def gradient_divisor(self) -> float:
+        """What the gradients that the rule looks at must still be divided by; accumulated ones have lost the scale."""
+        return float(self.gradient_accumulation_steps or self.loss_scale)
 
     @property
     def columns(self) -> dict[str, int]:

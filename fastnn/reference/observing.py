@@ -57,4 +57,4 @@ def statistics(program: Any, step: Any, x: Array, record: Array, active: Array |
 @operation
 def tally(program: Any, step: Any, values: Array, record: Array) -> None:
     count, place = step.ints
-    record[place] += values[:count].sum()
+    record[place] += step.reals[0] * values[:count].sum()

@@ -10,7 +10,7 @@ import pytest
 keras = pytest.importorskip("keras")
 pytest.importorskip("torch")
 
-from fastnn import layers  # noqa: E402
+from fastnn import layers, losses  # noqa: E402
 from fastnn.engine import masks  # noqa: E402
 from fastnn.engine.plan import Plan  # noqa: E402
 
@@ -45,3 +45,24 @@ def test_masks_go_as_far_as_in_keras(name, arguments) -> None:
             warnings.simplefilter("ignore")
             y, _ = masks.emit(plan, layer, x)
         assert (y in plan.masks) == (getattr(theirs, "_keras_mask", None) is not None)
+
+
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none"])
+@pytest.mark.parametrize("weights", [None, (6,), (6, 5)], ids=str)
+@pytest.mark.parametrize("name", ["MeanSquaredError", "SparseCategoricalCrossentropy", "CategoricalFocalCrossentropy"])
+def test_losses_of_predictions_that_have_a_mask(name, weights, reduction) -> None:
+    """Called directly with what a layer of Keras has returned: its mask is an attribute of it."""
+    random = np.random.default_rng(3)
+    x = random.normal(size=(6, 5, 4)).astype(np.float32)
+    x[random.uniform(size=(6, 5)) < 0.4] = 0
+    predictions = keras.layers.Activation("softmax")(keras.layers.Masking()(x))
+    assert predictions._keras_mask is not None
+    goals = random.integers(0, 4, (6, 5)) if name.startswith("Sparse") else np.eye(4)[random.integers(0, 4, (6, 5))]
+    options = {"ignore_class": 1} if name.startswith("Sparse") else {}
+    sample_weight = None if weights is None else random.uniform(size=weights).astype(np.float32)
+    theirs = getattr(keras.losses, name)(reduction=reduction, **options)
+    # on PyTorch, Keras takes no weight per sample together with a mask
+    wide = np.repeat(sample_weight[:, np.newaxis], 5, axis=1) if weights == (6,) else sample_weight
+    expected = theirs(goals, predictions, sample_weight=wide)
+    found = getattr(losses, name)(reduction=reduction, **options)(goals, predictions, sample_weight=sample_weight)
+    np.testing.assert_allclose(found, np.asarray(expected), rtol=2e-6, atol=1e-7)

@@ -97,6 +97,11 @@ OPTIONS = {
     "accumulation and clipping": {"gradient_accumulation_steps": 4, "clipnorm": 1 / 16},
     "accumulation and clipping by value": {"gradient_accumulation_steps": 4, "clipvalue": 1 / 64},
     "accumulation and global clipping": {"gradient_accumulation_steps": 4, "global_clipnorm": 1 / 16},
+    "scaled loss": {"loss_scale_factor": 3.0},
+    "scaled loss and clipping": {"loss_scale_factor": 1024.0, "clipnorm": 1 / 16},
+    "scaled loss, accumulation, clipping": {
+        "loss_scale_factor": 3.0, "gradient_accumulation_steps": 4, "clipvalue": 1 / 64
+    },
     "ema": {"use_ema": True, "ema_momentum": 7 / 8},
     "ema that overwrites": {"use_ema": True, "ema_momentum": 3 / 4, "ema_overwrite_frequency": 7},
     "ema, accumulation, decay": {
@@ -144,7 +149,9 @@ PENALTIES = {
 }
 
 
-@pytest.mark.parametrize("clipping", [{}, {"global_clipnorm": 1 / 4}], ids=["", "clipped"])
+@pytest.mark.parametrize(
+    "clipping", [{}, {"global_clipnorm": 1 / 4}, {"loss_scale_factor": 3.0}], ids=["", "clipped", "scaled"]
+)
 @pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENALTIES)
 def test_regularizers(penalty, clipping):
     def layers(dense, activation, regularizers, constraints):

@@ -73,7 +73,7 @@ def _optimizer(optimizer: Any) -> None:
     if not known or optimizer.row not in ("sgd", "momentum", "nesterov", "adam") or optimizer.flavor != "keras":
         raise refuse("SGD, with momentum or not, and Adam in the flavor 'keras' are written out", optimizer)
     if optimizer._option_config() or optimizer.weight_decay or getattr(optimizer, "dampening", 0):
-        raise refuse("weight decay, clipping, accumulation and averages are not written out", optimizer)
+        raise refuse("weight decay, clipping, accumulation, averages and scaled losses are not written out", optimizer)
 
 
 def data(model: Model, data: Data, goals: Goals) -> None:
