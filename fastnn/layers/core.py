@@ -247,7 +247,7 @@ class Dense(Layer):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         if not input_shape:
             raise ValueError(f"{self.name}: expected inputs with an axis after the batch. Received: {input_shape}")
         self.kernel = self.add_weight(
@@ -261,14 +261,14 @@ class Dense(Layer):
                 regularizer=self.bias_regularizer, constraint=self.bias_constraint,
             )  # fmt: skip
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         return activated_shape(self.activation, (*input_shape[:-1], self.units), self.name)
 
     def emit(self, plan: Plan, x: int, bare: bool = False) -> tuple[int, Backward]:
         """`bare` leaves the activation out: losses that are computed from logits ask for it."""
-        assert self.input_shape
+        assert self.shape_in
         spec = LINEAR if bare else self.activation
-        shape = (*self.input_shape[:-1], self.units)
+        shape = (*self.shape_in[:-1], self.units)
         rows = plan.batch * size(shape[:-1])
         y, backward = emit_affine(plan, spec if spec.row else LINEAR, x, self.kernel, self.bias, rows)
         if spec.row:
@@ -301,7 +301,7 @@ class Activation(Layer):
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         return activated_shape(self.activation, input_shape, self.name)
 
     @property
@@ -310,8 +310,8 @@ class Activation(Layer):
         return self.activation
 
     def emit(self, plan: Plan, x: int, bare: bool = False) -> tuple[int, Backward]:
-        assert self.input_shape is not None
-        return emit_activation(plan, LINEAR if bare else self.activation, x, self.input_shape)
+        assert self.shape_in is not None
+        return emit_activation(plan, LINEAR if bare else self.activation, x, self.shape_in)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "activation": activations.serialize(self.activation)}

@@ -21,7 +21,7 @@ class Call:
     Attributes:
         joined, split: the layer was called with several tensors, or gives several.
         inference: it behaves as in inference, also while the model is trained.
-        options: further arguments of this call, as JSON has them; they go to `emit` and `compute_output_shape`.
+        options: further arguments of this call, as JSON has them; they go to `emit` and `infer_shape`.
         unmasked: what comes out has no mask, whatever the layer does.
     """
 
