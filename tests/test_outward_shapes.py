@@ -235,3 +235,47 @@ def test_a_built_layer_stays_built():
     layer.build((None, 2))
     with pytest.raises(ValueError, match="Received: built=False"):
         layer.built = False
+
+
+# ------------------------------------------------------------------------------------------------------------- Input
+
+
+def test_inputs_with_a_size_of_the_batch(tmp_path):
+    for given in (Input((4,), 8), Input((4,), batch_size=8), Input(batch_shape=(8, 4)), Input(batch_shape=[8, 4])):
+        assert given.shape == (8, 4) and given.call.layer.batch_shape == (8, 4)
+        y = Dense(3)(given)
+        model = Model(given, [y, layers.Flatten()(y)])
+        assert y.shape == (8, 3) and model.input_shape == (8, 4) and model.output_shape == [(8, 3), (8, 3)]
+    assert Input(batch_shape=(None, 4)).shape == (None, 4)
+    stack = Sequential([Input((4,), batch_size=8), Dense(3)])
+    assert stack.input_shape == (8, 4) and stack.output_shape == (8, 3)
+    assert stack.predict(np.ones((5, 4)), verbose=0).shape == (5, 3)  # as in Keras, it is no obligation
+    stack.save(tmp_path / "m.fastnn")
+    assert fastnn.load_model(tmp_path / "m.fastnn").input_shape == (8, 4)
+    assert Sequential.from_config(stack.get_config()).output_shape == (8, 3)
+
+
+def test_input_layers_by_themselves():
+    first = layers.InputLayer(shape=(4,), name="first")
+    assert first.name == first.output.name == "first" and first.batch_shape == (None, 4)
+    model = Sequential([layers.InputLayer((4,)), Dense(2)])
+    assert model.input_shape == (None, 4)
+    assert layers.InputLayer(batch_shape=(2, 4)).output.shape == (2, 4)
+    assert layers.InputLayer.from_config(first.get_config()).get_config() == first.get_config()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"shape": (3,), "batch_shape": (None, 3)}, {"batch_size": 2}, {"batch_size": 2, "batch_shape": (2, 3)},
+     {"shape": (3,), "batch_size": 0}, {"shape": (3,), "batch_size": "a"}, {"batch_shape": 3}, {"batch_shape": ()},
+     {"shape": (3,), "sparse": True}, {"shape": (3,), "optional": True}, {"shape": (3,), "tensor": 1}],
+)  # fmt: skip
+def test_inputs_that_are_refused(options):
+    with pytest.raises(ValueError, match="Received:"):
+        Input(**options)
+
+
+def test_names_of_inputs():
+    fastnn.utils.clear_session()
+    names = [Input((2,)).name, Input((2,)).name, Input((2,), name="mine").name]
+    assert names == ["input_layer", "input_layer_1", "mine"]

@@ -27,6 +27,7 @@ class Built:
     shape_in: Shape | None = None
     shape_out: Shape | None = None
     input_shape, output_shape = Outward("shape_in"), Outward("shape_out")
+    _batch: int | None = None  # where an Input has told it
     _building = False  # whether `build` is running
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -116,7 +117,7 @@ class Built:
         try:
             self._run_build(input_shape, options)
             self.shape_in = input_shape
-            self.shape_out = self.output_for(input_shape) if composition is None else composition.trace(options).shape
+            self.shape_out = self.shape_behind(input_shape) if composition is None else composition.trace(options).shape
         except BaseException:  # it may be built for another shape later
             del self.parameters[before:]
             self.shape_in = None
@@ -131,13 +132,13 @@ class Built:
         finally:
             self._building = False
 
-    def output_for(self, input_shape: Any, **options: Any) -> Any:
+    def shape_behind(self, input_shape: Any, options: Mapping[str, Any] | None = None) -> Any:
         """The shape of a sample of what comes out, also where a subclass has its own compute_output_shape.
 
         Raises:
             ValueError: what that returned is no shape, or none with the batch axis in front.
         """
-        found = self.compute_output_shape(with_batch(input_shape), **options)
+        found = self.compute_output_shape(with_batch(input_shape), **(options or {}))
         return without_batch(found, f"{self.name}: what compute_output_shape returns", unknown=True)
 
     def called_with(self, shapes: Any, options: Mapping[str, Any]) -> Any:
@@ -148,4 +149,4 @@ class Built:
                 self._build(composed.shape_to_build(shapes, options), options)
             return composition.trace(options).shape
         output: Any = self.build_once(shapes)
-        return self.output_for(shapes, **options) if options else output
+        return self.shape_behind(shapes, options) if options else output

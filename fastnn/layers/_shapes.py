@@ -124,4 +124,4 @@ class Outward:
         if layer is None:
             return self
         shape = getattr(layer, self.attribute)
-        return None if shape is None else with_batch(shape)
+        return None if shape is None else with_batch(shape, layer._batch)

@@ -254,7 +254,7 @@ class TimeDistributed(_Wrapper):
         return list(self.parameters)
 
     def infer_shape(self, input_shape: Shape) -> Shape:
-        return (input_shape[0], *self.layer.output_for(tuple(input_shape[1:])))
+        return (input_shape[0], *self.layer.shape_behind(tuple(input_shape[1:])))
 
     def emit(self, plan: Plan, x: int) -> Any:
         assert self.shape_in is not None

@@ -82,7 +82,7 @@ def layer(given: Any) -> dict[str, Any]:
         return _sequential(given) if isinstance(given, Sequential) else _functional(given)
     if isinstance(given, InputLayer):
         config = {
-            "batch_shape": [None, *given.shape], "dtype": given.dtype, "sparse": False, "ragged": False,
+            "batch_shape": list(given.batch_shape), "dtype": given.dtype, "sparse": False, "ragged": False,
             "name": given.name,
         }  # fmt: skip
         return _entry("layers", "InputLayer", config)

@@ -148,6 +148,10 @@ class Sequential(Model):
         return list(self._layers)
 
     @property
+    def _batch(self) -> int | None:  # type: ignore[override]
+        return self._input._batch if self._input is not None else None
+
+    @property
     def shape_in(self) -> Any:  # type: ignore[override]
         return self._input.shape if self._input is not None else None
 

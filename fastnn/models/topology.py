@@ -267,6 +267,11 @@ class Topology(Layer):
         return next((p.dtype.name for p in self.weights), next((x.dtype for x in self.layers), settings.floatx()))
 
     @property
+    def _batch(self) -> int | None:  # type: ignore[override]
+        """The number of samples that an Input has told, which shapes show."""
+        return next((x.call.batch for x in self._network.inputs if x.call.batch), None) if self._network else None
+
+    @property
     def shape_in(self) -> Any:  # type: ignore[override]
         """Of one sample; None as long as it is not known; a tuple where there are several inputs."""
         return _one_or_all(self.graph.input_shapes) if self.built else None

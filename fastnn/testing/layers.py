@@ -166,7 +166,7 @@ def _run(
     gradients = {id(parameter): np.zeros(parameter.shape, layer.dtype) for parameter in trained}
     plan = Plan(layer.dtype, len(inputs[0]), training, gradients if dys is not None else None)
     given = tuple(part.shape[1:] for part in inputs)
-    output_shape = layer.output_for(given, **call) if call else layer.shape_out
+    output_shape = layer.shape_behind(given, call) if call else layer.shape_out
     several_in, several_out = _several(layer.shape_in), _several(output_shape)
     xs = [plan.array(part) for part in inputs]
     y, backward = layer.emit(plan, tuple(xs) if several_in else xs[0], **call)

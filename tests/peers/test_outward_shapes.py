@@ -90,3 +90,26 @@ def script(k):
 
 def test_a_layer_of_the_users():
     assert script(fastnn) == script(keras)
+
+
+def test_shapes_of_inputs_with_a_size_of_the_batch():
+    def shapes(k):
+        x = k.Input((4,), 8)
+        y = k.layers.Dense(3)(x)
+        model, stack = k.Model(x, y), k.Sequential([k.Input(batch_shape=(8, 4)), k.layers.Dense(3)])
+        return x.shape, y.shape, model.input_shape, model.output_shape, stack.input_shape, stack.output_shape
+
+    assert shapes(fastnn) == shapes(keras)
+
+
+def test_names_of_inputs():
+    def names_of(k, clear):
+        clear()
+        tensors = [k.Input((2,)), k.Input((2,)), k.Input((2,), name="mine"), k.layers.InputLayer((2,)).output]
+        model = k.Model(tensors, k.layers.Add()(tensors))
+        return [tensor.name for tensor in tensors], [layer.name for layer in model.layers]
+
+    from fastnn._session import clear_session
+
+    mine, theirs = names_of(fastnn, clear_session), names_of(keras, keras.utils.clear_session)
+    assert mine[0] == theirs[1][:4] and mine[1] == theirs[1]
