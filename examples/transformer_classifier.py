@@ -32,8 +32,8 @@ def reviews(count: int, seed: int) -> tuple[Any, Any]:
 class PositionEmbedding(layers.Layer):
     """Adds a learned vector to every place of a sequence."""
 
-    def build(self, input_shape: tuple[int, ...]) -> None:
-        self.table = self.add_weight("table", input_shape, "uniform")
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.table = self.add_weight("table", input_shape[1:], "uniform")
 
     def forward(self, x: Any) -> Any:
         return x + self.table.value

@@ -118,7 +118,7 @@ def regularized():
 
 def subclassed():
     model = Residual(5)
-    model.build((4,))
+    model.build((None, 4))
     return model
 
 

@@ -227,7 +227,7 @@ def test_layers_work_along_any_axis(make, oracle, axis, backend):
     model = Sequential([Input((2, 4, 6), dtype="float64"), Dense(6, dtype="float64"), make(axis)])
     kernel, bias = model.get_weights()
     expected = oracle(x @ kernel + bias, axis)
-    assert model.output_shape == expected.shape[1:]
+    assert model.output_shape == (None, *expected.shape[1:])
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-12, atol=1e-14)
     model.compile("sgd", "mse")
     gradcheck_model(model, x, np.zeros_like(expected), atol=1e-7)
@@ -288,7 +288,7 @@ def test_maxout_is_the_largest_of_dense_layers(backend):
     model = Sequential([Input((2, 5), dtype="float64"), layer])
     x = np.random.default_rng(0).normal(size=(7, 2, 5))
     kernel, bias = layer.get_weights()
-    assert kernel.shape == (5, 12) and bias.shape == (12,) and model.output_shape == (2, 4)
+    assert kernel.shape == (5, 12) and bias.shape == (12,) and model.output_shape == (None, 2, 4)
     pieces = [x @ kernel[:, p::3] + bias[p::3] for p in range(3)]
     np.testing.assert_allclose(model.predict(x, verbose=0), np.max(pieces, axis=0), rtol=1e-13)
 
@@ -301,7 +301,7 @@ def test_gates_as_activations_halve_the_columns(name, backend):
     model = Sequential([Input((2, 5), dtype="float64"), Dense(8, name, dtype="float64"), Activation(name)])
     kernel, bias = model.get_weights()
     gate = getattr(ops, name)
-    assert model.output_shape == (2, 2)
+    assert model.output_shape == (None, 2, 2)
     np.testing.assert_allclose(model.predict(x, verbose=0), gate(gate(x @ kernel + bias)), rtol=1e-12, atol=1e-15)
     model.compile("sgd", "mse")
     gradcheck_model(model, x, np.zeros((7, 2, 2)), atol=1e-7)

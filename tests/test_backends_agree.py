@@ -96,8 +96,8 @@ def outcome(description, dtype, x, y, w, batch):
 def check(description, n, batch, weighted, threads=2):
     rng = np.random.default_rng(n)
     model = build(description, "float64")
-    x = rng.normal(size=(n, *model.input_shape))
-    shape = (n, *model.output_shape)
+    x = rng.normal(size=(n, *model.input_shape[1:]))
+    shape = (n, *model.output_shape[1:])
     labels = rng.integers(0, shape[-1], shape[:-1])
     loss = description[3]
     y = labels if loss.startswith("scce") else np.eye(shape[-1])[labels] if "c" in loss else rng.normal(size=shape)

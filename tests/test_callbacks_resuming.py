@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastnn import Sequential, layers, optimizers
+from fastnn import Sequential, callbacks, layers, optimizers
 from fastnn.callbacks import BackupAndRestore, Callback, LambdaCallback, SwapEMAWeights, TensorBoard
 from fastnn.layers import Dense, Dropout, Input
 
@@ -238,3 +238,30 @@ def test_load_state_takes_everything_over(tmp_path: Path) -> None:
             other.fit(x, y, verbose=0, shuffle=False)
         for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
             np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "fields", "backup", "log"])
+def test_a_folder_that_cannot_be_written_stops_the_training_before_it_begins(tmp_path, kind):
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    callback = {
+        "checkpoint": lambda: callbacks.ModelCheckpoint(file / "m.fastnn"),
+        "fields": lambda: callbacks.ModelCheckpoint(str(file / "deeper" / "m-{epoch}.fastnn"), save_best_only=True),
+        "backup": lambda: BackupAndRestore(file / "deeper"),
+        "log": lambda: callbacks.CSVLogger(file / "log.csv"),
+    }[kind]()
+    model = model_for()
+    before = model.get_weights()
+    with pytest.raises(OSError, match=r"(ModelCheckpoint|BackupAndRestore|CSVLogger).*Received: '.*file") as caught:
+        model.fit(X, Y, verbose=0, callbacks=[callback])
+    assert type(caught.value) in (NotADirectoryError, FileExistsError) and model.optimizer.iterations == 0
+    for one, two in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_folders_are_made_and_nothing_is_left_in_them(tmp_path):
+    model = model_for()
+    seen: list[list[Path]] = []
+    look = LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append(list((tmp_path / "a").rglob("*"))))
+    model.fit(X, Y, verbose=0, callbacks=[callbacks.ModelCheckpoint(tmp_path / "a" / "b" / "m-{epoch}.fastnn"), look])
+    assert seen == [[tmp_path / "a" / "b"]] and (tmp_path / "a" / "b" / "m-1.fastnn").is_file()

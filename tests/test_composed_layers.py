@@ -93,7 +93,7 @@ def test_it_is_what_its_layers_are(backend):
     block = TransformerBlock(8, 2, 16, rate=0.5)
     x = layers.Input((5, 8))
     y = block(x)
-    assert y.shape == (None, 5, 8) and block.output_shape == (5, 8)
+    assert y.shape == (None, 5, 8) and block.output_shape == (None, 5, 8)
     model = keras.Model(x, y)
     assert [layer.name for layer in model.layers][1:] == [block.name]
     expected = keras.Model(x, by_functions(block, x)).predict(SEQUENCES, verbose=0)
@@ -301,7 +301,7 @@ def test_weights_as_keras_adds_them():
             self.c = self.add_weight((2,), "zeros")
 
         def compute_output_shape(self, input_shape):
-            return (2,)
+            return (input_shape[0], 2)
 
         def forward(self, x):
             return x @ self.a.value + self.b.value + self.c.value

@@ -91,7 +91,7 @@ def test_a_cell_in_python_is_as_good_as_a_compiled_one(options, masked, backend)
         generator = np.random.default_rng(1)
         model.set_weights([0.5 * generator.normal(size=p.shape) for p in model.weights])
         model.compile("adam", "mse")
-        model.fit(x, np.ones((3, *model.output_shape)), epochs=5, batch_size=2, shuffle=False, verbose=0)
+        model.fit(x, np.ones((3, *model.output_shape[1:])), epochs=5, batch_size=2, shuffle=False, verbose=0)
         results.append([*model.get_weights(), model.predict(x, verbose=0)])
     for one, two in zip(*results, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-12)
@@ -116,7 +116,7 @@ def test_gradients_behind_a_mask(layer, backend):
     model = Sequential([Input((4, 2), **F64), Masking(**F64), type(layer).from_config(config), Dense(2, **F64)])
     model.compile("sgd", "mse")
     rng = np.random.default_rng(2)
-    assert gradcheck_model(model, sequences(rng), rng.normal(size=(3, *model.output_shape))) <= 1
+    assert gradcheck_model(model, sequences(rng), rng.normal(size=(3, *model.output_shape[1:]))) <= 1
 
 
 def test_states_in_and_out_and_kept_between_batches():

@@ -145,7 +145,7 @@ def test_the_first_layer_and_frozen_weights(backend):
 def test_training_is_known_and_state_can_be_kept():
     class Centered(Layer):
         def build(self, input_shape):
-            self.mean = self.add_weight("mean", input_shape, "zeros", trainable=False)
+            self.mean = self.add_weight("mean", input_shape[1:], "zeros", trainable=False)
 
         def forward(self, x, training):
             if training:

@@ -41,9 +41,9 @@ MODELS: list[Callable[[], Any]] = [stack, images, sequences, branches]
 
 def samples(model: Any, n: int, seed: int = 0) -> Any:
     rng = np.random.default_rng(seed)
-    if isinstance(model.input_shape, dict):
-        return {name: rng.standard_normal((n, *shape), np.float32) for name, shape in model.input_shape.items()}
-    return rng.standard_normal((n, *model.input_shape), np.float32)
+    if isinstance(model.input, dict):
+        return {name: rng.standard_normal((n, *x.shape[1:]), np.float32) for name, x in model.input.items()}
+    return rng.standard_normal((n, *model.input_shape[1:]), np.float32)
 
 
 def equal(found: Any, expected: Any) -> bool:

@@ -64,7 +64,7 @@ def test_a_part_of_a_model_is_a_model(backend):
     np.testing.assert_allclose(
         above.predict(below.predict(X, verbose=0), verbose=0), whole.predict(X, verbose=0), rtol=1e-13
     )
-    assert above.input_shape == (5,) and above.count_params() == 12
+    assert above.input_shape == (None, 5) and above.count_params() == 12
 
 
 def test_a_model_with_several_outputs_as_a_layer(backend):
@@ -127,7 +127,7 @@ def test_what_is_no_graph():
         dense(2)("x")
     layer = dense(2)
     half = layer(x)
-    with pytest.raises(ValueError, match=r"was built for inputs of shape \(4,\). Received: \(2,\)"):
+    with pytest.raises(ValueError, match=r"was built for inputs of shape \(None, 4\). Received: \(None, 2\)"):
         layer(half)
     with pytest.raises(ValueError, match=r"leave it out. Received: training=True"):
         Dropout(0.5)(x, training=True)
@@ -154,7 +154,7 @@ def test_values_cannot_be_traced(use, what):
             return use(self.layer(inputs))
 
     with pytest.raises(TypeError, match=rf"a symbolic tensor has no values yet: {what}.*Received: <Tensor"):
-        Wrong().build((3,))
+        Wrong().build((None, 3))
 
 
 def test_subclasses_that_cannot_be_traced():
@@ -167,21 +167,21 @@ def test_subclasses_that_cannot_be_traced():
             return self.layer(inputs) if training else inputs
 
     with pytest.raises(TypeError, match=r"a decision by `training`"):
-        Deciding().build((3,))
+        Deciding().build((None, 3))
 
     class Late(Model):
         def call(self, inputs):
             return dense(2)(inputs)
 
     with pytest.raises(ValueError, match=r"made in __init__ and kept as attributes"):
-        Late().build((3,))
+        Late().build((None, 3))
 
     class Nothing(Model):
         def call(self, inputs):
             return 3
 
     with pytest.raises(TypeError, match=r"call must return what layers give.*Received: 3"):
-        Nothing().build((3,))
+        Nothing().build((None, 3))
 
 
 def test_subclasses_are_built_by_their_data(backend):

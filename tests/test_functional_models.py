@@ -87,7 +87,7 @@ def test_a_functional_stack_gives_the_bits_of_a_sequential(backend):
         stack = [Dense(16, "gelu"), Dropout(0.4), Dense(9, "tanh", kernel_regularizer="l2"), Dense(3, "softmax")]
         if kind == "subclass":
             model = Stack(stack)
-            model.build((4,))
+            model.build((None, 4))
         else:
             x = y = Input((4,))
             for layer in stack if kind == "functional" else [Sequential(stack)] if kind == "nested" else []:

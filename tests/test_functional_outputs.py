@@ -161,7 +161,7 @@ def test_dictionaries_of_inputs_and_outputs(backend):
     assert list(history) == ["loss", "down_loss", "up_loss", "up_mse"]
     found = model.predict({"a": X, "b": SIZE}, verbose=0)
     assert {name: part.shape for name, part in found.items()} == {"up": (30, 1), "down": (30, 2)}
-    assert model.input_shape == {"a": (4,), "b": (2,)} and model.output_shape == {"up": (1,), "down": (2,)}
+    assert model.input_shape == [(None, 4), (None, 2)] and model.output_shape == [(None, 2), (None, 1)]
     np.testing.assert_array_equal(model({"a": X, "b": SIZE})["up"], model.predict_on_batch([X, SIZE])["up"])
 
 

@@ -49,7 +49,7 @@ class Residual(Model):
 
 def subclassed():
     model = Residual()
-    model.build((4,))
+    model.build((None, 4))
     model.compile("adam", "mse", metrics=["mae"])
     return model
 

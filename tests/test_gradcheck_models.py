@@ -49,7 +49,7 @@ class Swish(Layer):
         self.error = error
 
     def build(self, input_shape):
-        self.slope = self.add_weight("slope", input_shape, "ones")
+        self.slope = self.add_weight("slope", input_shape[1:], "ones")
 
     def forward(self, x, kept):
         kept["gate"] = 1 / (1 + np.exp(-self.slope.value * x))

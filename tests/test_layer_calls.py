@@ -91,7 +91,7 @@ def test_what_is_no_array_of_samples():
         layers.Add()([X, source(4)])
     assert not layer.built
     layer(X)
-    with pytest.raises(ValueError, match=r"was built for inputs of shape \(4,\). Received: \(3,\)"):
+    with pytest.raises(ValueError, match=r"was built for inputs of shape \(None, 4\). Received: \(None, 3\)"):
         layer(X[:, :3])
 
 
@@ -173,7 +173,7 @@ def test_layers_without_tensors():
     deferred = Sequential([layer])
     with pytest.raises(AttributeError, match=r"stands in a Sequential with an Input"):
         layer.input  # noqa: B018
-    deferred.build((3,))
+    deferred.build((None, 3))
     assert layer.input is deferred.input and layer.output.shape == (None, 2)
     Input((3,))
     for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):

@@ -52,7 +52,7 @@ def test_equations(backend, equation, shape, output, bias, same):
     for b in added:
         expected = expected + b
     assert (len(added) == 1) == (bias is not None)
-    assert layer.output_shape == expected.shape[1:]
+    assert layer.output_shape == (None, *expected.shape[1:])
     np.testing.assert_allclose(run_layer(layer, x), expected, rtol=1e-11, atol=1e-13)
 
 

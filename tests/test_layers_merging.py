@@ -74,7 +74,7 @@ def test_values_and_shapes(backend, case, dtype, n):
     model, shapes, function = merged(case, dtype)
     x = samples(shapes, n, dtype)
     found, expected = model.predict(x, verbose=0), function(*(part.astype(np.float64) for part in x))
-    assert found.dtype == dtype and found.shape == expected.shape == (n, *model.output_shape)
+    assert found.dtype == dtype and found.shape == expected.shape == (n, *model.output_shape[1:])
     np.testing.assert_allclose(found, expected, rtol=1e-5 if dtype == "float32" else 1e-13, atol=1e-6)
 
 
@@ -88,7 +88,7 @@ def test_gradients(backend, case):
     model.set_weights([RNG.normal(size=p.shape) for p in model.weights])
     model.compile("sgd", "mse")
     x = samples(shapes, 3)
-    assert gradcheck_model(model, x, RNG.normal(size=(3, *model.output_shape)), rtol=1e-5) <= 1
+    assert gradcheck_model(model, x, RNG.normal(size=(3, *model.output_shape[1:])), rtol=1e-5) <= 1
 
 
 @each
@@ -101,7 +101,7 @@ def test_only_what_learns_gets_a_gradient(backend, case):
         model = Model(inputs, kind(**options, dtype="float64")(below))
         model.compile("sgd", "mse")
         x = samples(shapes, 3)
-        assert gradcheck_model(model, x, RNG.normal(size=(3, *model.output_shape)), rtol=1e-5) <= 1
+        assert gradcheck_model(model, x, RNG.normal(size=(3, *model.output_shape[1:])), rtol=1e-5) <= 1
 
 
 @pytest.mark.parametrize("case", [case for case, (_, _, shapes, _) in CASES.items() if len(set(shapes)) == 1])
@@ -112,7 +112,7 @@ def test_a_tensor_may_be_merged_with_itself(backend, case):
     model = Model(x, kind(**options, dtype="float64")([h] * len(shapes)))
     model.compile("sgd", "mse")
     given = RNG.normal(size=(3, *shapes[0]))
-    assert gradcheck_model(model, given, RNG.normal(size=(3, *model.output_shape)), rtol=1e-5, atol=1e-7) <= 1
+    assert gradcheck_model(model, given, RNG.normal(size=(3, *model.output_shape[1:])), rtol=1e-5, atol=1e-7) <= 1
 
 
 @each

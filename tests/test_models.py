@@ -43,21 +43,21 @@ X, Y = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32), np.aran
 )
 def test_ways_to_say_the_input_shape(first):
     model = Sequential([*first(), Dense(3)])
-    assert model.built and model.input_shape == (4,) and model.output_shape == (3,)
+    assert model.built and model.input_shape == (None, 4) and model.output_shape == (None, 3)
     assert [type(layer) for layer in model.layers] == [Dense, Dense]
     assert model.count_params() == 4 * 5 + 5 + 5 * 3 + 3
 
 
-def test_build_takes_the_shape_with_or_without_batch_axis():
-    for shape in [(None, 4), (4,), [None, 4]]:
+def test_build_takes_the_shape_with_the_batch_axis():
+    for shape in [(None, 4), (7, 4), [None, 4]]:
         model = Sequential([Dense(3)])
         assert not model.built and model.output_shape is None and model.weights == []
         model.build(shape)
-        assert model.output_shape == (3,)
-        model.build((4,))  # once more, the same
+        assert model.output_shape == (None, 3)
+        model.build((None, 4))  # once more, the same
         with pytest.raises(ValueError, match=r"was built for inputs of shape"):
-            model.build((5,))
-    for wrong in [3, (0,), "ab", (None, None), (2.5,)]:
+            model.build((None, 5))
+    for wrong in [3, (4,), (0,), (0, 4), (None, 0), (), "ab", (2.5,), (None, "a")]:
         with pytest.raises(ValueError, match=r"input_shape must be a tuple.*Received:"):
             Sequential([Dense(3)]).build(wrong)
     with pytest.raises(ValueError, match=r"Received: None"):
@@ -73,12 +73,12 @@ def test_a_model_without_shape_is_built_by_its_first_data(use):
         model(x) if use == "call" else model.predict(x)
     else:
         getattr(model, use)(x, Y[:6], **({} if use == "train_on_batch" else {"verbose": 0}))
-    assert model.input_shape == (2, 2) and model.output_shape == (3,)
+    assert model.input_shape == (None, 2, 2) and model.output_shape == (None, 3)
 
 
 def test_a_column_of_numbers_is_one_feature():
     model = Sequential([Dense(1)])
-    assert model.predict(np.arange(5.0)).shape == (5, 1) and model.input_shape == (1,)
+    assert model.predict(np.arange(5.0)).shape == (5, 1) and model.input_shape == (None, 1)
 
 
 def test_add_and_pop():
@@ -86,8 +86,8 @@ def test_add_and_pop():
     model.add(Input((4,)))
     model.add(Dense(5))
     model.add(Dense(3))
-    assert model.output_shape == (3,)
-    assert model.pop().units == 3 and model.output_shape == (5,)
+    assert model.output_shape == (None, 3)
+    assert model.pop().units == 3 and model.output_shape == (None, 5)
     before = model.predict(X)
     model.add(Activation("relu"))
     np.testing.assert_array_equal(model.predict(X), np.maximum(before, 0))
@@ -125,7 +125,7 @@ def test_what_cannot_be_added():
     model = small()
     with pytest.raises(TypeError, match=r"expected a layer. Received: 3"):
         model.add(3)
-    with pytest.raises(ValueError, match=r"was built for inputs of shape \(4,\). Received: \(3,\)"):
+    with pytest.raises(ValueError, match=r"was built for inputs of shape \(None, 4\). Received: \(None, 3\)"):
         model.add(small())
     with pytest.raises(TypeError, match=r"expected a list of layers"):
         Sequential(Dense(3))
@@ -135,9 +135,9 @@ def test_what_cannot_be_added():
         model.add(Dense(3, name="out"))
     with pytest.raises(ValueError, match=r"unique names"):
         model.add(model.layers[0])
-    with pytest.raises(ValueError, match=r"expected the declared input shape \(7,\). Received: \(3,\)"):
+    with pytest.raises(ValueError, match=r"expected the declared input shape \(None, 7\). Received: \(None, 3\)"):
         model.add(Dense(3, input_shape=(7,)))
-    assert len(model.layers) == 2 and model.output_shape == (3,)
+    assert len(model.layers) == 2 and model.output_shape == (None, 3)
 
 
 def test_an_empty_model_says_what_it_needs():
@@ -495,7 +495,7 @@ def test_the_base_class_defines_nothing():
     model = fastnn.Model()
     assert not model.built and model.input_shape is None and model.output_shape is None
     with pytest.raises(NotImplementedError, match=r"expected inputs and outputs.*or a subclass that defines call"):
-        model.build((3,))
+        model.build((None, 3))
     assert layers.Layer
 
 

@@ -26,7 +26,7 @@ def model(**options: Any) -> Sequential:
         ]
     )  # fmt: skip
     net.compile(options.pop("optimizer", "adam"), "sparse_categorical_crossentropy", metrics=["accuracy"], **options)
-    net.build((6,))
+    net.build((None, 6))
     for i, weight in enumerate(net.weights):
         weight.assign(np.random.default_rng(i).standard_normal(weight.shape) * 0.3 + 1)
     return net

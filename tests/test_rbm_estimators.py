@@ -22,7 +22,7 @@ def test_layers_compute_what_the_machine_computes(visible):
     np.testing.assert_allclose(fastnn.Sequential([fastnn.Input((8,)), layer]).predict(x, verbose=0), rbm.transform(x))
     np.testing.assert_allclose(rbm.to_autoencoder().predict(x, verbose=0), rbm.reconstruct(x), rtol=1e-5, atol=1e-6)
     model = rbm.classifier(3)
-    assert model.output_shape == (3,)
+    assert model.output_shape == (None, 3)
     np.testing.assert_array_equal(model.layers[0].kernel.value, rbm.get_weights()[0])
     model.compile("sgd", "sparse_categorical_crossentropy")
     model.fit(x, np.arange(20) % 3, epochs=1, verbose=0)
@@ -52,7 +52,7 @@ def test_a_belief_network_is_a_stack_of_machines():
     assert dbn.sample(3, steps=5).shape == (3, 8)
     assert set(dbn.history) == {"reconstruction_error_1", "reconstruction_error_2"}
     model = dbn.fine_tune(x, np.arange(60) % 3, epochs=3)
-    assert len(model.history.history["loss"]) == 3 and model.output_shape == (3,)
+    assert len(model.history.history["loss"]) == 3 and model.output_shape == (None, 3)
 
 
 # ------------------------------------------------------------------------------------------------------ what is refused

@@ -117,7 +117,13 @@ class CSVLogger(Callback):
         self.on_train_end()
         path = Path(self.filename)
         self._write_header = not (self.append and path.is_file() and path.stat().st_size > 0)
-        self._file = open(path, "a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
+        try:
+            self._file = open(path, "a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
+        except OSError as error:
+            raise type(error)(
+                f"CSVLogger: filename must name a file that can be written. Received: {self.filename!r} "
+                f"({error.strerror})"
+            ) from error
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         assert self._file is not None, "on_train_begin comes first"

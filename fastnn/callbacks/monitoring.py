@@ -11,6 +11,8 @@ from typing import Any
 from fastnn import metrics
 from fastnn._callback import Callback, Logs
 
+from ._folders import writable
+
 
 class MonitorCallback(Callback):
     """Base class of callbacks that watch one name in the logs for improvement.
@@ -167,6 +169,11 @@ class ModelCheckpoint(MonitorCallback):
         An integer is a number of batches, counted on across epochs.
     initial_value_threshold : float, optional
         With save_best_only: the value to improve on at first.
+
+    Raises
+    ------
+    OSError
+        When `fit` begins, if the folder cannot be written, as far as its name is known.
     """
 
     def __init__(
@@ -196,6 +203,16 @@ class ModelCheckpoint(MonitorCallback):
     def wants_batches(self) -> bool:
         return self.save_freq != "epoch"
 
+    def on_train_begin(self, logs: Logs = None) -> None:
+        known = self.filepath.partition("{")[0]
+        writable(Path(os.path.dirname(known) or "."), "ModelCheckpoint: the folder of filepath")
+        if known == self.filepath:
+            self._check_file(known)
+
+    def _check_file(self, path: str) -> None:
+        if Path(path).is_dir():
+            raise IsADirectoryError(f"ModelCheckpoint: filepath must name a file. Received: the folder {path!r}")
+
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._epoch = epoch
 
@@ -218,8 +235,7 @@ class ModelCheckpoint(MonitorCallback):
         if not self.save_best_only:
             self._say(f"saving model to {path}")
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        if Path(path).is_dir():
-            raise IsADirectoryError(f"ModelCheckpoint: filepath must name a file. Received: the folder {path!r}")
+        self._check_file(path)
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
 
     def _improved(self, logs: dict[str, Any], path: str) -> bool:

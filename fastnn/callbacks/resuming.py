@@ -10,6 +10,8 @@ from pathlib import Path
 from fastnn._callback import Callback, Logs
 from fastnn._numbers import whole
 
+from ._folders import writable
+
 _NAME = re.compile(r"backup-(\d+)-(\d+)\.fastnn")
 
 
@@ -34,6 +36,8 @@ class BackupAndRestore(Callback):
     ------
     ValueError
         In `fit`, if the backup is of another model.
+    OSError
+        When `fit` begins, if the folder cannot be written.
 
     Notes
     -----
@@ -64,6 +68,7 @@ class BackupAndRestore(Callback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self._batches = 0
+        writable(self.backup_dir, "BackupAndRestore: backup_dir")
         backups = self._backups()
         for place in reversed(backups):
             try:

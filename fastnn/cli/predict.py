@@ -38,13 +38,13 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.threads:
         threads.set_num_threads(arguments.threads)
     model = load_model(arguments.model, compile=False)
-    if not (isinstance(model.input_shape, tuple) and isinstance(model.output_shape, tuple)):
+    if isinstance(model.input, (list, dict)) or isinstance(model.output, (list, dict)):
         raise ValueError(
             f"predict: expected a model with one input and one output. Received: {model.input_names} and "
             f"{model.output_names}"
         )
     scaling = Preprocessing.of(model) or _bare(model)
-    x, y = read(Path(arguments.file), model.input_shape, scaling)
+    x, y = read(Path(arguments.file), model.shape_in, scaling)
     outputs = model.predict(scaling.inputs(x), batch_size=BATCH, verbose=0)
     outputs = outputs.reshape(len(outputs), -1)
     if scaling.classes is None:
@@ -74,7 +74,7 @@ def _bare(model: Any) -> Preprocessing:
     """For a model without a description: classes by number if it ends in a softmax, else numbers."""
     final = getattr(model.graph.final(0), "activation", None)
     if final is not None and final.name == "softmax":
-        return Preprocessing(classes=[str(i) for i in range(math.prod(model.output_shape))])
+        return Preprocessing(classes=[str(i) for i in range(math.prod(model.shape_out))])
     return Preprocessing()
 
 

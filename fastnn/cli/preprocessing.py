@@ -74,7 +74,7 @@ class Preprocessing:
         stored = model.metadata.get(KEY)
         if stored is None:
             return None
-        features, outputs = math.prod(model.input_shape), math.prod(model.output_shape)
+        features, outputs = math.prod(model.shape_in), math.prod(model.shape_out)
         fits = (
             isinstance(stored, dict)
             and set(stored) == set(cls.__dataclass_fields__)

@@ -117,7 +117,7 @@ def answers(data: Data, outputs: Any) -> tuple[Any, Any]:
 
 def _sizes(model: Sequential) -> str:
     dense = [layer for layer in model.layers if isinstance(layer, layers.Dense)]
-    return "-".join(str(n) for n in (dense[0].input_shape[-1], *(layer.units for layer in dense)))  # type: ignore[index]
+    return "-".join(str(n) for n in (dense[0].input_shape[-1], *(layer.units for layer in dense)))
 
 
 def _introduce(data: Data, model: Sequential, batch: int, epochs: int, arguments: argparse.Namespace) -> None:

@@ -69,7 +69,7 @@ class Record:
         self.activation: ActivationSpec | None = getattr(layer, "activation", None)
         if not isinstance(self.activation, ActivationSpec) or hasattr(layer, "recurrent_activation"):
             self.activation = None  # a recurrent layer's output is not what its activation gives
-        shapes = layer.output_shape
+        shapes = layer.shape_out
         self.shape: tuple[int, ...] = shapes if shapes and not isinstance(shapes[0], tuple) else ()
         self.activations = np.zeros(FIRST_BIN + BINS)
         self.active = np.zeros(self.shape[-1] if self.shape else 1)

@@ -26,7 +26,7 @@ def on_output(plan: Plan, layer: Any, y: Any, backward: Callable[..., Any]) -> C
     regularizer = getattr(layer, "activity_regularizer", None)
     if regularizer is None or not plan.scored:
         return backward
-    shapes = layer.output_shape if isinstance(y, tuple) else (layer.output_shape,)
+    shapes = layer.shape_out if isinstance(y, tuple) else (layer.shape_out,)
     outputs = [(value, (plan.batch, *shape)) for value, shape in zip(y if isinstance(y, tuple) else (y,), shapes)]
     for value, shape in outputs:
         _add(plan, regularizer, shape, value, ABSENT, 1.0 / plan.samples, value=True)

@@ -314,9 +314,8 @@ class Ensemble:
         compiled = first._compiled
         if compiled is None:
             raise ValueError("evaluate: expected members that are compiled. Received: not compiled")
-        structure, shapes = self._structure(), first.output_shape
-        shapes = structure.flatten(shapes, "evaluate", "shapes") if not structure.single else [shapes]
-        inputs = [Input(tuple(shape), dtype=first.runner.dtype.name) for shape in shapes]
+        structure = self._structure()
+        inputs = [Input(shape, dtype=first.runner.dtype.name) for shape in first.graph.output_shapes]
         outputs = [Activation("linear", name=f"{name}")(x) for name, x in zip(structure.names, inputs)]
         judge = Model(structure.pack(inputs), structure.pack(outputs))
         judge.compile(

@@ -118,7 +118,7 @@ class Attending(Composite):
         """The shapes of output and scores."""
         raise NotImplementedError
 
-    def compute_output_shape(
+    def infer_shape(
         self,
         input_shape: Any,
         masks: Sequence[Sequence[Any]] = (),
@@ -175,7 +175,7 @@ class Attending(Composite):
         self, plan: Plan, x: Sequence[int], masks: Sequence[Sequence[Any]], attention_mask: Any, causal: bool
     ) -> steps.Masks:
         """The masks of a call: those of its tensors, unless the call brings others."""
-        query, _, key = self._sequences(self.input_shape)
+        query, _, key = self._sequences(self.shape_in)
         scores = self._scores_shape(query, key)
         given = {name: shape for name, *shape in masks}
         found = {name: steps.as_mask(plan, buffer) for name, buffer in zip(given, x[3:])}

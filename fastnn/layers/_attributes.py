@@ -38,7 +38,7 @@ class Settable:
         old = self.__dict__.get(name)
         if isinstance(old, ActivationSpec) and type(self).__module__.startswith("fastnn."):
             value = activations.get(value)
-        if self.__dict__.get("output_shape") is None or name not in _arguments(type(self)) or name in _OWN:  # type: ignore[arg-type]
+        if self.__dict__.get("shape_out") is None or name not in _arguments(type(self)) or name in _OWN:  # type: ignore[arg-type]
             super().__setattr__(name, value)
             return
         if value is old and name in self.__dict__:
@@ -68,11 +68,11 @@ def _change(layer: Layer, name: str, value: Any) -> None:
     with drawn_later():
         before, after, built = (kind.from_config({**config, **new}) for new in ({}, {name: value}, {name: value}))
         try:
-            built.build_once(layer.input_shape)  # type: ignore[arg-type]
-            shapes = built.output_shape, [parameter.shape for parameter in built.weights]
+            built.build_once(layer.shape_in)  # type: ignore[arg-type]
+            shapes = built.shape_out, [parameter.shape for parameter in built.weights]
         except (TypeError, ValueError):
             shapes = None, []
-    if shapes != (layer.output_shape, [parameter.shape for parameter in layer.weights]) or _within(after, name):
+    if shapes != (layer.shape_out, [parameter.shape for parameter in layer.weights]) or _within(after, name):
         raise ValueError(
             f"{layer.name}: {name} cannot change once the layer is built: its weights or its output would be others. "
             f"Received: {value!r}"

@@ -51,21 +51,21 @@ class ChannelsLayer(Layer):
     def _own(self, shape: Shape) -> Shape:
         return (shape[-1], *shape[:-1]) if self.is_first else shape
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         shape = self._last(input_shape)
         self.output_last(shape)  # refuses what does not fit
         self.build_last(shape)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         return self._own(self.output_last(self._last(input_shape)))
 
     def emit(self, plan: Plan, x: int, **options: Any) -> tuple[int, Backward]:
         """`options` go to `emit_last`."""
-        assert self.input_shape is not None
-        shape = self._last(self.input_shape)
+        assert self.shape_in is not None
+        shape = self._last(self.shape_in)
         if not self.is_first:
             return self.emit_last(plan, x, shape, **options)
-        order, first = channels_last(self.rank), (plan.batch, *self.input_shape)
+        order, first = channels_last(self.rank), (plan.batch, *self.shape_in)
         out = (plan.batch, *self.output_last(shape))
         # a global pooling may leave channels only, which stay as they are
         out_order = channels_last(self.rank) if len(out) == len(first) else list(range(len(out)))

@@ -277,9 +277,9 @@ def emit_along(
     plan: Plan, layer: Layer, x: int, kind: str, axis: Any, affine: Affine, eps: float
 ) -> tuple[int, Backward]:
     """Steps that normalise along some of a layer's axes: those that are not the last ones are moved there and back."""
-    assert layer.input_shape
-    found = axes(layer.name, axis, layer.input_shape)
-    shape = (plan.batch, *layer.input_shape)
+    assert layer.shape_in
+    found = axes(layer.name, axis, layer.shape_in)
+    shape = (plan.batch, *layer.shape_in)
     along = [a + 1 for a in found]
     order = [*(a for a in range(len(shape)) if a not in along), *along]
     moved = tuple(shape[a] for a in order)

@@ -140,12 +140,12 @@ class RReLU(Layer):
         self.seed = seeds.make_seed() if seed is None else seeds.check_seed(seed)
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape is not None
-        per_sample = size(self.input_shape)
+        assert self.shape_in is not None
+        per_sample = size(self.shape_in)
         n = plan.batch * per_sample
         if not plan.training:
             mean = activations.get("leaky_relu")._replace(params=((self.lower + self.upper) / 2,))
-            return emit_activation(plan, mean, x, self.input_shape)
+            return emit_activation(plan, mean, x, self.shape_in)
         y = plan.buffer(per_sample)
         slopes = plan.buffer(per_sample)
         ints = (n, random_stream(plan, self.seed))
@@ -191,12 +191,12 @@ class _AlongAxis(Layer):
             raise ValueError(f"{self.name}: axis {self.axis} is not one of a sample's. Received: shape {shape}")
         return place
 
-    def build(self, input_shape: Shape) -> None:
-        self.compute_output_shape(input_shape)
+    def make_weights(self, input_shape: Shape) -> None:
+        self.infer_shape(input_shape)
 
     def is_last(self) -> bool:
-        assert self.input_shape is not None
-        return self.place(self.input_shape) == len(self.input_shape) - 1
+        assert self.shape_in is not None
+        return self.place(self.shape_in) == len(self.shape_in) - 1
 
     def in_python(
         self,
@@ -211,10 +211,10 @@ class _AlongAxis(Layer):
 
         operations: that both count for each element of the output.
         """
-        assert self.input_shape is not None and self.output_shape is not None
-        axis = self.place(self.input_shape) + 1
-        wide, narrow = (plan.batch, *self.input_shape), (plan.batch, *self.output_shape)
-        y = plan.buffer(size(self.output_shape))
+        assert self.shape_in is not None and self.shape_out is not None
+        axis = self.place(self.shape_in) + 1
+        wide, narrow = (plan.batch, *self.shape_in), (plan.batch, *self.shape_out)
+        y = plan.buffer(size(self.shape_out))
 
         def run(step: int, x: Any, y: Any) -> None:
             forward(x.reshape(wide), axis=axis, out=y.reshape(narrow))
@@ -250,7 +250,7 @@ class Softmax(_AlongAxis):
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(axis, **kwargs)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         self.place(input_shape)
         return input_shape
 
@@ -260,10 +260,10 @@ class Softmax(_AlongAxis):
         return activations.get("softmax") if self.built and self.is_last() else None
 
     def emit(self, plan: Plan, x: int, bare: bool = False) -> tuple[int, Backward]:
-        assert self.input_shape is not None
+        assert self.shape_in is not None
         if not self.is_last():
             return self.in_python(plan, x, ops.softmax, ops.softmax_backward, "y", (4, 4))
-        return emit_activation(plan, LINEAR if bare else activations.get("softmax"), x, self.input_shape)
+        return emit_activation(plan, LINEAR if bare else activations.get("softmax"), x, self.shape_in)
 
 
 class GLU(_AlongAxis):
@@ -287,13 +287,13 @@ class GLU(_AlongAxis):
             raise unknown("variant of GLU", variant, GATES)
         self.variant = variant
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         return cut(self, input_shape, self.place(input_shape), 2)
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape is not None
+        assert self.shape_in is not None
         if self.is_last():
-            return emit_gate(plan, self.variant, x, self.input_shape)
+            return emit_gate(plan, self.variant, x, self.shape_in)
         gated, backward = getattr(ops, self.variant), getattr(ops, f"{self.variant}_backward")
         return self.in_python(plan, x, gated, backward, "x", (2, 5))
 
@@ -344,14 +344,14 @@ class MaxoutActivation(_AlongAxis):
         super().__init__(axis, **kwargs)
         self.pieces = _count("MaxoutActivation", "pieces", pieces)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         return cut(self, input_shape, self.place(input_shape), self.pieces)
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape is not None and self.output_shape is not None
+        assert self.shape_in is not None and self.shape_out is not None
         if self.is_last():
-            units = self.output_shape[-1]
-            return emit_maxout(plan, x, plan.batch * size(self.output_shape) // units, units, self.pieces)
+            units = self.shape_out[-1]
+            return emit_maxout(plan, x, plan.batch * size(self.shape_out) // units, units, self.pieces)
 
         def forward(x: Any, axis: int, out: Any) -> Any:
             return ops.maxout(x, self.pieces, axis, out=out)
@@ -400,19 +400,19 @@ class Maxout(Layer):
         kernel = Arguments(kernel_initializer, kernel_regularizer, kernel_constraint)
         _weights.take(self, {"kernel": kernel, "bias": Arguments(bias_initializer, bias_regularizer, bias_constraint)})
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         if not input_shape:
             raise ValueError(f"{self.name}: expected inputs with an axis after the batch. Received: {input_shape}")
         columns = self.units * self.pieces
         self.kernel = _weights.add(self, "kernel", (input_shape[-1], columns))
         self.bias = _weights.add(self, "bias", (columns,)) if self.use_bias else None
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape is not None
-        rows = plan.batch * size(self.input_shape[:-1])
+        assert self.shape_in is not None
+        rows = plan.batch * size(self.shape_in[:-1])
         z, linear = emit_affine(plan, LINEAR, x, self.kernel, self.bias, rows)
         y, largest = emit_maxout(plan, z, rows, self.units, self.pieces)
         return y, lambda dy, need_dx: linear(largest(dy, True), need_dx)

@@ -174,13 +174,13 @@ class Slicing(Layer):
             )
         return tuple(n for n, _ in axes), axes, first
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         return self._way(input_shape)[0]
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape is not None
-        shape, axes, first = self._way(self.input_shape)
-        whole, part = size(self.input_shape), size(shape)
+        assert self.shape_in is not None
+        shape, axes, first = self._way(self.shape_in)
+        whole, part = size(self.shape_in), size(shape)
         ways = [Way(plan.batch, whole, part)]
         ways += [Way(n, step, of_y) for (n, step), of_y in zip(axes, _strided.steps(shape))]
         y = plan.buffer(part)

@@ -110,7 +110,7 @@ class Attention(Attending):
     def _outputs(self, query: Shape, value: Shape, key: Shape) -> tuple[Shape, Shape]:
         return (*query[:-1], value[-1]), (query[0], key[0])
 
-    def build(self, input_shape: Any) -> None:
+    def make_weights(self, input_shape: Any) -> None:
         self.scale = self.add_weight("scale", (), "ones") if self.use_scale else None
         if self.score_mode == "concat":
             self.concat_score_weight = self.add_weight("concat_score_weight", (), "ones")
@@ -157,7 +157,7 @@ class Attention(Attending):
         use_causal_mask: bool = False,
         return_attention_scores: bool = False,
     ) -> tuple[Any, Backward]:
-        query, value, key = self._sequences(self.input_shape)
+        query, value, key = self._sequences(self.shape_in)
         queries, keys, columns = query[0], key[0], value[-1]
         q, v = x[:2]
         k = x[2] if len(x) > 2 else v
@@ -219,7 +219,7 @@ class AdditiveAttention(Attention):
     def __init__(self, use_scale: bool = True, dropout: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(use_scale=use_scale, dropout=dropout, seed=seed, **kwargs)
 
-    def build(self, input_shape: Any) -> None:
+    def make_weights(self, input_shape: Any) -> None:
         features = input_shape[0][-1]
         self.scale = self.add_weight("scale", (features,), "glorot_uniform") if self.use_scale else None
 

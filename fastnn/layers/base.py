@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -22,8 +21,9 @@ from fastnn.engine.step import Backward
 
 from . import composed, custom, tensors
 from ._attributes import Settable
-
-Shape = tuple[int, ...]
+from ._building import Built
+from ._shapes import Shape as Shape
+from ._shapes import check_shape as check_shape
 
 
 def unique_name(class_name: str) -> str:
@@ -51,25 +51,6 @@ def take_name(class_name: str, name: str) -> str:
 
 def _snake_case(class_name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", class_name).lower()
-
-
-def check_shape(shape: Any, where: str) -> Shape:
-    """A shape per sample: positive whole numbers.
-
-    Raises:
-        ValueError: anything else.
-    """
-    try:
-        result = tuple(map(operator.index, shape))
-        valid = all(n >= 1 for n in result)
-    except TypeError:
-        valid = False
-    if not valid:
-        raise ValueError(
-            f"{where} must be a tuple of positive whole numbers, one for every axis after the batch. "
-            f"Received: {shape!r}"
-        )
-    return result
 
 
 def check_dtype(dtype: npt.DTypeLike | None, where: str) -> str:
@@ -106,12 +87,13 @@ _FILES = "files hold the weights of add_weight and what get_config returns"
 HOOKS = dict.fromkeys(("save_own_variables", "load_own_variables", "get_build_config", "build_from_config"), _FILES)
 
 
-class Layer(Settable):
+class Layer(Built, Settable):
     """Base class of layers.
 
-    A subclass defines `build` (add parameters), `compute_output_shape`, and either `emit` - steps of a plan, which is
-    how the layers of this package are made - or `forward` and `backward` on arrays (fastnn.layers.custom).  Shapes
-    never include the batch.
+    A subclass of the user's defines `build` (add parameters), `compute_output_shape`, and `forward` and `backward` on
+    arrays (fastnn.layers.custom), or a `call` that calls other layers (fastnn.layers.composed).  The layers of this
+    package are made of `make_weights`, `infer_shape`, which have shapes without the batch (fastnn.layers._shapes), and
+    `emit`, steps of a plan.
 
     Parameters:
         name: unique name; by default the class in snake case with a number.
@@ -122,6 +104,11 @@ class Layer(Settable):
             (fastnn.regularizers).
         options: Keras's further arguments, at values that change nothing here.
 
+    Attributes:
+        input_shape, output_shape: with None in front, for the batch; a list where there are several; None before the
+            layer is built.
+        shape_in, shape_out: of a sample, without the batch; a tuple of them where there are several.
+
     Raises:
         TypeError: an argument that nobody knows; the message offers the nearest one.
         ValueError: a value that is not served.
@@ -131,7 +118,7 @@ class Layer(Settable):
     neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {"autocast": (True,)}
     # whether the mask of the input (engine/masks.py) is that of the output, too; whether emit itself looks at masks
     supports_masking: ClassVar[bool] = False
-    # arguments of single calls that `emit` and `compute_output_shape` take by name
+    # arguments of single calls that `emit` and `infer_shape` take by name
     call_options: ClassVar[tuple[str, ...]] = ()
     uses_mask: ClassVar[bool] = False
     # whether it is `emit` that says what the class computes; a model has its `call`
@@ -175,8 +162,6 @@ class Layer(Settable):
         self.declared_input_shape = (
             None if input_shape is None else check_shape(input_shape, f"{self.name}: input_shape")
         )
-        self.input_shape: Shape | None = None
-        self.output_shape: Shape | None = None
         self.parameters: list[Parameter] = []
         self.calls: list[Any] = []  # tensors.Call, or a weak reference to the Sequential that the layer stands in
         self._draws = 0
@@ -233,13 +218,6 @@ class Layer(Settable):
 
     # ----------------------------------------------------------------------------------------------- to be overridden
 
-    def build(self, input_shape: Shape) -> None:
-        """Add the parameters."""
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of what comes out."""
-        return input_shape
-
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
         """Add the forward steps; return the output buffer and what adds the backward steps.
 
@@ -263,51 +241,7 @@ class Layer(Settable):
         """The layer that `get_config` described."""
         return cls(**config)
 
-    # ------------------------------------------------------------------------------------------------------- building
-
-    @property
-    def built(self) -> bool:
-        return self.input_shape is not None
-
-    def build_once(self, input_shape: Shape) -> Shape:
-        """Build for this input, or check that it is the one the layer was built for; returns the output shape.
-
-        Raises:
-            ValueError: the layer does not take this input.
-        """
-        if self.declared_input_shape is not None and self.declared_input_shape != input_shape:
-            raise ValueError(
-                f"{self.name}: expected the declared input shape {self.declared_input_shape}. Received: {input_shape}"
-            )
-        if self.input_shape is None:
-            self._build(input_shape)
-        elif self.input_shape != input_shape:
-            raise ValueError(f"{self.name} was built for inputs of shape {self.input_shape}. Received: {input_shape}")
-        assert self.output_shape is not None
-        return self.output_shape
-
-    def _build(self, input_shape: Shape, options: Mapping[str, Any] | None = None) -> None:
-        before, composition = len(self.parameters), composed.of(self)
-        try:
-            self.build(input_shape)
-            self.input_shape = input_shape
-            self.output_shape = (
-                self.compute_output_shape(input_shape) if composition is None else composition.trace(options).shape
-            )
-        except BaseException:  # it may be built for another shape later
-            del self.parameters[before:]
-            self.input_shape = None
-            raise
-
-    def called_with(self, shapes: Any, options: Mapping[str, Any]) -> Any:
-        """Build for a call with tensors of these shapes and these options, if need be; returns the output shapes."""
-        composition = composed.of(self)
-        if composition is not None and options:
-            if self.input_shape is None:
-                self._build(composed.shape_to_build(shapes, options), options)
-            return composition.trace(options).shape
-        output: Any = self.build_once(shapes)
-        return self.compute_output_shape(shapes, **options) if options else output
+    # --------------------------------------------------------------------------------------------------- made of others
 
     def inner_graph(self, options: Mapping[str, Any] | None = None) -> Graph | None:
         """What a layer that is made of others is taken apart into, for a call with these options; None for the rest."""

@@ -61,16 +61,16 @@ class Bilinear(Layer):
             )
         return shapes[0], shapes[1]
 
-    def build(self, input_shape: Any) -> None:
+    def make_weights(self, input_shape: Any) -> None:
         first, second = self._shapes(input_shape)
         self.kernel = _weights.add(self, "kernel", (self.units, first[-1], second[-1]))
         self.bias = _weights.add(self, "bias", (self.units,)) if self.use_bias else None
 
-    def compute_output_shape(self, input_shape: Any) -> Shape:
+    def infer_shape(self, input_shape: Any) -> Shape:
         return (*self._shapes(input_shape)[0][:-1], self.units)
 
     def emit(self, plan: Plan, x: Any) -> tuple[int, Any]:
-        first, second = self._shapes(self.input_shape)
+        first, second = self._shapes(self.shape_in)
         rows, n, m = plan.batch * size(first[:-1]), first[-1], second[-1]
         one, two = x
         # the products of all pairs; each input is repeated along the other's axis

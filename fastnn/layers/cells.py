@@ -83,7 +83,7 @@ class Cell(Layer):
     def output_size(self) -> int:
         return self.units
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         if len(input_shape) != 1:
             raise ValueError(f"{self.name}: expected time steps of shape (features,). Received: {input_shape}")
         width = GATES[KINDS[self.plan_kind]] * self.units
@@ -106,7 +106,7 @@ class Cell(Layer):
     def _first_bias(self) -> Any:
         return self.bias_initializer
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         return (self.units,)
 
     def emit_run(
@@ -275,13 +275,13 @@ class StackedRNNCells(Layer):
     def output_size(self) -> int:
         return units_of(self.cells[-1])
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         for cell in self.cells:
             cell.build_once(input_shape)
             input_shape = (units_of(cell),)
         self.parameters = [p for cell in self.cells for p in cell.weights]
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         return (self.output_size,)
 
     def get_config(self) -> dict[str, Any]:

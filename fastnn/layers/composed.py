@@ -27,12 +27,13 @@ from fastnn.engine.graph import Backward, Flow, Graph
 from fastnn.engine.plan import ABSENT, Plan
 
 from . import tensors
+from ._shapes import with_batch
 
 if TYPE_CHECKING:
     from .base import Layer
 
 
-def of(layer: Layer) -> Composition | None:
+def of(layer: Any) -> Composition | None:
     """What a layer whose class defines `call`, and neither steps nor `forward`, is composed of; else None."""
     found: Composition | None = vars(layer).get("_composition")
     if found is None and _has_call(type(layer)) and not hasattr(layer, "state_size"):  # which a recurrent cell has
@@ -154,7 +155,7 @@ class Composition:
 
         layer, kind = self.layer, type(self.layer).__name__
         arguments = options.get("arguments")
-        shapes: Any = layer.input_shape if arguments is None else tuple(_shapes_in(arguments))
+        shapes: Any = layer.shape_in if arguments is None else tuple(_shapes_in(arguments))
         flat = list(shapes) if tensors.is_shapes(shapes) else [shapes]
         inputs = [InputLayer(shape, name=f"{layer.name}_input", dtype=layer.dtype).output for shape in flat]
         signature = inspect.signature(self._method())
@@ -304,3 +305,16 @@ def shape_to_build(shapes: Any, options: Mapping[str, Any]) -> Any:
     name, first = next(iter(options["arguments"].items()))
     found = _shapes_in({name: first}) or list(shapes)
     return found[0] if "tensor" in first or "value" in first else tuple(found)
+
+
+def named_shapes(layer: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The shapes of a call's tensors by Keras's names, where `build` takes several: query_shape is that of query."""
+    arguments = options.get("arguments", {})
+    named = [name for name, p in inspect.signature(layer.build).parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    found = {}
+    for name in named if len(named) > 1 else ():
+        argument = name.removesuffix("_shape")
+        shapes = _shapes_in({argument: arguments[argument]}) if argument in arguments else []
+        if shapes:
+            found[name] = with_batch(shapes[0] if "tensor" in arguments[argument] else tuple(shapes))
+    return found

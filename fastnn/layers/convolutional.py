@@ -82,18 +82,18 @@ class ConvolutionLayer(ChannelsLayer):
     def output_last(self, shape: Shape) -> Shape:
         return (*self.output_sizes(shape), self._units(shape[-1]))
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return activated_shape(self.activation, super().compute_output_shape(input_shape), self.name)
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        return activated_shape(self.activation, super().infer_shape(input_shape), self.name)
 
     def emit(self, plan: Plan, x: int, bare: bool = False, **options: Any) -> tuple[int, Backward]:
         """`bare` leaves the activation out: losses that are computed from logits ask for it."""
-        assert self.input_shape is not None
+        assert self.shape_in is not None
         spec = LINEAR if bare else self.activation
         y, backward = super().emit(plan, x, fused=spec if spec.row else LINEAR)
         if spec.row:
             return y, backward
         # along the last axis, whatever that is: as in Keras
-        out, after = emit_activation(plan, spec, y, super().compute_output_shape(self.input_shape))
+        out, after = emit_activation(plan, spec, y, super().infer_shape(self.shape_in))
         return out, lambda dy, need_dx: backward(after(dy, True), need_dx)
 
     def bias_buffer(self, plan: Plan) -> int:

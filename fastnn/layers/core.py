@@ -17,19 +17,58 @@ from fastnn.ops.activations import ROWS
 from fastnn.ops.gates import GATES
 
 from . import tensors
-from .base import Layer, Shape, check_shape, described, regularizer, size
+from .base import Layer, Shape, check_shape, described, refuse_options, regularizer, size
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
 
 
 class InputLayer(Layer):
-    """Says what shape a sample has; computes nothing.  `Input` makes it, with a tensor to call layers with."""
+    """Says what shape a sample has; computes nothing.  `Input` makes it, with a tensor to call layers with.
 
-    def __init__(self, shape: Sequence[int], *, name: str | None = None, dtype: str | None = None) -> None:
+    Parameters:
+        shape, batch_size, dtype, batch_shape, name: as for `Input`.
+        sparse, ragged, input_tensor, optional: of Keras, at values that change nothing.
+
+    Attributes:
+        shape: of one sample.
+        batch_shape: with the batch axis in front.
+
+    Raises:
+        ValueError: as for `Input`.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int] | None = None,
+        batch_size: int | None = None,
+        dtype: str | None = None,
+        sparse: Any = None,
+        ragged: Any = None,
+        batch_shape: Sequence[int | None] | None = None,
+        input_tensor: Any = None,
+        optional: bool = False,
+        name: str | None = None,
+    ) -> None:
+        further = {"sparse": sparse, "ragged": ragged, "input_tensor": input_tensor, "optional": optional}
+        refuse_options("Input", further, dict.fromkeys(further, (None, False)), ())
+        if (shape is None) == (batch_shape is None) or (batch_size is not None and batch_shape is not None):
+            raise ValueError(
+                f"Input: expected shape, perhaps with batch_size, or batch_shape. "
+                f"Received: shape={shape!r}, batch_size={batch_size!r}, batch_shape={batch_shape!r}"
+            )
+        if batch_shape is not None:
+            if not isinstance(batch_shape, (tuple, list)) or not batch_shape:
+                raise ValueError(f"Input: batch_shape must be a tuple. Received: {batch_shape!r}")
+            batch_size, *shape = batch_shape
         self.shape = check_shape(shape, "Input: shape")
-        super().__init__(name=name, dtype=dtype)
+        self._batch = None if batch_size is None else check_shape([batch_size], "Input: the batch")[0]
+        super().__init__(name=name, dtype=None if dtype is not None and dtype in INTEGERS else dtype)
         self.build_once(self.shape)
-        self._tensor = tensors.source(self, self.shape)
+        self._tensor = tensors.source(self, self.shape, self._batch)
+
+    @property
+    def batch_shape(self) -> tuple[int | None, ...]:
+        return (self._batch, *self.shape)
 
     @property
     def output(self) -> tensors.Tensor:
@@ -42,38 +81,36 @@ class InputLayer(Layer):
         return x, lambda dy, need_dx: dy
 
     def get_config(self) -> dict[str, Any]:
-        return {"shape": list(self.shape), "name": self.name, "dtype": self.dtype}
+        config: dict[str, Any] = {"shape": list(self.shape), "name": self.name, "dtype": self.dtype}
+        return config if self._batch is None else {**config, "batch_size": self._batch}
 
 
 def Input(  # noqa: N802
     shape: Sequence[int] | None = None,
-    *,
-    name: str | None = None,
+    batch_size: int | None = None,
     dtype: str | None = None,
+    sparse: Any = None,
+    ragged: Any = None,
     batch_shape: Sequence[int | None] | None = None,
+    name: str | None = None,
+    tensor: Any = None,
+    optional: bool = False,
 ) -> tensors.Tensor:
     """The input of a model: a symbolic tensor to call layers with, or the first entry of a Sequential.
 
     Parameters:
         shape: of one sample, without the batch axis, as in `Input((784,))`.
-        name: of the input, by which `fit` finds its array in a dictionary.
+        batch_size: shown in shapes; as in Keras, the model takes batches of other sizes all the same.
+        name: of the input, by which `fit` finds its array in a dictionary; by default input_layer, input_layer_1 ...
         dtype: "float32" or "float64"; by default fastnn.config.floatx(), which an integer dtype means, too: data of
             any dtype are read as the model computes.
-        batch_shape: instead of shape, with the batch axis, whose length does not matter.
+        batch_shape: instead of shape and batch_size, with the batch axis in front.
+        sparse, ragged, tensor, optional: of Keras, at values that change nothing.
 
     Raises:
-        ValueError: not a shape, both of them or neither.
+        ValueError: not a shape, both of them or neither; a value that is not served.
     """
-    if (shape is None) == (batch_shape is None):
-        raise ValueError(
-            f"Input: expected shape or batch_shape. Received: shape={shape!r}, batch_shape={batch_shape!r}"
-        )
-    if batch_shape is not None:
-        shape = tuple(batch_shape)[1:]  # type: ignore[assignment]
-    assert shape is not None
-    if dtype is not None and dtype in INTEGERS:
-        dtype = None
-    return InputLayer(shape, name=name, dtype=dtype).output
+    return InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name).output
 
 
 def emit_gate(plan: Plan, name: str, x: int, shape: Shape) -> tuple[int, Backward]:
@@ -247,7 +284,7 @@ class Dense(Layer):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         if not input_shape:
             raise ValueError(f"{self.name}: expected inputs with an axis after the batch. Received: {input_shape}")
         self.kernel = self.add_weight(
@@ -261,14 +298,14 @@ class Dense(Layer):
                 regularizer=self.bias_regularizer, constraint=self.bias_constraint,
             )  # fmt: skip
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         return activated_shape(self.activation, (*input_shape[:-1], self.units), self.name)
 
     def emit(self, plan: Plan, x: int, bare: bool = False) -> tuple[int, Backward]:
         """`bare` leaves the activation out: losses that are computed from logits ask for it."""
-        assert self.input_shape
+        assert self.shape_in
         spec = LINEAR if bare else self.activation
-        shape = (*self.input_shape[:-1], self.units)
+        shape = (*self.shape_in[:-1], self.units)
         rows = plan.batch * size(shape[:-1])
         y, backward = emit_affine(plan, spec if spec.row else LINEAR, x, self.kernel, self.bias, rows)
         if spec.row:
@@ -301,7 +338,7 @@ class Activation(Layer):
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         return activated_shape(self.activation, input_shape, self.name)
 
     @property
@@ -310,8 +347,8 @@ class Activation(Layer):
         return self.activation
 
     def emit(self, plan: Plan, x: int, bare: bool = False) -> tuple[int, Backward]:
-        assert self.input_shape is not None
-        return emit_activation(plan, LINEAR if bare else self.activation, x, self.input_shape)
+        assert self.shape_in is not None
+        return emit_activation(plan, LINEAR if bare else self.activation, x, self.shape_in)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "activation": activations.serialize(self.activation)}

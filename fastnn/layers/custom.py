@@ -97,8 +97,8 @@ class Forward:
         self.layer: Any = layer
         self.training = training
         self.where = f"{type(layer).__name__}.forward"
-        self.inputs = _with_batch(batch, layer.input_shape)
-        self.outputs = _with_batch(batch, layer.output_shape)
+        self.inputs = _with_batch(batch, layer.shape_in)
+        self.outputs = _with_batch(batch, layer.shape_out)
         self.wanted = _wanted(self.where, layer.forward, "x", OF_FORWARD)
         self.kept: dict[str, Any] = {}
 
@@ -106,8 +106,8 @@ class Forward:
         xs = list(map(_seen, buffers, self.inputs))
         self.kept = {}
         offered = {"training": self.training, "kept": self.kept}
-        returned = self.layer.forward(_like(self.layer.input_shape, xs), **{n: offered[n] for n in self.wanted})
-        values = list(returned) if is_several(self.layer.output_shape) else [returned]
+        returned = self.layer.forward(_like(self.layer.shape_in, xs), **{n: offered[n] for n in self.wanted})
+        values = list(returned) if is_several(self.layer.shape_out) else [returned]
         if len(values) != len(self.outputs):
             raise ValueError(f"{self.where} must return {len(self.outputs)} arrays. Received: {len(values)}")
         for value, buffer, shape in zip(values, buffers[len(xs) :], self.outputs):
@@ -136,13 +136,13 @@ class Backward:
         arrays = [np.zeros(s, dtype) if b is None else _seen(b, s) for b, s in zip(buffers, shapes)]
         dys, xs, ys = arrays[: len(outputs)], arrays[len(outputs) : -len(outputs)], arrays[-len(outputs) :]
         offered = {
-            "x": _like(self.layer.input_shape, xs),
-            "y": _like(self.layer.output_shape, ys),
+            "x": _like(self.layer.shape_in, xs),
+            "y": _like(self.layer.shape_out, ys),
             "training": self.forward.training,
             "kept": self.forward.kept,
         }
         returned = self.layer.backward(
-            _like(self.layer.output_shape, dys), **{name: offered[name] for name in self.wanted}
+            _like(self.layer.shape_out, dys), **{name: offered[name] for name in self.wanted}
         )
         targets = buffers[len(shapes) :]
         names = ["dx"] * len(inputs) + [f"the gradient of {weight.name}" for weight in self.weights]
@@ -160,7 +160,7 @@ class Backward:
                 found = f"{len(returned)} things" if isinstance(returned, (tuple, list)) else type(returned).__name__
                 raise ValueError(f"{self.where} must return (dx, {names}). Received: {found}")
             dx, *gradients = returned  # type: ignore[assignment]
-        dxs = list(dx) if is_several(self.layer.input_shape) else [dx]
+        dxs = list(dx) if is_several(self.layer.shape_in) else [dx]
         if len(dxs) != len(self.forward.inputs):
             raise ValueError(f"{self.where} must return dx of {len(self.forward.inputs)} inputs. Received: {len(dxs)}")
         return [*dxs, *gradients]
@@ -191,9 +191,9 @@ def emit(layer: Layer, plan: Plan, x: Structure) -> tuple[Structure, Callable[..
                 raise NotImplementedError(f"{kind} must define backward(dy) to be trained. Received: no backward")
             buffers = (*_as_list(dy), *inputs, *outputs, *dxs, *gradients)
             plan.step("call", buffers, call=Backward(forward))
-        return _like(layer.input_shape, dxs)
+        return _like(layer.shape_in, dxs)
 
-    return _like(layer.output_shape, outputs), backward
+    return _like(layer.shape_out, outputs), backward
 
 
 def _size(shape: tuple[int, ...]) -> int:

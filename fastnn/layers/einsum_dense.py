@@ -83,7 +83,7 @@ class EinsumDense(Layer):
     def _einsum(self, input_shape: Shape) -> Einsum:
         return analyse(self.name, self.equation, self.bias_axes, input_shape, self.partial_output_shape)
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         e = self._einsum(input_shape)
         given = self.kernel_initializer  # type: ignore[has-type]
         if isinstance(given, VarianceScaling) and (given.input_axes is None or given.output_axes is None):
@@ -95,14 +95,14 @@ class EinsumDense(Layer):
         self.kernel_initializer = given
         self.bias: Parameter | None = _weights.add(self, "bias", e.shape(e.bias)) if e.bias else None
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         e = self._einsum(input_shape)
         return activated_shape(self.activation, e.shape(e.output[1:]), self.name)
 
     def emit(self, plan: Plan, x: int, bare: bool = False) -> tuple[int, Backward]:
         """`bare` leaves the activation out: losses that are computed from logits ask for it."""
-        assert self.input_shape
-        e = self._einsum(self.input_shape)
+        assert self.shape_in
+        e = self._einsum(self.shape_in)
         y, backward = _emit_product(plan, e, x, self.kernel, self.bias)
         if bare or self.activation == LINEAR:
             return y, backward

@@ -69,19 +69,19 @@ class Embedding(Layer):
         self.mask_zero = flag(self.name, "mask_zero", mask_zero)
         self._first = weights[0] if isinstance(weights, (list, tuple)) and len(weights) == 1 else weights
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         initializer = self.embeddings_initializer if self._first is None else np.asarray(self._first)
         self.embeddings = self.add_weight(
             "embeddings", (self.input_dim, self.output_dim), initializer,
             regularizer=self.embeddings_regularizer, constraint=self.embeddings_constraint,
         )  # fmt: skip
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.output_dim)
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape is not None
-        count = size(self.input_shape)
+        assert self.shape_in is not None
+        count = size(self.shape_in)
         n = plan.batch * count
         index = plan.buffer(count, np.int64)
         y = plan.buffer(count * self.output_dim)
@@ -135,14 +135,14 @@ class Masking(Layer):
         super().__init__(**kwargs)
         self.mask_value = number(self.name, "mask_value", mask_value)
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         if len(input_shape) < 2:
             raise ValueError(f"{self.name}: expected sequences of shape (steps, features). Received: {input_shape}")
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape is not None
-        per_sample = size(self.input_shape)
-        features = self.input_shape[-1]
+        assert self.shape_in is not None
+        per_sample = size(self.shape_in)
+        features = self.shape_in[-1]
         ints = (plan.batch * per_sample // features, features)
         y, mask = plan.buffer(per_sample), plan.buffer(per_sample // features, np.uint8)
         plan.step("mask_rows", (x, y, mask), ints=ints, reals=(self.mask_value,))

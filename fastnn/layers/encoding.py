@@ -54,10 +54,10 @@ class CategoryEncoding(Layer):
             )
         return tuple(input_shape[0])
 
-    def build(self, input_shape: Any) -> None:
+    def make_weights(self, input_shape: Any) -> None:
         self._numbers_shape(input_shape)
 
-    def compute_output_shape(self, input_shape: Any) -> Shape:
+    def infer_shape(self, input_shape: Any) -> Shape:
         shape = self._numbers_shape(input_shape)
         if self.output_mode == "one_hot" and shape and (shape[-1] != 1):
             return (*shape, self.num_tokens)
@@ -65,8 +65,8 @@ class CategoryEncoding(Layer):
 
     def emit(self, plan: Plan, x: Any) -> tuple[int, Any]:
         buffers = x if isinstance(x, tuple) else (x,)
-        assert self.output_shape is not None
-        y = plan.buffer(size(self.output_shape))
+        assert self.shape_out is not None
+        y = plan.buffer(size(self.shape_out))
         counted = plan.buffers[buffers[0]].size if self.output_mode == "count" else 0
         plan.step("call", (*buffers, y), ints=(counted,), call=self._encode)
 
@@ -87,7 +87,7 @@ class CategoryEncoding(Layer):
         Raises:
             ValueError: it has none.
         """
-        shape = self._numbers_shape(self.input_shape)
+        shape = self._numbers_shape(self.shape_in)
         together = 1 if self.output_mode == "one_hot" or not shape else shape[-1]
         with np.errstate(invalid="ignore"):
             tokens = numbers.astype(np.int64)

@@ -83,7 +83,7 @@ class Network:
         places: dict[int, Tensor] = {}
         for tensor in self.inputs:
             fresh = isinstance(tensor.call.layer, InputLayer)
-            places[id(tensor)] = tensor if fresh else InputLayer(tensor.sample_shape, dtype=tensor.dtype).output
+            places[id(tensor)] = tensor if fresh else InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype).output
         for call in self.calls:
             given = [places[id(tensor)] for tensor in call.inputs]
             training = False if call.inference else None

@@ -85,7 +85,7 @@ class LearnedActivation(Layer):
         names = ROWS[cls.row].params if hasattr(cls, "row") else ()
         return [*super()._arguments(), *(f"{name}_{kind}" for name in names for kind, _ in _weights.PENALTIES)]
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         shape = list(input_shape)
         for axis in self.shared_axes or ():
             if axis > len(shape):
@@ -100,9 +100,9 @@ class LearnedActivation(Layer):
             setattr(self, name, _weights.add(self, name, (*leading, *shape)))
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape is not None
+        assert self.shape_in is not None
         weights: list[Parameter] = [getattr(self, name) for name in ROWS[self.row].params]
-        shape, own, pieces = self.input_shape, self._own, self.pieces
+        shape, own, pieces = self.shape_in, self._own, self.pieces
         # leading axes that all parameters share are rows like the samples
         split = next((i for i, n in enumerate(own) if n != 1), max(0, len(own) - 1))
         columns, cols = shape[split:], size(shape[split:])

@@ -76,10 +76,10 @@ class Merge(Layer):
 class _Elementwise(Merge):
     """Element by element; subclasses say how."""
 
-    def build(self, input_shape: Any) -> None:
-        self.compute_output_shape(input_shape)
+    def make_weights(self, input_shape: Any) -> None:
+        self.infer_shape(input_shape)
 
-    def compute_output_shape(self, input_shape: Any) -> Shape:
+    def infer_shape(self, input_shape: Any) -> Shape:
         shapes = self.check(input_shape)
         try:
             return tuple(np.broadcast_shapes(*shapes))
@@ -87,9 +87,9 @@ class _Elementwise(Merge):
             raise ValueError(f"{self.name}: expected shapes that broadcast. Received: {list(shapes)}") from None
 
     def emit(self, plan: Plan, x: Any) -> tuple[int, Backward]:
-        assert self.input_shape is not None and self.output_shape is not None
-        shapes: Shapes = self.input_shape  # type: ignore[assignment]
-        output, given, backs = self.output_shape, [], []
+        assert self.shape_in is not None and self.shape_out is not None
+        shapes: Shapes = self.shape_in  # type: ignore[assignment]
+        output, given, backs = self.shape_out, [], []
         for tensor, shape in zip(x, shapes):
             back: Backward | None = None
             if size(shape) < size(output):
@@ -250,10 +250,10 @@ class Concatenate(Merge):
     @property
     def merges_masks(self) -> bool:  # type: ignore[override]
         """Not where time steps stand one behind the other."""
-        return self.input_shape is not None and self._place(self.input_shape) > 0  # type: ignore[arg-type]
+        return self.shape_in is not None and self._place(self.shape_in) > 0  # type: ignore[arg-type]
 
-    def build(self, input_shape: Any) -> None:
-        self.compute_output_shape(input_shape)
+    def make_weights(self, input_shape: Any) -> None:
+        self.infer_shape(input_shape)
 
     def _place(self, shapes: Shapes) -> int:
         """The axis, counted without the batch."""
@@ -263,7 +263,7 @@ class Concatenate(Merge):
             raise ValueError(f"{self.name}: expected tensors that all have axis {self.axis}. Received: {list(shapes)}")
         return place
 
-    def compute_output_shape(self, input_shape: Any) -> Shape:
+    def infer_shape(self, input_shape: Any) -> Shape:
         shapes = self.check(input_shape)
         at = self._place(shapes)
         if len({(*shape[:at], *shape[at + 1 :]) for shape in shapes}) > 1:
@@ -273,13 +273,13 @@ class Concatenate(Merge):
         return (*shapes[0][:at], sum(shape[at] for shape in shapes), *shapes[0][at + 1 :])
 
     def emit(self, plan: Plan, x: Any) -> tuple[int, Backward]:
-        assert self.input_shape is not None and self.output_shape is not None
-        shapes: Shapes = self.input_shape  # type: ignore[assignment]
+        assert self.shape_in is not None and self.shape_out is not None
+        shapes: Shapes = self.shape_in  # type: ignore[assignment]
         at = self._place(shapes)
-        rows, total = plan.batch * size(shapes[0][:at]), size(self.output_shape[at:])
+        rows, total = plan.batch * size(shapes[0][:at]), size(self.shape_out[at:])
         widths = [size(shape[at:]) for shape in shapes]
         firsts = [sum(widths[:i]) for i in range(len(widths))]
-        y = plan.buffer(size(self.output_shape))
+        y = plan.buffer(size(self.shape_out))
         for tensor, width, first in zip(x, widths, firsts):
             _strided.copy(plan, tensor, y, [Way(rows, width, total), Way(width, 1, 1)], (0, first))
 
@@ -326,8 +326,8 @@ class Dot(Merge):
         self._pair = list(pair)
         self.normalize = bool(normalize)
 
-    def build(self, input_shape: Any) -> None:
-        self.compute_output_shape(input_shape)
+    def make_weights(self, input_shape: Any) -> None:
+        self.infer_shape(input_shape)
 
     def _places(self, input_shape: Any) -> tuple[Shapes, list[int]]:
         shapes = self.check(input_shape)
@@ -341,13 +341,13 @@ class Dot(Merge):
             )
         return shapes, places
 
-    def compute_output_shape(self, input_shape: Any) -> Shape:
+    def infer_shape(self, input_shape: Any) -> Shape:
         shapes, places = self._places(input_shape)
         rest = [n for shape, place in zip(shapes, places) for i, n in enumerate(shape) if i != place]
         return tuple(rest) or (1,)
 
     def emit(self, plan: Plan, x: Any) -> tuple[int, Backward]:
-        shapes, places = self._places(self.input_shape)
+        shapes, places = self._places(self.shape_in)
         k = shapes[0][places[0]]
         rows, undo = [], []
         for tensor, shape, place in zip(x, shapes, places):

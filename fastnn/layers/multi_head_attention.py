@@ -121,7 +121,7 @@ class ManyHeads(Attending):
     def _outputs(self, query: Shape, value: Shape, key: Shape) -> tuple[Shape, Shape]:
         return (*query[:-1], *self._projected(query)), (self.widths.heads, *query[:-1], *key[:-1])
 
-    def build(self, input_shape: Any) -> None:
+    def make_weights(self, input_shape: Any) -> None:
         query, value, key = input_shape
         w = self.widths
         self.query_dense = self._dense("query", query, 1, (w.heads, w.key))
@@ -170,7 +170,7 @@ class ManyHeads(Attending):
         use_causal_mask: bool = False,
         return_attention_scores: bool = False,
     ) -> tuple[Any, Backward]:
-        query, _, key = self._sequences(self.input_shape)
+        query, _, key = self._sequences(self.shape_in)
         q, k, v = x[0], x[2] if len(x) > 2 else x[1], x[1]
         seen = self.find_masks(plan, x, masks, attention_mask, use_causal_mask)
         if self.sliding_window is not None:

@@ -91,7 +91,7 @@ class BatchNormalization(ScaledLayer):
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         shape = (input_shape[one_axis(self.name, self.axis, input_shape)],)
         self.add_affine(shape, self.scale, self.center)
         self.moving_mean = self.add_weight("moving_mean", shape, self.moving_mean_initializer, trainable=False)
@@ -100,16 +100,16 @@ class BatchNormalization(ScaledLayer):
         )
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape
-        axis = one_axis(self.name, self.axis, self.input_shape)
-        view = channel_view(plan, self.input_shape, axis, whole_batch=True)
+        assert self.shape_in
+        axis = one_axis(self.name, self.axis, self.shape_in)
+        view = channel_view(plan, self.shape_in, axis, whole_batch=True)
         moving = plan.parameter(self.moving_mean), plan.parameter(self.moving_variance)
         if plan.training and self.trainable:
             mask = plan.masks.get(x, ABSENT)
-            if mask != ABSENT and axis != len(self.input_shape) - 1:
+            if mask != ABSENT and axis != len(self.shape_in) - 1:
                 raise ValueError(
                     f"{self.name}: masked time steps are served in training with the channels last. "
-                    f"Received: axis={self.axis} for samples of shape {self.input_shape}"
+                    f"Received: axis={self.axis} for samples of shape {self.shape_in}"
                 )
             return emit_measured(plan, x, view, self.affine, self.epsilon, moving, self.momentum, mask)
         return emit_given(plan, x, view, self.affine, self.epsilon, *moving)
@@ -175,7 +175,7 @@ class GroupNormalization(ScaledLayer):
             )
         self.groups, self.axis = int(groups), listed(axis)
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         channels = input_shape[one_axis(self.name, self.axis, input_shape)]
         if channels % self.groups:
             raise ValueError(
@@ -184,10 +184,10 @@ class GroupNormalization(ScaledLayer):
         self.add_affine((channels,), self.scale, self.center)
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape
-        axis = one_axis(self.name, self.axis, self.input_shape)
-        groups = self.input_shape[axis] if self.groups == -1 else self.groups
-        view = channel_view(plan, self.input_shape, axis, whole_batch=False, groups=groups)
+        assert self.shape_in
+        axis = one_axis(self.name, self.axis, self.shape_in)
+        groups = self.shape_in[axis] if self.groups == -1 else self.groups
+        view = channel_view(plan, self.shape_in, axis, whole_batch=False, groups=groups)
         return emit_measured(plan, x, view, self.affine, self.epsilon)
 
     def get_config(self) -> dict[str, Any]:
@@ -262,7 +262,7 @@ class LayerNormalization(ScaledLayer):
         )  # fmt: skip
         self.axis, self.rms_scaling = listed(axis), bool(rms_scaling)
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         shape = tuple(input_shape[a] for a in axes(self.name, self.axis, input_shape))
         self.add_affine(shape, self.scale or self.rms_scaling, self.center and not self.rms_scaling)
 
@@ -296,7 +296,7 @@ class RMSNormalization(Layer):
         super().__init__(**kwargs)
         self.axis, self.epsilon = listed(axis), margin("RMSNormalization", epsilon)
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         shape = tuple(input_shape[a] for a in axes(self.name, self.axis, input_shape))
         self.scale = self.add_weight("scale", shape, "ones")
 
@@ -323,7 +323,7 @@ class UnitNormalization(Layer):
         super().__init__(**kwargs)
         self.axis = listed(axis)
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         axes(self.name, self.axis, input_shape)
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
@@ -363,12 +363,12 @@ class LocalResponseNormalization(Layer):
         if self.k == 0:
             raise ValueError(f"{kind}: k must be above 0. Received: {k!r}")
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         one_axis(self.name, -1, input_shape)
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape
-        per_sample, cols = size(self.input_shape), self.input_shape[-1]
+        assert self.shape_in
+        per_sample, cols = size(self.shape_in), self.shape_in[-1]
         ints, reals = (plan.batch * per_sample // cols, cols, self.size), (self.alpha / self.size, self.beta, self.k)
         y = plan.buffer(per_sample)
         plan.step("local_response", (x, y), ints=ints, reals=reals)

@@ -87,13 +87,13 @@ class _ZeroPadding(_Border):
     def padding(self) -> Any:
         return self.border[0] if self.rank == 1 else self.border
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         check_rank(self.name, input_shape, self.rank, self.data_format)
         return tuple(n + near + far for n, (near, far) in zip(input_shape, self._around()))
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape is not None and self.output_shape is not None
-        small, large = self.input_shape, self.output_shape
+        assert self.shape_in is not None and self.shape_out is not None
+        small, large = self.shape_in, self.shape_out
 
         def backward(dy: int, need_dx: bool) -> int:
             return self._crop(plan, dy, large, small) if need_dx else ABSENT
@@ -108,7 +108,7 @@ class _Cropping(_Border):
     def cropping(self) -> Any:
         return self.border[0] if self.rank == 1 else self.border
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         check_rank(self.name, input_shape, self.rank, self.data_format)
         shape = tuple(n - near - far for n, (near, far) in zip(input_shape, self._around()))
         if min(shape) < 1:
@@ -118,8 +118,8 @@ class _Cropping(_Border):
         return shape
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape is not None and self.output_shape is not None
-        large, small = self.input_shape, self.output_shape
+        assert self.shape_in is not None and self.shape_out is not None
+        large, small = self.shape_in, self.shape_out
 
         def backward(dy: int, need_dx: bool) -> int:
             return self._pad(plan, dy, small, large) if need_dx else ABSENT

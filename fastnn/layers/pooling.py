@@ -155,8 +155,8 @@ class GlobalAveragePooling1D(_GlobalPooling):
             return super().emit(plan, x, **options)
         if self.data_format == "channels_first":
             raise ValueError(f"{self.name}: a mask is served with data_format='channels_last'. Received: {self!r}")
-        assert self.input_shape is not None
-        steps, channels = self.input_shape
+        assert self.shape_in is not None
+        steps, channels = self.shape_in
         seen, even, y = plan.buffer(steps * channels), plan.buffer(steps), plan.buffer(channels)
         plan.step("keep_rows", (x, mask, seen), ints=(plan.batch * steps, channels))
         plan.step("fill", (even,), ints=(plan.batch * steps,), reals=(0.0,))

@@ -78,7 +78,7 @@ class Normalization(Layer):
             raise ValueError(f"{self.name}: axis must name each axis once. Received: {self.axis}")
         return kept
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         shape = tuple(input_shape[a] for a in self._kept(input_shape))
         if self.mean is None:
             self.adapted_mean = self.add_weight("mean", shape, "zeros", trainable=False)
@@ -145,12 +145,12 @@ class Normalization(Layer):
         return geometry(1, plan.batch, size(shape)), members
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape is not None
-        view, members = self._view(plan, self.input_shape)
+        assert self.shape_in is not None
+        view, members = self._view(plan, self.shape_in)
         if self.mean is None or self.variance is None:
             buffers = [plan.parameter(self.adapted_mean), plan.parameter(self.adapted_variance)]
         else:
-            shape = tuple(self.input_shape[a] for a in self._kept(self.input_shape))
+            shape = tuple(self.shape_in[a] for a in self._kept(self.shape_in))
             values = (np.ascontiguousarray(np.broadcast_to(a, shape), plan.dtype) for a in (self.mean, self.variance))
             buffers = [plan.constant(value.reshape(-1)) for value in values]
         if members is not None:
@@ -200,7 +200,7 @@ class Rescaling(Layer):
         super().__init__(**kwargs)
         self.scale, self.offset = _real("Rescaling", "scale", scale), _real("Rescaling", "offset", offset)
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         axes = max(self.scale.ndim, self.offset.ndim)
         try:
             if axes > len(input_shape):
@@ -214,10 +214,10 @@ class Rescaling(Layer):
             ) from None
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape is not None
+        assert self.shape_in is not None
         axes = max(self.scale.ndim, self.offset.ndim)
-        shape = self.input_shape[len(self.input_shape) - axes :] if axes else ()
-        view = geometry(1, plan.batch * size(self.input_shape) // size(shape), size(shape))
+        shape = self.shape_in[len(self.shape_in) - axes :] if axes else ()
+        view = geometry(1, plan.batch * size(self.shape_in) // size(shape), size(shape))
 
         def coefficients(offset: Any) -> int:
             parts = [np.broadcast_to(value, shape).reshape(-1) for value in (0.0, self.scale, offset)]

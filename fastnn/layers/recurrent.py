@@ -157,14 +157,14 @@ class RNN(Layer):
             raise ValueError(f"{self.name}: expected sequences of shape (steps, features). Received: {tuple(shape)}")
         return tuple(shape)
 
-    def build(self, input_shape: Any) -> None:
+    def make_weights(self, input_shape: Any) -> None:
         _, features = self.sequence_shape(input_shape)
         self.cell.name = self.cell.name if isinstance(self.cell, StackedRNNCells) else self.name
         self.cell.trainable = self.trainable and self.cell.trainable
         self.cell.build_once((features,))
         self.parameters = self.cell.weights
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def infer_shape(self, input_shape: Any) -> Any:
         steps, _ = self.sequence_shape(input_shape)
         output = (steps, self.units) if self.return_sequences else (self.units,)
         return (output, *((n,) for n in self.state_size)) if self.return_state else output
@@ -216,8 +216,8 @@ class RNN(Layer):
             into: (buffer, its columns, first column) where the output goes, instead of a new buffer.
             flip: whether the outputs are put back into the order of the input's time steps.
         """
-        assert self.input_shape is not None
-        steps, features = self.sequence_shape(self.input_shape)
+        assert self.shape_in is not None
+        steps, features = self.sequence_shape(self.shape_in)
         mask = plan.masks.get(x, ABSENT)
         zeroed = mask if self.zero_output_for_mask else ABSENT
         kept = self._kept_states(plan) if self.stateful else []

@@ -51,8 +51,8 @@ class _Noise(Layer):
         raise NotImplementedError
 
     def _shape(self) -> Shape:
-        assert self.input_shape is not None
-        return self.input_shape
+        assert self.shape_in is not None
+        return self.shape_in
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), self.argument: self.amount, "seed": self.seed}
@@ -73,7 +73,7 @@ class _SpatialDropout(_Noise):
             )
         self.data_format = data_format or "channels_last"
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         if len(input_shape) != self.rank + 1:
             raise ValueError(f"{self.name}: expected samples with {self.rank + 1} axes. Received: {input_shape}")
 

@@ -33,8 +33,8 @@ class _Permuting(Layer):
         raise NotImplementedError
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape is not None
-        shape, order = (plan.batch, *self.input_shape), self._order(self.input_shape)
+        assert self.shape_in is not None
+        shape, order = (plan.batch, *self.shape_in), self._order(self.shape_in)
         permuted = tuple(shape[axis] for axis in order)
 
         def backward(dy: int, need_dx: bool) -> int:
@@ -62,7 +62,7 @@ class Flatten(_Permuting):
         rank = len(input_shape)
         return channels_last(rank - 1) if self.data_format == "channels_first" and rank else range(rank + 1)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         return (size(input_shape),)
 
     def get_config(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Reshape(Layer):
             )
         self.target_shape = found
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         known = size(tuple(n for n in self.target_shape if n != -1))
         total = size(input_shape)
         if total % known or (-1 not in self.target_shape and total != known):
@@ -131,7 +131,7 @@ class Permute(_Permuting):
     def _order(self, input_shape: Shape) -> Sequence[int]:
         return (0, *self.dims)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != len(self.dims):
             raise ValueError(f"{self.name}: expected samples of {len(self.dims)} axes. Received: shape {input_shape}")
         return tuple(input_shape[axis - 1] for axis in self.dims)
@@ -156,14 +156,14 @@ class RepeatVector(Layer):
             raise TypeError(f"RepeatVector: n must be a positive whole number. Received: {n!r}")
         self.n = operator.index(n)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 1:
             raise ValueError(f"{self.name}: expected samples of shape (features,). Received: {input_shape}")
         return (self.n, *input_shape)
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape is not None
-        (features,), n = self.input_shape, self.n
+        assert self.shape_in is not None
+        (features,), n = self.shape_in, self.n
         y = plan.buffer(n * features)
         copy(plan, x, y, [Way(plan.batch, features, n * features), Way(n, 0, features), Way(features, 1, 1)])
 

@@ -21,8 +21,9 @@ class Call:
     Attributes:
         joined, split: the layer was called with several tensors, or gives several.
         inference: it behaves as in inference, also while the model is trained.
-        options: further arguments of this call, as JSON has them; they go to `emit` and `compute_output_shape`.
+        options: further arguments of this call, as JSON has them; they go to `emit` and `infer_shape`.
         unmasked: what comes out has no mask, whatever the layer does.
+        batch: the number of samples that an Input has told, which shapes show; None otherwise.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Call:
         self.options, self.unmasked = dict(options or {}), unmasked
         self.outputs: tuple[Tensor, ...] = ()
         self.split = False
+        self.batch: int | None = next((tensor.call.batch for tensor in inputs if tensor.call.batch), None)
 
 
 def _no_value(what: str) -> Callable[..., NoReturn]:
@@ -72,7 +74,7 @@ class Tensor:
     """What comes out of a layer; see the module.
 
     Attributes:
-        shape: with None for the batch, as in Keras.
+        shape: with the batch in front, as in Keras: None, unless an Input has told its size.
         sample_shape: without the batch, as everywhere else here.
         dtype: "float32" or "float64".
         name: of the layer that makes it.
@@ -86,7 +88,7 @@ class Tensor:
 
     @property
     def shape(self) -> tuple[int | None, ...]:
-        return (None, *self.sample_shape)
+        return (self.call.batch, *self.sample_shape)
 
     @property
     def ndim(self) -> int:
@@ -223,9 +225,10 @@ def first_call(layer: Layer, what: str) -> Call:
     )
 
 
-def source(layer: Layer, shape: Shape) -> Tensor:
+def source(layer: Layer, shape: Shape, batch: int | None = None) -> Tensor:
     """The tensor of an InputLayer."""
     made = Call(layer, (), joined=False, inference=False)
+    made.batch = batch
     made.outputs = (Tensor(made, 0, shape),)
     return made.outputs[0]
 

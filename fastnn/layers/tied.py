@@ -80,7 +80,7 @@ class TiedDense(Layer):
         """The other layer's kernel, and the bias."""
         return [self.kernel, *self.parameters] if self.built else []
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         kernel = self.kernel
         if not input_shape or input_shape[-1] != kernel.shape[1]:
             raise ValueError(f"{self.name}: expected {kernel.shape[1]} values of a sample. Received: {input_shape}")
@@ -91,18 +91,18 @@ class TiedDense(Layer):
         if self.use_bias:
             self.bias = self.add_weight("bias", (kernel.shape[0],), self.bias_initializer)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.kernel.shape[0])
 
     def emit(self, plan: Plan, x: int, bare: bool = False) -> tuple[int, Backward]:
         """`bare` leaves the activation out: losses that are computed from logits ask for it."""
-        assert self.input_shape
+        assert self.shape_in
         spec = LINEAR if bare else self.activation
-        rows = plan.batch * size(self.input_shape[:-1])
+        rows = plan.batch * size(self.shape_in[:-1])
         y, backward = emit_affine(plan, spec if spec.row else LINEAR, x, self.kernel, self.bias, rows, turned=True)
         if spec.row:
             return y, backward
-        out, after = emit_activation(plan, spec, y, (*self.input_shape[:-1], self.kernel.shape[0]))
+        out, after = emit_activation(plan, spec, y, (*self.shape_in[:-1], self.kernel.shape[0]))
         return out, lambda dy, need_dx: backward(after(dy, True), need_dx)
 
     def get_config(self) -> dict[str, Any]:

@@ -67,15 +67,15 @@ class _UpSampling(Layer):
         """For every axis of a sample."""
         return [1, *self._factors] if self.data_format == "channels_first" else [*self._factors, 1]
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         check_rank(self.name, input_shape, self.rank, self.data_format)
         return tuple(n * factor for n, factor in zip(input_shape, self._all_factors()))
 
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
-        assert self.input_shape is not None and self.output_shape is not None
+        assert self.shape_in is not None and self.shape_out is not None
         if self.interpolation == "bilinear":
             return self._bilinear(plan, x)
-        small, large = (plan.batch, *self.input_shape), (plan.batch, *self.output_shape)
+        small, large = (plan.batch, *self.shape_in), (plan.batch, *self.shape_out)
         ways = []
         for n, factor, in_x, in_y in zip(small, [1, *self._all_factors()], steps(small), steps(large)):
             ways += [Way(n, in_x, factor * in_y), Way(factor, 0, in_y)]
@@ -94,8 +94,8 @@ class _UpSampling(Layer):
 
     def _bilinear(self, plan: Plan, x: int) -> tuple[int, Backward]:
         """One axis after the other."""
-        assert self.input_shape is not None
-        shape, stages = (plan.batch, *self.input_shape), []
+        assert self.shape_in is not None
+        shape, stages = (plan.batch, *self.shape_in), []
         y = x
         for axis, factor in enumerate(self._all_factors(), start=1):
             if factor > 1:

@@ -107,7 +107,7 @@ class Bidirectional(_Wrapper):
         """
         return super().__call__(*with_states(self.name, x, more, initial_state), **options)
 
-    def build(self, input_shape: Any) -> None:
+    def make_weights(self, input_shape: Any) -> None:
         shape = self._sequence(input_shape)
         for layer in (self.forward_layer, self.backward_layer):
             layer.build_once(shape)
@@ -130,7 +130,7 @@ class Bidirectional(_Wrapper):
 
     reset_state = reset_states
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def infer_shape(self, input_shape: Any) -> Any:
         shape = self._sequence(input_shape)
         ahead = shape[:1] if self.return_sequences else ()
         units = [layer.units for layer in (self.forward_layer, self.backward_layer)]
@@ -145,8 +145,8 @@ class Bidirectional(_Wrapper):
     def emit(self, plan: Plan, x: Any) -> Any:
         sequence, *initial = x if isinstance(x, tuple) else (x,)
         pair = (self.forward_layer, self.backward_layer)
-        assert pair[0].input_shape is not None
-        steps = pair[0].input_shape[0] if self.return_sequences else 1
+        assert pair[0].shape_in is not None
+        steps = pair[0].shape_in[0] if self.return_sequences else 1
         concat, half = self.merge_mode == "concat", len(initial) // 2
         columns = sum(layer.units for layer in pair)
         joined = plan.buffer(steps * columns) if concat else ABSENT
@@ -170,8 +170,8 @@ class Bidirectional(_Wrapper):
             dstates = dys[len(merged) :]
             dx1, di1 = back1([d1, *dstates[: len(states1)]], needs[0])
             dx2, di2 = back2([d2, *dstates[len(states1) :]], needs[0])
-            assert self.forward_layer.input_shape is not None
-            dx = sum_of(plan, dx1, dx2, size(self.forward_layer.input_shape)) if needs[0] else ABSENT
+            assert self.forward_layer.shape_in is not None
+            dx = sum_of(plan, dx1, dx2, size(self.forward_layer.shape_in)) if needs[0] else ABSENT
             if not isinstance(x, tuple):
                 return dx
             return (dx, *(d if wanted else ABSENT for d, wanted in zip(di1 + di2, needs[1:])))
@@ -243,7 +243,7 @@ class TimeDistributed(_Wrapper):
         super().__init__(layer, **kwargs)
         self.layer = layer
 
-    def build(self, input_shape: Shape) -> None:
+    def make_weights(self, input_shape: Shape) -> None:
         if len(input_shape) < 2:
             raise ValueError(f"{self.name}: expected samples of shape (steps, ...). Received: {input_shape}")
         self.layer.build_once(tuple(input_shape[1:]))
@@ -253,12 +253,12 @@ class TimeDistributed(_Wrapper):
     def weights(self) -> list[Parameter]:
         return list(self.parameters)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (input_shape[0], *self.layer.compute_output_shape(tuple(input_shape[1:])))
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        return (input_shape[0], *self.layer.shape_behind(tuple(input_shape[1:])))
 
     def emit(self, plan: Plan, x: int) -> Any:
-        assert self.input_shape is not None
-        steps = self.input_shape[0]
+        assert self.shape_in is not None
+        steps = self.shape_in[0]
         with _steps_as_samples(plan, steps):
             y, inner = self.layer.emit(plan, x)
 

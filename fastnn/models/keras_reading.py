@@ -178,7 +178,7 @@ def _input(config: dict[str, Any]) -> dict[str, Any]:
         )
     dtype = _plain(config.get("dtype"))
     return {
-        "shape": shape[1:],
+        "batch_shape": shape,
         "name": config.get("name"),
         "dtype": dtype if dtype in ("float32", "float64") else None,
     }

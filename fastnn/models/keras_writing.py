@@ -12,6 +12,7 @@ from typing import Any
 from fastnn import losses, metrics, optimizers
 from fastnn._custom_objects import get_registered_object
 from fastnn.layers import registry
+from fastnn.layers._shapes import with_batch
 from fastnn.layers.core import InputLayer
 from fastnn.layers.multi_head_attention import ManyHeads
 from fastnn.layers.recurrent import RNN
@@ -81,7 +82,7 @@ def layer(given: Any) -> dict[str, Any]:
         return _sequential(given) if isinstance(given, Sequential) else _functional(given)
     if isinstance(given, InputLayer):
         config = {
-            "batch_shape": [None, *given.shape], "dtype": given.dtype, "sparse": False, "ragged": False,
+            "batch_shape": list(given.batch_shape), "dtype": given.dtype, "sparse": False, "ragged": False,
             "name": given.name,
         }  # fmt: skip
         return _entry("layers", "InputLayer", config)
@@ -91,20 +92,14 @@ def layer(given: Any) -> dict[str, Any]:
     found = _described("layers", described)
     if isinstance(given, TimeDistributed) and isinstance(given.layer, (Model, TimeDistributed)):
         found["config"]["layer"] = layer(given.layer)
-    if given.built and given.input_shape is not None:
-        shape = given.input_shape
+    if given.built and given.shape_in is not None:
+        shape = given.shape_in
         if isinstance(given, (RNN, Bidirectional)) and isinstance(shape[0], tuple):
             shape = shape[0]  # states that a call was given do not matter
-        batched = _batched(shape)
+        batched = with_batch(shape)
         whole = isinstance(given, ManyHeads)
         found["build_config"] = keras_calls.build_config(batched) if whole else {"input_shape": batched}
     return found
-
-
-def _batched(shape: Any) -> Any:
-    if isinstance(shape, (tuple, list)) and shape and isinstance(shape[0], (tuple, list)):
-        return [_batched(part) for part in shape]
-    return [None, *shape]
 
 
 def _entry(module: str, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,8 +172,8 @@ def _sequential(given: Any) -> dict[str, Any]:
     found = _entry("models", "Sequential", config)
     found["module"] = "keras"
     if given.built:
-        config["build_input_shape"] = _batched(given.input_shape)
-        found["build_config"] = {"input_shape": _batched(given.input_shape)}
+        config["build_input_shape"] = given.input_shape
+        found["build_config"] = {"input_shape": given.input_shape}
     return found
 
 

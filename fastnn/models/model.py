@@ -164,7 +164,7 @@ class Model(Topology, Questions, OlderNames):
             x = first_look(x, where, self.takes_one)
             with self._lock:
                 if not self.built:
-                    self.build(shapes_of(x))
+                    self.build_once(shapes_of(x))
         return inputs_for(self._structures[0], self.graph.input_shapes, x, self.runner.dtype, where)
 
     def prepare_targets(self, y: Any, where: str) -> Parts:

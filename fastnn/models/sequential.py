@@ -9,7 +9,8 @@ from typing import Any
 from fastnn import _overrides
 from fastnn.engine.graph import Graph
 from fastnn.layers import registry as layer_registry
-from fastnn.layers.base import Layer, Shape, check_shape
+from fastnn.layers._shapes import with_batch
+from fastnn.layers.base import Layer, check_shape
 from fastnn.layers.core import InputLayer
 from fastnn.layers.graphs import Network, stack_graph
 from fastnn.layers.tensors import Call, Tensor
@@ -71,7 +72,7 @@ class Sequential(Model):
         if given is None and not self._layers and layer.declared_input_shape is not None:
             given = InputLayer(layer.declared_input_shape, dtype=layer.dtype)
         if given is not None:
-            layer.build_once(self.output_shape or given.shape)
+            layer.build_once(self.shape_out or given.shape)
         self._input = given
         self._layers.append(layer)
         layer.calls.append(weakref.ref(self))
@@ -97,24 +98,12 @@ class Sequential(Model):
         self._changed()
         return layer
 
-    def build(self, input_shape: Any = None) -> None:
-        """Build all layers for samples of this shape.
-
-        Parameters:
-            input_shape: of one sample; a leading None, the batch axis as Keras writes it, is dropped.
-
-        Raises:
-            ValueError: not a shape, not the one that was declared, or a layer does not take it.
-        """
-        if input_shape is None:
-            if self._input is None:
-                raise ValueError(f"{self.name}: expected an input shape. Received: None")
-            return
-        if isinstance(input_shape, (tuple, list)) and input_shape and input_shape[0] is None:
-            input_shape = input_shape[1:]
+    def make_weights(self, input_shape: Any) -> None:
         shape = check_shape(input_shape, f"{self.name}: input_shape")
         if self._input is not None and self._input.shape != shape:
-            raise ValueError(f"{self.name} was built for inputs of shape {self._input.shape}. Received: {shape}")
+            raise ValueError(
+                f"{self.name} was built for inputs of shape {self.input_shape}. Received: {with_batch(shape)}"
+            )
         if self._input is not None and all(layer.built for layer in self._layers):
             return
         given = self._input or InputLayer(shape, dtype=self._layers[0].dtype if self._layers else None)
@@ -124,8 +113,8 @@ class Sequential(Model):
         self._changed()
 
     def _make_graph(self) -> Graph:
-        assert self._input is not None and self.output_shape is not None
-        return stack_graph(self._layers, self._input.shape, self.output_shape)
+        assert self._input is not None
+        return stack_graph(self._layers, self._input.shape, self.shape_out)
 
     def _known_network(self) -> Network:
         """The symbolic tensors from the Input to the last layer; made when somebody asks for them."""
@@ -150,8 +139,7 @@ class Sequential(Model):
         if self._input is not None and self._layers:
             self._structures = Structure(0, [self._input.name]), Structure(0, [self._layers[-1].name])
 
-    @property
-    def built(self) -> bool:
+    def _is_built(self) -> bool:
         return self._input is not None
 
     @property
@@ -160,12 +148,16 @@ class Sequential(Model):
         return list(self._layers)
 
     @property
-    def input_shape(self) -> Shape | None:  # type: ignore[override]
+    def _batch(self) -> int | None:  # type: ignore[override]
+        return self._input._batch if self._input is not None else None
+
+    @property
+    def shape_in(self) -> Any:  # type: ignore[override]
         return self._input.shape if self._input is not None else None
 
     @property
-    def output_shape(self) -> Shape | None:  # type: ignore[override]
-        return self._layers[-1].output_shape if self._layers and self.built else self.input_shape
+    def shape_out(self) -> Any:  # type: ignore[override]
+        return self._layers[-1].shape_out if self._layers and self.built else self.shape_in
 
     @property
     def saved_as(self) -> type[Layer]:

@@ -101,7 +101,7 @@ class _Table:
 
     def rows(self, layer: Any, connected: dict[int, list[str]] | None, indent: str = "") -> list[tuple[str, ...]]:
         """The layer's row, and those of the layers in it."""
-        shape = "?" if layer.output_shape is None else _with_batch(layer.output_shape)
+        shape = "?" if layer.shape_out is None else _with_batch(layer.shape_out)
         count = f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
         row = [f"{indent}{layer.name} ({type(layer).__name__})", shape, count, *self.cost(layer)]
         if self.connected is not None:

@@ -20,7 +20,8 @@ from fastnn.engine.graph import Backward, Flow, Graph
 from fastnn.engine.plan import ABSENT, Plan
 from fastnn.layers import composed, tensors
 from fastnn.layers import registry as layer_registry
-from fastnn.layers.base import Layer, Shape, check_shape, set_all, take_name, unique_name
+from fastnn.layers._shapes import with_batch
+from fastnn.layers.base import Layer, Shape, set_all, take_name, unique_name
 from fastnn.layers.core import InputLayer
 from fastnn.layers.graphs import Network, describe, rebuild
 from fastnn.layers.tied import TiedDense, check_connected
@@ -198,47 +199,36 @@ class Topology(Layer):
 
     # --------------------------------------------------------------------------------------------------- as a layer
 
-    def build(self, input_shape: Any = None) -> None:
-        """Give all layers their shapes.
+    def make_weights(self, input_shape: Any) -> None:
+        """Give all layers their shapes, for samples of this one, or of these if the model has several inputs.
 
-        Parameters:
-            input_shape: of one sample; a leading None, the batch axis as Keras writes it, is dropped.  A list or a
-                dictionary of shapes for a model with several inputs.
+        `build` and `compute_output_shape` take the same with the batch axis in front.
 
         Raises:
             ValueError: not a shape, not the one that was declared, or a layer does not take it.
         """
-        if input_shape is None:
-            if not self.built:
-                raise ValueError(f"{self.name}: expected an input shape. Received: None")
-            return
-        shapes: Any
-        if isinstance(input_shape, dict):
-            shapes = {name: self._checked(shape) for name, shape in input_shape.items()}
-        elif input_shape and isinstance(input_shape[0], (tuple, list)):
-            shapes = [self._checked(shape) for shape in input_shape]
-        else:
-            shapes = self._checked(input_shape)
         if self._network is None:
-            self._trace(shapes)
+            self._trace(list(input_shape) if tensors.is_shapes(input_shape) else input_shape)
             return
-        flat = self._structures[0].flatten(shapes, self.name, "input shapes")
-        known = [tensor.sample_shape for tensor in self.inputs]
-        if flat != known:
-            raise ValueError(f"{self.name} was built for inputs of shape {self.input_shape}. Received: {input_shape}")
-
-    def _checked(self, shape: Any) -> Shape:
-        if isinstance(shape, (tuple, list)) and shape and shape[0] is None:
-            shape = shape[1:]
-        return check_shape(shape, f"{self.name}: input_shape")
+        flat = self._structures[0].flatten(input_shape, self.name, "input shapes")
+        if flat != [tensor.sample_shape for tensor in self.inputs]:
+            raise ValueError(
+                f"{self.name} was built for inputs of shape {self.input_shape}. Received: {with_batch(input_shape)}"
+            )
 
     def build_once(self, input_shape: Any) -> Any:
         """Build for these inputs, or check that they are those the model was built for; returns the output shapes."""
-        self.build(list(input_shape) if tensors.is_shapes(input_shape) else input_shape)
+        if input_shape is None:
+            if not self.built:
+                raise ValueError(f"{self.name}: expected an input shape. Received: None")
+        elif not self.built:
+            self._run_build(input_shape)
+        if input_shape is not None:  # also for a model whose own build does not call that of Model
+            self.make_weights(input_shape)
         shapes = self.graph.output_shapes
         return shapes[0] if self._structures[1].single else shapes
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def infer_shape(self, input_shape: Any) -> Any:
         return self.build_once(input_shape)
 
     def connect(self, x: Any, training: Any = None) -> Any:
@@ -247,7 +237,7 @@ class Topology(Layer):
         if self._network is not None and (isinstance(x, dict) or not self._structures[0].single):
             given = self._structures[0].flatten(x, self.name, "inputs")
         elif isinstance(x, dict):
-            self.build({name: tensor.sample_shape for name, tensor in x.items()})
+            self.build_once({name: tensor.sample_shape for name, tensor in x.items()})
             given = self._structures[0].flatten(x, self.name, "inputs")
         out = tensors.call(self, given, training)
         return self._structures[1].pack(out) if isinstance(out, list) else out
@@ -268,9 +258,7 @@ class Topology(Layer):
 
     # ------------------------------------------------------------------------------------------------------- its shapes
 
-    @property
-    def built(self) -> bool:
-        """Whether the shapes are known."""
+    def _is_built(self) -> bool:
         return self._network is not None
 
     @property
@@ -279,14 +267,19 @@ class Topology(Layer):
         return next((p.dtype.name for p in self.weights), next((x.dtype for x in self.layers), settings.floatx()))
 
     @property
-    def input_shape(self) -> Any:  # type: ignore[override]
-        """Of one sample; None as long as it is not known; a list or a dictionary where there are several inputs."""
-        return self._structures[0].pack(self.graph.input_shapes) if self.built else None
+    def _batch(self) -> int | None:  # type: ignore[override]
+        """The number of samples that an Input has told, which shapes show."""
+        return next((x.call.batch for x in self._network.inputs if x.call.batch), None) if self._network else None
 
     @property
-    def output_shape(self) -> Any:  # type: ignore[override]
-        """Of one sample; None as long as it is not known; a list or a dictionary where there are several outputs."""
-        return self._structures[1].pack(self.graph.output_shapes) if self.built else None
+    def shape_in(self) -> Any:  # type: ignore[override]
+        """Of one sample; None as long as it is not known; a tuple where there are several inputs."""
+        return _one_or_all(self.graph.input_shapes) if self.built else None
+
+    @property
+    def shape_out(self) -> Any:  # type: ignore[override]
+        """Of one sample; None as long as it is not known; a tuple where there are several outputs."""
+        return _one_or_all(self.graph.output_shapes) if self.built else None
 
     # ---------------------------------------------------------------------------------------------------------- layers
 
@@ -485,6 +478,10 @@ class Topology(Layer):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name} built={self.built}>"
+
+
+def _one_or_all(shapes: Sequence[Shape]) -> Any:
+    return shapes[0] if len(shapes) == 1 else tuple(shapes)
 
 
 def nested_layers(layers: Sequence[Layer]) -> list[Layer]:

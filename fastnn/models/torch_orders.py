@@ -68,7 +68,7 @@ def orders_of(model: Any) -> dict[int, Order]:
     for node in graph.nodes:
         layer = node.layer
         shapes, orders = zip(*(known[tensor] for tensor in node.inputs))
-        made = layer.compute_output_shape(shapes if node.joined else shapes[0], **(node.options or {}))
+        made = layer.shape_behind(shapes if node.joined else shapes[0], node.options)
         outputs = tuple(made) if node.split else (made,)
         if layer.weights:
             taken = _taken(layer, shapes[0], _joint(layer, orders))
@@ -103,8 +103,8 @@ class _Ahead:
         self._nodes = graph.nodes
         self._makers = {tensor: node for node in graph.nodes for tensor in node.outputs}
         for node in graph.nodes:
-            if _kind(node.layer) == "Reshape" and len(node.layer.input_shape) == 1:
-                shape = node.layer.output_shape
+            if _kind(node.layer) == "Reshape" and len(node.layer.shape_in) == 1:
+                shape = node.layer.shape_out
                 if len(shape) > 1 and self._are_pictures(node.outputs[0]):
                     self.given[id(node)] = self._order(node.inputs[0], _channels_ahead(shape))
 
@@ -115,7 +115,7 @@ class _Ahead:
                 continue
             kind = _kind(node.layer)
             if kind.startswith(tuple(_MAKERS.split())):
-                if _channels_last(node.layer, len(node.layer.input_shape)):
+                if _channels_last(node.layer, len(node.layer.shape_in)):
                     return True
             elif kind in (*_KEEPERS.split(), *_MERGERS.split()) and self._are_pictures(node.outputs[0]):
                 return True
@@ -127,7 +127,7 @@ class _Ahead:
         if node is None:
             return True
         layer, kind = node.layer, _kind(node.layer)
-        if kind == "Dense" and layer.output_shape == (len(rows),) == (layer.units,):
+        if kind == "Dense" and layer.shape_out == (len(rows),) == (layer.units,):
             if not np.array_equal(self.columns.setdefault(id(layer), rows), rows):
                 self.lost[id(layer)] = f"the several calls of {layer.name}"
             return True

@@ -141,7 +141,7 @@ def run_layer(layer: Any, x: Any, training: bool = False, options: Mapping[str, 
     """
     inputs = [np.ascontiguousarray(part, layer.dtype) for part in (x if isinstance(x, tuple) else (x,))]
     outputs = _run(layer, inputs, training, dict(options or {}))[0]
-    return tuple(outputs) if len(outputs) > 1 or _several(layer.output_shape) else outputs[0]
+    return tuple(outputs) if len(outputs) > 1 or _several(layer.shape_out) else outputs[0]
 
 
 def _several(shape: Any) -> bool:
@@ -166,8 +166,8 @@ def _run(
     gradients = {id(parameter): np.zeros(parameter.shape, layer.dtype) for parameter in trained}
     plan = Plan(layer.dtype, len(inputs[0]), training, gradients if dys is not None else None)
     given = tuple(part.shape[1:] for part in inputs)
-    output_shape = layer.compute_output_shape(given, **call) if call else layer.output_shape
-    several_in, several_out = _several(layer.input_shape), _several(output_shape)
+    output_shape = layer.shape_behind(given, call) if call else layer.shape_out
+    several_in, several_out = _several(layer.shape_in), _several(output_shape)
     xs = [plan.array(part) for part in inputs]
     y, backward = layer.emit(plan, tuple(xs) if several_in else xs[0], **call)
     shapes = output_shape if several_out else (output_shape,)
@@ -210,6 +210,6 @@ def _same_from_config(layer: Any, inputs: list[Array], weights: list[Array], cal
             f"check_layer: a layer from the config must have the same one, {layer.get_config()}. "
             f"Received: {twin.get_config()}"
         )
-    twin.build_once(layer.input_shape)
+    twin.build_once(layer.shape_in)
     twin.set_weights(weights)
     _compare("a layer from the same config", _run(twin, inputs, False, call)[0], _run(layer, inputs, False, call)[0])

@@ -181,7 +181,7 @@ def check_backend(name: str | None) -> None:
 
 def stack(layers: Sequence[Layer], *more: Layer) -> Sequential:
     """A model of built layers and some that are built now."""
-    shape = layers[0].input_shape
+    shape = layers[0].shape_in
     assert shape is not None
     return Sequential([Input(shape, dtype=layers[0].dtype), *layers, *more])
 

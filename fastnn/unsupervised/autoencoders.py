@@ -238,16 +238,13 @@ class Autoencoder(Pretrained):
     def _outputs(self) -> int | None:
         if self.encoder is None:
             return None
-        assert self.encoder.output_shape is not None
-        return int(self.encoder.output_shape[0])
+        return int(self.encoder.shape_out[0])
 
     def _data(self, x: Any, where: str, model: Sequential | None = None) -> Array:
         name = type(self).__name__
         if model is None:
             return matrix(x, check_dtype(self.dtype, name), f"{name}.{where}")
-        shape = model.input_shape
-        assert shape is not None
-        return matrix(x, model.layers[0].dtype, f"{name}.{where}", shape[0])
+        return matrix(x, model.layers[0].dtype, f"{name}.{where}", model.shape_in[0])
 
 
 class DenoisingAutoencoder(Autoencoder):

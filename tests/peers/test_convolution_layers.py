@@ -70,7 +70,7 @@ def test_twenty_steps_of_training(name, options, shape):
     weights = [0.3 * rng.normal(size=p.shape) for p in mine.weights]
     mine.set_weights(weights)
     other.set_weights(weights)
-    x, y = rng.normal(size=(10, *shape)), rng.normal(size=(10, *mine.output_shape))
+    x, y = rng.normal(size=(10, *shape)), rng.normal(size=(10, *mine.output_shape[1:]))
     rounding = 1e-6 if name.startswith("GlobalAverage") else 1e-11  # Keras on PyTorch takes means in float32
     expected = np.asarray(other(x).detach())
     np.testing.assert_allclose(mine.predict(x, verbose=0), expected, rtol=rounding, atol=rounding)

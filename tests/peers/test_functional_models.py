@@ -124,13 +124,12 @@ def float64():
 
 def data(make, model, options):
     rng = np.random.default_rng(3)
-    shapes = model.input_shape
-    if isinstance(shapes, dict):
-        x = {name: rng.normal(size=(SAMPLES, *shape)) for name, shape in shapes.items()}
-    elif isinstance(shapes, list):
-        x = [rng.normal(size=(SAMPLES, *shape)) for shape in shapes]
+    if isinstance(model.input, dict):
+        x = {name: rng.normal(size=(SAMPLES, *tensor.shape[1:])) for name, tensor in model.input.items()}
+    elif isinstance(model.input, list):
+        x = [rng.normal(size=(SAMPLES, *shape[1:])) for shape in model.input_shape]
     else:
-        x = rng.normal(size=(SAMPLES, *shapes))
+        x = rng.normal(size=(SAMPLES, *model.input_shape[1:]))
     if make is outputs_and_loss_weights:
         y = [rng.integers(0, 3, SAMPLES), rng.normal(size=(SAMPLES, 1)), rng.normal(size=(SAMPLES, 2))]
     elif make is by_name:
@@ -138,7 +137,7 @@ def data(make, model, options):
     elif "categorical" in options["loss"]:
         y = np.eye(2)[rng.integers(0, 2, SAMPLES)]
     else:
-        y = rng.normal(size=(SAMPLES, *model.output_shape))
+        y = rng.normal(size=(SAMPLES, *model.output_shape[1:]))
     return x, y
 
 

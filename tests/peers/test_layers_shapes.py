@@ -91,7 +91,7 @@ def test_outputs_and_training(name, options, shape):
     mine, other = getattr(ours, name)(**options, dtype="float64"), theirs_of(name, options)
     other.build((None, *shape))
     mine.build_once(shape)
-    assert mine.output_shape == tuple(other.compute_output_shape((None, *shape)))[1:]
+    assert mine.output_shape == tuple(other.compute_output_shape((None, *shape)))
     assert [p.shape for p in mine.weights] == [tuple(w.shape) for w in other.weights]
     assert [p.name.rpartition("/")[2] for p in mine.weights] == [w.name for w in other.weights]
     weights = [0.3 * rng.normal(size=p.shape) for p in mine.weights]
@@ -101,7 +101,7 @@ def test_outputs_and_training(name, options, shape):
     first = ours.PReLU(dtype="float64")
     model = fastnn.Sequential([ours.Input(shape, dtype="float64"), first, mine])
     first.set_weights([slope])
-    x, y = rng.normal(size=(6, *shape)), rng.normal(size=(6, *mine.output_shape))
+    x, y = rng.normal(size=(6, *shape)), rng.normal(size=(6, *mine.output_shape[1:]))
     alpha = torch.tensor(slope, requires_grad=True)
 
     def forward():

@@ -58,7 +58,7 @@ def model(model: Model) -> None:
 def _layer(layer: Any) -> None:
     if not isinstance(layer, WRITTEN):
         raise refuse("Dense, Activation, Flatten and Input are written out", f"{layer.name} ({type(layer).__name__})")
-    shape: tuple[int, ...] = layer.output_shape
+    shape: tuple[int, ...] = layer.shape_out
     if len(shape) > 1 and isinstance(layer, Dense):
         raise refuse("Dense layers are written out for inputs of one axis; put Flatten below", layer.name)
     if _size(shape) > MOST_UNITS:

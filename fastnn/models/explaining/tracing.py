@@ -74,7 +74,7 @@ class Tracer:
 
     def forward(self, plan: Plan, number: int, x: Sequence[int], y: Sequence[int], bare: bool) -> None:
         layer: Any = self.graph.nodes[number].layer
-        inputs, outputs = ((plan.batch, *shape) for shape in (layer.input_shape, layer.output_shape))
+        inputs, outputs = ((plan.batch, *shape) for shape in (layer.shape_in, layer.shape_out))
         self.calls[number] = Call(layer, bare, _copied(plan, x[0], inputs), _copied(plan, y[0], outputs))
 
     def backward(self, plan: Plan, number: int, dy: Sequence[int]) -> None:
