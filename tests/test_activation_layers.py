@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import Sequential, ops
+from fastnn import Sequential, layers, ops
 from fastnn.engine.plan import Plan
 from fastnn.layers import (
     APL,
@@ -353,3 +353,18 @@ def test_unserved_options_are_refused():
     with pytest.raises(TypeError, match=r"Did you mean 'alpha_initializer'"):
         PReLU(alpha_initialiser="zeros")
     assert isinstance(Activation("relu"), Activation)
+
+
+@pytest.mark.parametrize("axis", [(1, 2), (2, 3), (-1, 1), (1, 2, 3), [3, 1]])
+def test_softmax_over_several_axes(backend, axis):
+    layer = layers.Softmax(axis, dtype="float64")
+    assert fastnn.testing.check_layer(layer, (2, 3, 4)) <= 1
+    x = 9 * np.random.default_rng(0).normal(size=(5, 2, 3, 4))
+    e = np.exp(x - x.max(axis=tuple(axis), keepdims=True))
+    np.testing.assert_allclose(layer(x), e / e.sum(axis=tuple(axis), keepdims=True), rtol=1e-12)
+
+
+@pytest.mark.parametrize("axis", [(0, 1), (1, -3), (1, 7), (1, "a"), ()])
+def test_axes_of_softmax_that_are_refused(axis):
+    with pytest.raises(ValueError, match="Received:"):
+        layers.Softmax(axis)(layers.Input((2, 3, 4)))

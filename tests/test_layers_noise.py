@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 import fastnn
-from fastnn import Sequential
+from fastnn import Sequential, layers
 from fastnn.layers import (
     ActivityRegularization,
     AlphaDropout,
@@ -199,3 +199,40 @@ def test_layers_survive_serialization(layer, shape):
 def test_errors_say_what_was_expected(make):
     with pytest.raises((TypeError, ValueError), match=r"Received: |missing"):
         make()
+
+
+# ------------------------------------------------------------------------------------------------------- noise_shape
+
+
+@pytest.mark.parametrize("noise", [(None, 1, 4), (None, 3, 1), (1, None, None), (5, 1, 1), (1, 1, 1), [None, None, 4]])
+def test_dropout_with_a_mask_that_is_shared(backend, noise):
+    layer = layers.Dropout(0.4, noise_shape=noise, seed=3, dtype="float64")
+    assert fastnn.testing.check_layer(layer, (3, 4)) <= 1
+    x = np.random.default_rng(0).uniform(1, 2, (5, 3, 4))
+    factors = fastnn.testing.layers.run_layer(layer, x, training=True) / x
+    assert set(np.round(factors, 9).ravel()) <= {0.0, round(1 / 0.6, 9)}
+    for axis, n in enumerate(noise):
+        if n == 1:
+            np.testing.assert_allclose(factors, np.take(factors, [0], axis) * np.ones_like(factors))
+    np.testing.assert_array_equal(fastnn.testing.layers.run_layer(layer, x), x)
+
+
+def test_dropout_of_shared_masks_drops_its_share():
+    layer = layers.Dropout(0.3, noise_shape=(None, 1, 1), seed=1)
+    y = layer(np.ones((4000, 2, 3)), training=True)
+    assert len(np.unique(y)) == 2 and abs((y[:, 0, 0] == 0).mean() - 0.3) < 0.03
+    again = layers.Dropout.from_config(layer.get_config())
+    assert again.noise_shape == (None, 1, 1)
+    np.testing.assert_array_equal(again(np.ones((4000, 2, 3)), training=True), y)
+
+
+@pytest.mark.parametrize("noise", [3, (), (None, 0, 1), ("a",), (None, 2.5, 1)])
+def test_noise_shapes_that_are_none(noise):
+    with pytest.raises(ValueError, match=r"noise_shape must.*Received:"):
+        layers.Dropout(0.5, noise_shape=noise)
+
+
+@pytest.mark.parametrize("noise", [(None, 1), (None, 2, 1), (None, 1, 1, 1)])
+def test_noise_shapes_that_do_not_fit(noise):
+    with pytest.raises(ValueError, match=r"noise_shape must have 1.*Received:"):
+        layers.Dropout(0.5, noise_shape=noise)(layers.Input((3, 4)))

@@ -569,3 +569,26 @@ def test_averages_of_a_layer_that_is_trained_later() -> None:
     model.layers[0].trainable = True
     model.fit(x, y, verbose=0)
     np.testing.assert_allclose(model.get_weights()[0], before, atol=1e-3)
+
+
+def test_metrics_and_loss_weights_in_the_order_of_keras_2_and_3():
+    x = Input((3,))
+    wanted = {"loss", "a_loss", "b_loss", "a_mae", "b_mae"}
+    given = np.ones((4, 3))
+    found = []
+    for third, fourth in [([0.5, 2.0], ["mae", "mae"]), (["mae", "mae"], [0.5, 2.0])]:
+        fastnn.utils.set_random_seed(0)
+        model = fastnn.Model(x, [Dense(1, name="a")(x), Dense(1, name="b")(x)])
+        model.compile("sgd", "mse", third, fourth)
+        found.append(model.evaluate(given, [np.ones((4, 1))] * 2, verbose=0, return_dict=True))
+        assert set(found[-1]) == wanted
+        assert found[-1]["loss"] == pytest.approx(0.5 * found[-1]["a_loss"] + 2 * found[-1]["b_loss"], rel=1e-5)
+    assert found[0] == found[1]
+    for metrics in (["accuracy"], "mae", [fastnn.metrics.MeanSquaredError()], {"a": [lambda t, p: abs(t - p)]}):
+        model = fastnn.Model(x, Dense(1, name="a")(x))
+        if isinstance(metrics, str):
+            with pytest.raises(ValueError, match="metrics must be a list"):
+                model.compile("sgd", "mse", metrics)
+        else:
+            model.compile("sgd", "mse", metrics)
+            assert len(model.evaluate(given, np.ones((4, 1)), verbose=0)) == 2

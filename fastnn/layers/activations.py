@@ -8,7 +8,7 @@ axis a step in Python does it, which is slower.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from fastnn.engine.step import Backward
 from fastnn.ops.activations import ROWS
 from fastnn.ops.gates import GATES
 
-from . import _weights
+from . import _strided, _weights
+from ._strided import Way
 from ._weights import Arguments
 from .base import Layer, Shape, size
 from .core import Activation, emit_activation, emit_affine, emit_gate, random_stream
@@ -174,21 +175,25 @@ class _AlongAxis(Layer):
         super().__init__(**kwargs)
         if isinstance(axis, (list, tuple)) and len(axis) == 1:
             axis = axis[0]
+        self.axis = self._one_axis(axis)
+
+    def _one_axis(self, axis: Any) -> int:
         if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)) or axis == 0:
             raise ValueError(
                 f"{type(self).__name__}: axis must be one whole number, not 0, the batch. Received: {axis!r}"
             )
-        self.axis = int(axis)
+        return int(axis)
 
-    def place(self, shape: Shape) -> int:
-        """The axis, counted in samples of this shape.
+    def place(self, shape: Shape, axis: int | None = None) -> int:
+        """The axis, by default that of the layer, counted in samples of this shape.
 
         Raises:
             ValueError: it is not there.
         """
-        place = self.axis + len(shape) if self.axis < 0 else self.axis - 1
+        axis = self.axis if axis is None else axis
+        place = axis + len(shape) if axis < 0 else axis - 1
         if not 0 <= place < len(shape):
-            raise ValueError(f"{self.name}: axis {self.axis} is not one of a sample's. Received: shape {shape}")
+            raise ValueError(f"{self.name}: axis {axis} is not one of a sample's. Received: shape {shape}")
         return place
 
     def make_weights(self, input_shape: Shape) -> None:
@@ -237,22 +242,46 @@ class _AlongAxis(Layer):
         return y, emit_backward
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "axis": self.axis}
+        return {**super().get_config(), "axis": list(self.axis) if isinstance(self.axis, tuple) else self.axis}
 
 
 class Softmax(_AlongAxis):
-    """Probabilities proportional to exp(x), along one axis.
+    """Probabilities proportional to exp(x), along one axis or several.
 
     Parameters:
-        axis: the axis along which they sum to 1; -1, the last, by default.
+        axis: the axis along which they sum to 1; -1, the last, by default; a tuple of axes over which they sum to 1
+            together.
+
+    Raises:
+        ValueError: not such axes.
     """
 
-    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
-        super().__init__(axis, **kwargs)
+    axis: int | tuple[int, ...]  # type: ignore[assignment]
+
+    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
+        several = isinstance(axis, (list, tuple)) and len(axis) > 1
+        super().__init__(axis[0] if several else axis, **kwargs)  # type: ignore[index, arg-type]
+        if several:
+            self.axis = tuple(self._one_axis(one) for one in axis)  # type: ignore[union-attr]
+
+    def _places(self, shape: Shape) -> list[int]:
+        """The axes, counted in samples of this shape.
+
+        Raises:
+            ValueError: one is not there, or is named twice.
+        """
+        named = self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        places = [self.place(shape, axis) for axis in named]
+        if len(set(places)) < len(places):
+            raise ValueError(f"{self.name}: expected each axis once. Received: {self.axis} for samples {shape}")
+        return sorted(places)
 
     def infer_shape(self, input_shape: Shape) -> Shape:
-        self.place(input_shape)
+        self._places(input_shape)
         return input_shape
+
+    def is_last(self) -> bool:
+        return not isinstance(self.axis, tuple) and super().is_last()
 
     @property
     def activation(self) -> ActivationSpec | None:
@@ -261,9 +290,40 @@ class Softmax(_AlongAxis):
 
     def emit(self, plan: Plan, x: int, bare: bool = False) -> tuple[int, Backward]:
         assert self.shape_in is not None
+        if isinstance(self.axis, tuple):
+            return emit_softmax_over(plan, x, self.shape_in, self._places(self.shape_in))
         if not self.is_last():
             return self.in_python(plan, x, ops.softmax, ops.softmax_backward, "y", (4, 4))
         return emit_activation(plan, LINEAR if bare else activations.get("softmax"), x, self.shape_in)
+
+
+def emit_softmax_over(plan: Plan, x: int, shape: Shape, places: Sequence[int]) -> tuple[int, Backward]:
+    """Steps of a softmax over several axes of a sample: they are moved to the end, which is a row."""
+    order = [i for i in range(len(shape)) if i not in places] + list(places)
+    cols = math.prod(shape[i] for i in places)
+    ints = (plan.batch * size(shape) // cols, cols)
+    moved = tuple(shape[i] for i in order)
+    steps, ends = _strided.steps(shape), _strided.steps(moved)
+    ways = [Way(plan.batch, size(shape), size(shape)), *(Way(shape[i], steps[i], end) for i, end in zip(order, ends))]
+
+    def there(source: int, back: bool = False) -> int:
+        if moved == shape and order == sorted(order):
+            return source
+        target = plan.buffer(size(shape))
+        _strided.copy(plan, source, target, [Way(way.size, way.y, way.x) for way in ways] if back else ways)
+        return target
+
+    given, y = there(x), plan.buffer(size(shape))
+    plan.step("softmax", (given, y), ints=ints)
+
+    def backward(dy: int, need_dx: bool) -> int:
+        if not need_dx:
+            return ABSENT
+        dx = plan.buffer(size(shape))
+        plan.step("softmax_backward", (there(dy), y, dx), ints=ints)
+        return there(dx, back=True)
+
+    return there(y, back=True), backward
 
 
 class GLU(_AlongAxis):

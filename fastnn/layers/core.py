@@ -17,6 +17,7 @@ from fastnn.ops.activations import ROWS
 from fastnn.ops.gates import GATES
 
 from . import tensors
+from ._shared_dropout import check_noise, checked_noise, emit_shared_dropout
 from .base import Layer, Shape, check_shape, described, refuse_options, regularizer, size
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
@@ -362,29 +363,41 @@ class Dropout(Layer):
 
     Parameters:
         rate: from 0 up to, not including, 1.
-        noise_shape: not served: only None.
+        noise_shape: of the mask, with the batch's axis in front; along an axis where it is 1 elements are dropped or
+            kept together, as in (None, 1, 8) all time steps are.  None, for an axis or for all, is as in the input.
         seed: from 0 to 2**32 - 1; by default drawn when the layer is made.
 
     Raises:
-        ValueError: the rate is out of range.
+        ValueError: the rate is out of range, or noise_shape does not fit the input.
 
     References:
         Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014.
     """
 
-    neutral_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {**Layer.neutral_options, "noise_shape": (None,)}
     supports_masking = True
 
-    def __init__(self, rate: float, noise_shape: None = None, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(noise_shape=noise_shape, **kwargs)
+    def __init__(
+        self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.noise_shape = checked_noise(noise_shape)
         if isinstance(rate, bool) or not isinstance(rate, (int, float, np.floating)) or not 0 <= rate < 1:
             raise ValueError(f"Dropout: rate must be in [0, 1). Received: {rate!r}")
         self.rate = float(rate)
         # as in Keras, a layer that drops nothing takes no seed away from the layers behind it
         self.seed = seeds.make_seed() if seed is None and rate else seeds.check_seed(seed or 0)
 
+    def make_weights(self, input_shape: Shape) -> None:
+        if self.noise_shape is not None:
+            check_noise(self.name, self.noise_shape, input_shape)
+
     def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
+        if self.noise_shape is not None and plan.training and self.rate:
+            assert self.shape_in is not None
+            stream = random_stream(plan, self.seed)
+            return emit_shared_dropout(plan, x, self.shape_in, self.noise_shape, self.rate, stream)
         return emit_dropout(plan, x, self.rate, self.seed)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+        config = {**super().get_config(), "rate": self.rate, "seed": self.seed}
+        return config if self.noise_shape is None else {**config, "noise_shape": list(self.noise_shape)}

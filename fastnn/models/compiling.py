@@ -102,6 +102,15 @@ class Goals:
         return any(goal.outside for goal in self.parts)
 
 
+def holds_metrics(given: Any) -> bool:
+    """Whether this argument, perhaps in a list or a dictionary, has names or functions, and so cannot be weights."""
+    if isinstance(given, dict):
+        given = list(given.values())
+    if isinstance(given, (list, tuple)):
+        return any(map(holds_metrics, given))
+    return isinstance(given, str) or callable(given) or hasattr(given, "update_state")
+
+
 class Compiled:
     """The arguments of `compile`.
 

@@ -19,7 +19,7 @@ from fastnn.layers.registry import own_classes
 from fastnn.optimizers import Optimizer
 
 from . import evaluating, fitting, saving
-from .compiling import Compiled, Goals
+from .compiling import Compiled, Goals, holds_metrics
 from .data import (
     Data,
     first_look,
@@ -187,20 +187,22 @@ class Model(Topology, Questions, OlderNames):
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,
-        metrics: Any = None,
         loss_weights: Any = None,
+        metrics: Any = None,
         weighted_metrics: Any = None,
         **options: Any,
     ) -> None:
         """Choose what to train for, and how; the optimizer starts from the beginning.
 
+        The third and the fourth argument may change places, as in Keras 2: weights are numbers, and metrics are none.
+
         Parameters:
             optimizer: a name or an optimizer of fastnn.optimizers.
             loss: a name or a loss of fastnn.losses; for several outputs one for all of them, or a list or dictionary
                 with one for each, in which None is an output that is not trained for.
+            loss_weights: what each loss is multiplied by before they are added, a list or a dictionary.
             metrics: a list of names, metrics of fastnn.metrics, or functions of (y_true, y_pred); for several outputs
                 a list or dictionary with one or a list for each.
-            loss_weights: what each loss is multiplied by before they are added, a list or a dictionary.
             weighted_metrics: more metrics, given likewise, for which sample_weight and class_weight count.
             options: Keras's further options, at values that change nothing here.
 
@@ -208,6 +210,8 @@ class Model(Topology, Questions, OlderNames):
             TypeError: an argument that nobody knows.
             ValueError: a name is unknown (the message offers the nearest one), or an option is not served.
         """
+        if holds_metrics(loss_weights):
+            loss_weights, metrics = metrics, loss_weights
         compiled = Compiled(optimizer, loss, metrics, weighted_metrics, loss_weights, options)
         if self.built:
             compiled.assign(self._structures[1])
