@@ -233,8 +233,7 @@ def test_dropout_refuses_rates(rate):
 
 def test_dropout_has_kerass_signature():
     assert Dropout(0.5, None, 7).seed == 7
-    with pytest.raises(ValueError, match=r"noise_shape is not served"):
-        Dropout(0.5, (1, 3))
+    assert Dropout(0.5, (None, 1, 3)).noise_shape == (None, 1, 3)
     with pytest.raises(ValueError, match=r"seed must be an integer"):
         Dropout(0.5, seed=-1)
 

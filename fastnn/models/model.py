@@ -210,7 +210,7 @@ class Model(Topology, Questions, OlderNames):
             TypeError: an argument that nobody knows.
             ValueError: a name is unknown (the message offers the nearest one), or an option is not served.
         """
-        if holds_metrics(loss_weights):
+        if isinstance(loss_weights, (list, tuple, dict)) and holds_metrics(loss_weights):
             loss_weights, metrics = metrics, loss_weights
         compiled = Compiled(optimizer, loss, metrics, weighted_metrics, loss_weights, options)
         if self.built:
