@@ -192,7 +192,7 @@ class _AlongAxis(Layer):
         return place
 
     def build(self, input_shape: Shape) -> None:
-        self.compute_output_shape(input_shape)
+        self.shape_behind(input_shape)
 
     def is_last(self) -> bool:
         assert self.input_shape is not None

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from fastnn import _overrides, config, constraints, initializers, regularizers
 from fastnn._errors import unknown
 from fastnn._session import names as _names
+from fastnn.engine import lengths
 from fastnn.engine.arena import Parameter
 from fastnn.engine.graph import Graph
 from fastnn.engine.plan import Plan
@@ -53,23 +54,23 @@ def _snake_case(class_name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", class_name).lower()
 
 
-def check_shape(shape: Any, where: str) -> Shape:
-    """A shape per sample: positive whole numbers.
+def check_shape(shape: Any, where: str, open: bool = False) -> Shape:
+    """A shape per sample: positive whole numbers, and None for unknown lengths where the shape may be `open`.
 
     Raises:
         ValueError: anything else.
     """
     try:
-        result = tuple(map(operator.index, shape))
-        valid = all(n >= 1 for n in result)
+        result = tuple(None if n is None and open else operator.index(n) for n in shape)
+        valid = all(n is None or n >= 1 for n in result)
     except TypeError:
         valid = False
     if not valid:
+        numbers = "positive whole numbers" + (", or None for unknown lengths" if open else "")
         raise ValueError(
-            f"{where} must be a tuple of positive whole numbers, one for every axis after the batch. "
-            f"Received: {shape!r}"
+            f"{where} must be a tuple of {numbers}, one for every axis after the batch. Received: {shape!r}"
         )
-    return result
+    return result  # type: ignore[return-value]
 
 
 def check_dtype(dtype: npt.DTypeLike | None, where: str) -> str:
@@ -173,10 +174,10 @@ class Layer(Settable):
         if input_dim is not None:
             input_shape = (input_dim,)
         self.declared_input_shape = (
-            None if input_shape is None else check_shape(input_shape, f"{self.name}: input_shape")
+            None if input_shape is None else check_shape(input_shape, f"{self.name}: input_shape", open=True)
         )
-        self.input_shape: Shape | None = None
-        self.output_shape: Shape | None = None
+        self.input_shape = None
+        self.output_shape = None
         self.parameters: list[Parameter] = []
         self.calls: list[Any] = []  # tensors.Call, or a weak reference to the Sequential that the layer stands in
         self._draws = 0
@@ -265,6 +266,28 @@ class Layer(Settable):
 
     # ------------------------------------------------------------------------------------------------------- building
 
+    # While the steps of a call are emitted, the shapes are those of that call (engine/lengths.py).
+
+    @property
+    def input_shape(self) -> Shape | None:
+        """Of a sample, None as long as it is not known; unknown lengths are None."""
+        found = lengths.of_call(self)
+        return self._shapes[0] if found is None else found[0]
+
+    @input_shape.setter
+    def input_shape(self, shape: Shape | None) -> None:
+        self.__dict__["_shapes"] = (shape, self.__dict__.get("_shapes", (None, None))[1])
+
+    @property
+    def output_shape(self) -> Shape | None:
+        """Of what comes out for a sample."""
+        found = lengths.of_call(self)
+        return self._shapes[1] if found is None else found[1]
+
+    @output_shape.setter
+    def output_shape(self, shape: Shape | None) -> None:
+        self.__dict__["_shapes"] = (self.__dict__.get("_shapes", (None, None))[0], shape)
+
     @property
     def built(self) -> bool:
         return self.input_shape is not None
@@ -275,16 +298,59 @@ class Layer(Settable):
         Raises:
             ValueError: the layer does not take this input.
         """
-        if self.declared_input_shape is not None and self.declared_input_shape != input_shape:
-            raise ValueError(
-                f"{self.name}: expected the declared input shape {self.declared_input_shape}. Received: {input_shape}"
-            )
-        if self.input_shape is None:
-            self._build(input_shape)
-        elif self.input_shape != input_shape:
-            raise ValueError(f"{self.name} was built for inputs of shape {self.input_shape}. Received: {input_shape}")
-        assert self.output_shape is not None
-        return self.output_shape
+        declared = self.declared_input_shape
+        if declared is not None and declared != input_shape and not lengths.matches(declared, input_shape):
+            raise ValueError(f"{self.name}: expected the declared input shape {declared}. Received: {input_shape}")
+        known, output = self._shapes
+        if known is None:
+            self._build(input_shape if declared is None else declared)
+            known, output = self._shapes
+        if known == input_shape:
+            assert output is not None
+            return output
+        if not lengths.matches(known, input_shape):
+            raise ValueError(f"{self.name} was built for inputs of shape {known}. Received: {input_shape}")
+        return self.shape_behind(input_shape)
+
+    def shape_behind(self, input_shape: Any, options: Mapping[str, Any] | None = None) -> Any:
+        """The shape of what comes out of a call, or of each output; None for lengths that are not known.
+
+        Raises:
+            ValueError: the layer does not take this input.
+        """
+        composition = composed.of(self)
+        if composition is not None:
+            return composition.trace(options).shape_behind(input_shape)
+        try:
+            return lengths.infer(lambda shape: self.compute_output_shape(shape, **(options or {})), input_shape)
+        except ValueError as error:
+            unknown = lengths.is_open(input_shape)
+            raise (ValueError(f"{self.name}: {error}") if unknown else error) from error.__cause__
+
+    def layers_within(self, input_shape: Any) -> Sequence[tuple[Layer, Any]]:
+        """The layers that `emit` uses, where these have unknown lengths, with the shapes that come to them."""
+        return ()
+
+    def shapes_of_call(self, input_shape: Any, options: Mapping[str, Any], found: dict[int, tuple[Any, Any]]) -> Any:
+        """Note the shapes of a call, those of the layer and of the layers within it; returns those of the output.
+
+        Raises:
+            ValueError: the layer was not built for such an input, or does not take it.
+        """
+        known = self._shapes[0]
+        if known != input_shape and not lengths.matches(known, self._built_for(input_shape)):
+            raise ValueError(f"{self.name} was built for inputs of shape {known}. Received: {input_shape}")
+        output = made = self.shape_behind(input_shape, options)
+        if options and composed.of(self) is None:
+            output = self.shape_behind(self._built_for(input_shape))
+        found[id(self)] = input_shape, output
+        for layer, shape in self.layers_within(input_shape):
+            layer.shapes_of_call(shape, {}, found)
+        return made
+
+    def _built_for(self, input_shape: Any) -> Any:
+        """The part of the shapes that come to a call for which the layer is built."""
+        return input_shape
 
     def _build(self, input_shape: Shape, options: Mapping[str, Any] | None = None) -> None:
         before, composition = len(self.parameters), composed.of(self)
@@ -292,11 +358,16 @@ class Layer(Settable):
             self.build(input_shape)
             self.input_shape = input_shape
             self.output_shape = (
-                self.compute_output_shape(input_shape) if composition is None else composition.trace(options).shape
+                self.shape_behind(input_shape) if composition is None else composition.trace(options).shape
             )
-        except BaseException:  # it may be built for another shape later
+        except BaseException as error:  # it may be built for another shape later
             del self.parameters[before:]
             self.input_shape = None
+            if isinstance(error, TypeError) and lengths.is_open(input_shape):
+                raise ValueError(
+                    f"{self.name} needs to know the lengths that are None in its input ({error}). "
+                    f"Received: shape {input_shape}"
+                ) from error
             raise
 
     def called_with(self, shapes: Any, options: Mapping[str, Any]) -> Any:
@@ -305,9 +376,9 @@ class Layer(Settable):
         if composition is not None and options:
             if self.input_shape is None:
                 self._build(composed.shape_to_build(shapes, options), options)
-            return composition.trace(options).shape
+            return composition.trace(options).shape_behind(shapes)
         output: Any = self.build_once(shapes)
-        return self.compute_output_shape(shapes, **options) if options else output
+        return self.shape_behind(shapes, options) if options else output
 
     def inner_graph(self, options: Mapping[str, Any] | None = None) -> Graph | None:
         """What a layer that is made of others is taken apart into, for a call with these options; None for the rest."""
@@ -362,6 +433,11 @@ class Layer(Settable):
             raise ValueError(f"{self.name}: weights have the dtype of the layer, {self.dtype}. Received: {dtype!r}")
         if not isinstance(name, str) or not name or "/" in name or f"{self.name}/{name}" in self._weight_names():
             raise ValueError(f"{self.name}: a weight needs a name of its own, without '/'. Received: {name!r}")
+        if isinstance(shape, (tuple, list)) and None in shape:
+            raise ValueError(
+                f"{self.name}: {name} needs to know the length of an axis that is unknown, None, in the input. "
+                f"Received: shape {tuple(shape)} of {name}"
+            )
         shape = check_shape(shape, f"{self.name}: the shape of {name}")
         draw: Callable[..., npt.ArrayLike] | None = initializers.get(initializer)
         if draw is None:
@@ -490,5 +566,5 @@ def set_all(parameters: Sequence[Parameter], values: Sequence[npt.ArrayLike], wh
 
 
 def size(shape: Shape) -> int:
-    """Elements per sample."""
+    """Elements per sample, of a shape without unknown lengths."""
     return math.prod(shape)

@@ -25,8 +25,8 @@ INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uin
 class InputLayer(Layer):
     """Says what shape a sample has; computes nothing.  `Input` makes it, with a tensor to call layers with."""
 
-    def __init__(self, shape: Sequence[int], *, name: str | None = None, dtype: str | None = None) -> None:
-        self.shape = check_shape(shape, "Input: shape")
+    def __init__(self, shape: Sequence[int | None], *, name: str | None = None, dtype: str | None = None) -> None:
+        self.shape = check_shape(shape, "Input: shape", open=True)
         super().__init__(name=name, dtype=dtype)
         self.build_once(self.shape)
         self._tensor = tensors.source(self, self.shape)
@@ -46,7 +46,7 @@ class InputLayer(Layer):
 
 
 def Input(  # noqa: N802
-    shape: Sequence[int] | None = None,
+    shape: Sequence[int | None] | None = None,
     *,
     name: str | None = None,
     dtype: str | None = None,
@@ -55,7 +55,9 @@ def Input(  # noqa: N802
     """The input of a model: a symbolic tensor to call layers with, or the first entry of a Sequential.
 
     Parameters:
-        shape: of one sample, without the batch axis, as in `Input((784,))`.
+        shape: of one sample, without the batch axis, as in `Input((784,))`.  None stands for an axis of unknown
+            length, as in `Input((None, 8))`, sequences of any length: the same for all samples of a batch, another
+            one in every batch.
         name: of the input, by which `fit` finds its array in a dictionary.
         dtype: "float32" or "float64"; by default fastnn.config.floatx(), which an integer dtype means, too: data of
             any dtype are read as the model computes.

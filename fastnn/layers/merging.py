@@ -77,7 +77,7 @@ class _Elementwise(Merge):
     """Element by element; subclasses say how."""
 
     def build(self, input_shape: Any) -> None:
-        self.compute_output_shape(input_shape)
+        self.shape_behind(input_shape)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         shapes = self.check(input_shape)
@@ -253,7 +253,7 @@ class Concatenate(Merge):
         return self.input_shape is not None and self._place(self.input_shape) > 0  # type: ignore[arg-type]
 
     def build(self, input_shape: Any) -> None:
-        self.compute_output_shape(input_shape)
+        self.shape_behind(input_shape)
 
     def _place(self, shapes: Shapes) -> int:
         """The axis, counted without the batch."""
@@ -327,7 +327,7 @@ class Dot(Merge):
         self.normalize = bool(normalize)
 
     def build(self, input_shape: Any) -> None:
-        self.compute_output_shape(input_shape)
+        self.shape_behind(input_shape)
 
     def _places(self, input_shape: Any) -> tuple[Shapes, list[int]]:
         shapes = self.check(input_shape)

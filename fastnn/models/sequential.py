@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastnn import _overrides
+from fastnn.engine import lengths
 from fastnn.engine.graph import Graph
 from fastnn.layers import registry as layer_registry
 from fastnn.layers.base import Layer, Shape, check_shape
@@ -112,8 +113,8 @@ class Sequential(Model):
             return
         if isinstance(input_shape, (tuple, list)) and input_shape and input_shape[0] is None:
             input_shape = input_shape[1:]
-        shape = check_shape(input_shape, f"{self.name}: input_shape")
-        if self._input is not None and self._input.shape != shape:
+        shape = check_shape(input_shape, f"{self.name}: input_shape", open=True)
+        if self._input is not None and not lengths.matches(self._input.shape, shape):
             raise ValueError(f"{self.name} was built for inputs of shape {self._input.shape}. Received: {shape}")
         if self._input is not None and all(layer.built for layer in self._layers):
             return

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from fastnn import _overrides
 from fastnn import config as settings
 from fastnn._errors import unknown
+from fastnn.engine import lengths
 from fastnn.engine.arena import Parameter
 from fastnn.engine.graph import Backward, Flow, Graph
 from fastnn.engine.plan import ABSENT, Plan
@@ -224,22 +225,37 @@ class Topology(Layer):
             return
         flat = self._structures[0].flatten(shapes, self.name, "input shapes")
         known = [tensor.sample_shape for tensor in self.inputs]
-        if flat != known:
+        if flat != known and not lengths.matches(known, flat):
             raise ValueError(f"{self.name} was built for inputs of shape {self.input_shape}. Received: {input_shape}")
 
     def _checked(self, shape: Any) -> Shape:
         if isinstance(shape, (tuple, list)) and shape and shape[0] is None:
             shape = shape[1:]
-        return check_shape(shape, f"{self.name}: input_shape")
+        return check_shape(shape, f"{self.name}: input_shape", open=True)
 
     def build_once(self, input_shape: Any) -> Any:
         """Build for these inputs, or check that they are those the model was built for; returns the output shapes."""
-        self.build(list(input_shape) if tensors.is_shapes(input_shape) else input_shape)
-        shapes = self.graph.output_shapes
-        return shapes[0] if self._structures[1].single else shapes
+        several = tensors.is_shapes(input_shape)
+        # with the batch in front, for a leading None would be taken for it
+        self.build([(None, *shape) for shape in input_shape] if several else (None, *input_shape))
+        return self.shape_behind(input_shape)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self.build_once(input_shape)
+
+    def shape_behind(self, input_shape: Any, options: Any = None) -> Any:
+        shapes = self._closed(input_shape).output_shapes
+        return shapes[0] if self._structures[1].single else shapes
+
+    def shapes_of_call(self, input_shape: Any, options: Any, found: dict[int, tuple[Any, Any]]) -> Any:
+        made = self.shape_behind(input_shape)
+        found[id(self)] = input_shape, made
+        return made
+
+    def _closed(self, input_shape: Any) -> Graph:
+        """The graph for inputs of these shapes."""
+        flat = tuple(input_shape) if tensors.is_shapes(input_shape) else (input_shape,)
+        return self.graph if flat == self.graph.input_shapes else self.graph.closed(flat)
 
     def connect(self, x: Any, training: Any = None) -> Any:
         """The model as a layer of another one: symbolic tensors in and out."""
@@ -247,15 +263,15 @@ class Topology(Layer):
         if self._network is not None and (isinstance(x, dict) or not self._structures[0].single):
             given = self._structures[0].flatten(x, self.name, "inputs")
         elif isinstance(x, dict):
-            self.build({name: tensor.sample_shape for name, tensor in x.items()})
+            self.build({name: tensor.shape for name, tensor in x.items()})
             given = self._structures[0].flatten(x, self.name, "inputs")
         out = tensors.call(self, given, training)
         return self._structures[1].pack(out) if isinstance(out, list) else out
 
     def emit(self, plan: Plan, x: Any) -> tuple[Any, Backward]:
         """Within a layer that wraps this model; a model within a model is taken apart before."""
-        several = isinstance(x, tuple)
-        flow = Flow(plan, self.graph, x if several else (x,))
+        several, found = isinstance(x, tuple), lengths.of_call(self)
+        flow = Flow(plan, self.graph if found is None else self._closed(found[0]), x if several else (x,))
         single = self._structures[1].single
 
         def backward(dy: Any, need: Any) -> Any:

@@ -68,7 +68,7 @@ def orders_of(model: Any) -> dict[int, Order]:
     for node in graph.nodes:
         layer = node.layer
         shapes, orders = zip(*(known[tensor] for tensor in node.inputs))
-        made = layer.compute_output_shape(shapes if node.joined else shapes[0], **(node.options or {}))
+        made = layer.shape_behind(shapes if node.joined else shapes[0], node.options)
         outputs = tuple(made) if node.split else (made,)
         if layer.weights:
             taken = _taken(layer, shapes[0], _joint(layer, orders))
