@@ -1,9 +1,9 @@
 """Shapes with axes whose length is not known yet, None, and the shapes of the call for which a plan is being made.
 
-A description - layers, symbolic tensors, the graph of a model - may have None where samples may be of any length.  Plans
-are made for lengths alone: `Graph.closed` asks every layer for its shapes, and while the steps of a call are emitted,
-`within`, the layer sees these as its own.  So a layer states its rule for shapes once, for whole numbers; what it gives
-for an unknown axis follows from asking it about two lengths (`infer`): what differs then is not known either.
+A description - layers, symbolic tensors, the graph of a model - may have None where samples may be of any length.  A
+plan is made for some lengths: `Graph.closed` asks every layer for its shapes, and while the steps of a call are
+emitted, `within`, the layer sees these as its own.  So a layer states its rule for shapes once, for whole numbers; what
+it gives for an unknown axis follows from asking it about two lengths (`infer`): what differs then is not known either.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ class ManyHeads(Attending):
         dense = (self.query_dense, self.key_dense, self.gate_dense, self.value_dense, self.output_dense)
         self._adopt(*(layer for layer in dense if layer is not None))
 
-    def layers_within(self, input_shape: Any) -> list[tuple[Layer, Any]]:
+    def layers_within(self, input_shape: Any) -> list[tuple[EinsumDense, Any]]:
         query, value, key = self._sequences(input_shape)
         whole = (*query[:-1], self.widths.heads, self.widths.value)
         projections = [

@@ -33,8 +33,9 @@ GATHERED = frozenset(np.dtype(t) for t in (np.float32, np.float64, np.uint8, np.
 class Data(NamedTuple):
     """Prepared arrays.
 
-    graph: of the model, for samples of their lengths.  n: samples.  inputs: what the plan reads, in its order.  For every goal: y, the targets as the user gave them, and
-    weights, one for each loss of a sample, if samples have weights.
+    graph: of the model, for samples of their lengths.  n: samples.  inputs: what the plan reads, in its order.  For
+    every goal: y, the targets as the user gave them, and weights, one for each loss of a sample, if samples have
+    weights.
     """
 
     graph: Graph
