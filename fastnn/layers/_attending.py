@@ -182,7 +182,9 @@ class Attending(Composite):
         """The masks of a call: those of its tensors, unless the call brings others."""
         query, _, key = self._sequences(self.input_shape)
         scores = self._scores_shape(query, key)
-        given = dict(zip((name for name, *_ in masks), self.input_shape[3:])) or {n: s for n, *s in masks}
+        given = {name: shape for name, *shape in masks}
+        if (shapes := lengths.of_call(self)) is not None:  # of the masks as well, with all lengths
+            given.update(zip(given, shapes[0][3:]))
         found = {name: steps.as_mask(plan, buffer) for name, buffer in zip(given, x[3:])}
         for name, buffer in zip(("query_mask", "value_mask", "key_mask"), x[:3]):
             if name in self.known_masks and not (name == "key_mask" and buffer == x[1]):

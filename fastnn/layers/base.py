@@ -135,6 +135,8 @@ class Layer(Settable):
     # arguments of single calls that `emit` and `compute_output_shape` take by name
     call_options: ClassVar[tuple[str, ...]] = ()
     uses_mask: ClassVar[bool] = False
+    # of input and output, as they were when the layer was built
+    _known_shapes: tuple[Shape | None, Shape | None]
     # whether it is `emit` that says what the class computes; a model has its `call`
     called_by_steps: ClassVar[bool] = True
 
@@ -176,8 +178,7 @@ class Layer(Settable):
         self.declared_input_shape = (
             None if input_shape is None else check_shape(input_shape, f"{self.name}: input_shape", open=True)
         )
-        self.input_shape = None
-        self.output_shape = None
+        self._known_shapes = (None, None)
         self.parameters: list[Parameter] = []
         self.calls: list[Any] = []  # tensors.Call, or a weak reference to the Sequential that the layer stands in
         self._draws = 0
@@ -272,21 +273,13 @@ class Layer(Settable):
     def input_shape(self) -> Shape | None:
         """Of a sample, None as long as it is not known; unknown lengths are None."""
         found = lengths.of_call(self)
-        return self._shapes[0] if found is None else found[0]
-
-    @input_shape.setter
-    def input_shape(self, shape: Shape | None) -> None:
-        self.__dict__["_shapes"] = (shape, self.__dict__.get("_shapes", (None, None))[1])
+        return self._known_shapes[0] if found is None else found[0]
 
     @property
     def output_shape(self) -> Shape | None:
         """Of what comes out for a sample."""
         found = lengths.of_call(self)
-        return self._shapes[1] if found is None else found[1]
-
-    @output_shape.setter
-    def output_shape(self, shape: Shape | None) -> None:
-        self.__dict__["_shapes"] = (self.__dict__.get("_shapes", (None, None))[0], shape)
+        return self._known_shapes[1] if found is None else found[1]
 
     @property
     def built(self) -> bool:
@@ -301,10 +294,10 @@ class Layer(Settable):
         declared = self.declared_input_shape
         if declared is not None and declared != input_shape and not lengths.matches(declared, input_shape):
             raise ValueError(f"{self.name}: expected the declared input shape {declared}. Received: {input_shape}")
-        known, output = self._shapes
+        known, output = self._known_shapes
         if known is None:
             self._build(input_shape if declared is None else declared)
-            known, output = self._shapes
+            known, output = self._known_shapes
         if known == input_shape:
             assert output is not None
             return output
@@ -337,7 +330,7 @@ class Layer(Settable):
         Raises:
             ValueError: the layer was not built for such an input, or does not take it.
         """
-        known = self._shapes[0]
+        known = self._known_shapes[0]
         if known != input_shape and not lengths.matches(known, self._built_for(input_shape)):
             raise ValueError(f"{self.name} was built for inputs of shape {known}. Received: {input_shape}")
         output = made = self.shape_behind(input_shape, options)
@@ -356,13 +349,12 @@ class Layer(Settable):
         before, composition = len(self.parameters), composed.of(self)
         try:
             self.build(input_shape)
-            self.input_shape = input_shape
-            self.output_shape = (
-                self.shape_behind(input_shape) if composition is None else composition.trace(options).shape
-            )
+            self._known_shapes = (input_shape, None)  # which a composition asks for
+            output = self.shape_behind(input_shape) if composition is None else composition.trace(options).shape
+            self._known_shapes = (input_shape, output)
         except BaseException as error:  # it may be built for another shape later
             del self.parameters[before:]
-            self.input_shape = None
+            self._known_shapes = (None, None)
             if isinstance(error, TypeError) and lengths.is_open(input_shape):
                 raise ValueError(
                     f"{self.name} needs to know the lengths that are None in its input ({error}). "

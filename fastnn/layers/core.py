@@ -71,7 +71,7 @@ def Input(  # noqa: N802
             f"Input: expected shape or batch_shape. Received: shape={shape!r}, batch_shape={batch_shape!r}"
         )
     if batch_shape is not None:
-        shape = tuple(batch_shape)[1:]  # type: ignore[assignment]
+        shape = tuple(batch_shape)[1:]
     assert shape is not None
     if dtype is not None and dtype in INTEGERS:
         dtype = None

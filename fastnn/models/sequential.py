@@ -161,11 +161,11 @@ class Sequential(Model):
         return list(self._layers)
 
     @property
-    def input_shape(self) -> Shape | None:  # type: ignore[override]
+    def input_shape(self) -> Shape | None:
         return self._input.shape if self._input is not None else None
 
     @property
-    def output_shape(self) -> Shape | None:  # type: ignore[override]
+    def output_shape(self) -> Shape | None:
         return self._layers[-1].output_shape if self._layers and self.built else self.input_shape
 
     @property

@@ -290,17 +290,17 @@ class Topology(Layer):
         return self._network is not None
 
     @property
-    def dtype(self) -> str:  # type: ignore[override]
+    def dtype(self) -> str:
         """Of the parameters."""
         return next((p.dtype.name for p in self.weights), next((x.dtype for x in self.layers), settings.floatx()))
 
     @property
-    def input_shape(self) -> Any:  # type: ignore[override]
+    def input_shape(self) -> Any:
         """Of one sample; None as long as it is not known; a list or a dictionary where there are several inputs."""
         return self._structures[0].pack(self.graph.input_shapes) if self.built else None
 
     @property
-    def output_shape(self) -> Any:  # type: ignore[override]
+    def output_shape(self) -> Any:
         """Of one sample; None as long as it is not known; a list or a dictionary where there are several outputs."""
         return self._structures[1].pack(self.graph.output_shapes) if self.built else None
 
