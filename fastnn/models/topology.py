@@ -290,7 +290,7 @@ class Topology(Layer):
         return self._network is not None
 
     @property
-    def dtype(self) -> str:
+    def dtype(self) -> str:  # type: ignore[override]
         """Of the parameters."""
         return next((p.dtype.name for p in self.weights), next((x.dtype for x in self.layers), settings.floatx()))
 
