@@ -42,7 +42,6 @@ class Objective:
         predictions: whether the predictions of each batch are wanted as an output.
         masked: whether the weights come from a mask that knows the labels that do not count, and average already.
         output: which output of the graph it is.
-        counted: whether samples of other batches may have another number of rows, so that metrics count rows.
         share: what the loss is multiplied by before the losses of all outputs are added.
     """
 
@@ -59,7 +58,6 @@ class Objective:
     masked: bool = False
     output: int = 0
     share: float = 1.0
-    counted: bool = False
 
     @property
     def size(self) -> int:
@@ -293,10 +291,7 @@ def _metric(plan: Plan, o: Objective, metric: Any, predictions: int, target: int
     else:
         plan.step(metric.op, (predictions, target, values), ints=(rows, o.cols), reals=metric.params)
     weights = masks.on_metric(plan, mask, values, o.rows)
-    if weights == ABSENT and o.counted:
-        plan.score(values, rows, 1.0)
-        plan.score(plan.constant(np.array([float(rows)])), 1, 1.0)
-    elif weights == ABSENT:
+    if weights == ABSENT:
         plan.score(values, rows, plan.batch / rows)
         plan.scores += 1  # the place of the weights
     else:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from fastnn import losses, metrics, optimizers
-from fastnn.engine import lengths
 from fastnn.engine.graph import Graph
 from fastnn.engine.step import Objective
 from fastnn.layers.base import Shape, refuse_options
@@ -185,7 +184,7 @@ class Compiled:
             if known is not None:
                 same = (tuple(map(_opened, shapes, known)), tuple(known), *key[2:])
                 like = self._same.get(same)
-            found = self._find(graph, outputs, y, weighted, where, finals, known, like)
+            found = self._find(graph, outputs, y, weighted, where, finals, like)
             if known is not None:
                 self._same.setdefault(same, found)
                 if len(self._goals) >= MOST_GOALS:
@@ -195,7 +194,7 @@ class Compiled:
 
     def _find(
         self, graph: Graph, outputs: Structure, y: Sequence[Any], weighted: Sequence[bool], where: str,
-        finals: Sequence[Any], known: Sequence[Shape] | None, like: Goals | None,
+        finals: Sequence[Any], like: Goals | None,
     ) -> Goals:  # fmt: skip
         """Goals with the losses and metrics of others for the same outputs, if there are some."""
         chosen, judged, shares = self.assign(outputs)
@@ -208,8 +207,7 @@ class Compiled:
                 raise ValueError(f"{where}: expected y. Received: None" + (f" for {name!r}" if len(y) > 1 else ""))
             output, final, targets = graph.output_shapes[i], finals[i], y[i].shape
             goal = self._resolve(output, final, targets, weighted[i], where, loss, metrics_, earlier.get(i))
-            counted = known is not None and lengths.is_open(known[i])
-            objective = replace(goal.objective, output=i, share=shares[i], counted=counted)
+            objective = replace(goal.objective, output=i, share=shares[i])
             parts.append(replace(goal, name=name, objective=objective))
         if not parts:
             raise ValueError(f"{where}: expected a model that was compiled with a loss. Received: loss=None")
