@@ -324,7 +324,7 @@ DENSE = ("config", "layers", 1)
         (lambda c: at(c, *DENSE, "config").update(dtype="bfloat16"), "bfloat16"),
         (lambda c: c.update(class_name="MyModel", module="__main__", registered_name="mine>MyModel"), "mine>MyModel"),
         (lambda c: c.update(class_name="Dense"), "Dense"),
-        (lambda c: at(c, "config", "layers", 0, "config").update(batch_shape=[None, None]), "fixed shape"),
+        (lambda c: at(c, "config", "layers", 0, "config").update(batch_shape=[None, None]), "needs to know the length"),
         (lambda c: at(c, "config", "layers", 0, "config").update(sparse=True), "dense input"),
         (lambda c: c["compile_config"].update(loss="os.system"), "Unknown loss"),
         (lambda c: c["compile_config"]["optimizer"].update(class_name="LossScaleOptimizer"), "LossScaleOptimizer"),

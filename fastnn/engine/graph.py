@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from . import masks, penalties
+from . import lengths, masks, penalties
 from .arena import Parameter
 from .plan import ABSENT, Plan
 
-Shape = tuple[int, ...]
+Shape = tuple[int, ...]  # in a graph that is not closed with None for lengths that are not known (lengths.py)
 # (dy, which dx are wanted) -> dx; adds the backward steps.  All three are a buffer or a flag for a layer that is called
 # with a tensor or gives one, and tuples of them for one that is called with several or gives several; ABSENT stands for
 # a gradient that there is not.
@@ -40,12 +40,16 @@ class Emitter(Protocol):
     @property
     def emit(self) -> Callable[..., tuple[Any, Backward]]: ...
 
+    @property
+    def shapes_of_call(self) -> Callable[..., Any]: ...
+
 
 class Node(NamedTuple):
     """One call of a layer.
 
     joined, split: the layer takes, or gives, a tuple of tensors.  inference: it behaves as in inference in any mode.
     options: arguments of this call that `emit` takes by name.  unmasked: the masks of its inputs end here.
+    shapes: in a graph that was closed, those of the layer and of the layers within it.
     """
 
     layer: Emitter
@@ -56,6 +60,7 @@ class Node(NamedTuple):
     inference: bool = False
     options: dict[str, Any] | None = None
     unmasked: bool = False
+    shapes: lengths.Shapes = lengths.NONE
 
 
 class Graph(NamedTuple):
@@ -66,6 +71,28 @@ class Graph(NamedTuple):
     outputs: tuple[int, ...]
     input_shapes: tuple[Shape, ...]
     output_shapes: tuple[Shape, ...]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether samples may have different lengths; plans are made of closed graphs only."""
+        return lengths.is_open(self.input_shapes)
+
+    def closed(self, input_shapes: Sequence[Shape]) -> Graph:
+        """The graph for samples of these shapes.
+
+        Raises:
+            ValueError: a layer does not take what arrives there then.
+        """
+        shapes = dict(zip(self.inputs, input_shapes))
+        nodes = []
+        for node in self.nodes:
+            given = tuple(shapes[tensor] for tensor in node.inputs)
+            found: dict[int, tuple[Any, Any]] = {}
+            made = node.layer.shapes_of_call(given if node.joined else given[0], node.options or {}, found)
+            nodes.append(node._replace(shapes=found))
+            shapes.update(zip(node.outputs, made if node.split else (made,)))
+        outputs = tuple(shapes[tensor] for tensor in self.outputs)
+        return self._replace(nodes=tuple(nodes), input_shapes=tuple(input_shapes), output_shapes=outputs)
 
     @property
     def weights(self) -> list[Parameter]:
@@ -105,14 +132,15 @@ class Flow:
         given = tuple(self.values[tensor] for tensor in node.inputs)
         options = {**(node.options or {}), **({"bare": True} if bare else {})}
         training, self.plan.training = self.plan.training, self.plan.training and not node.inference
-        with self.plan.part(node.layer.name, "forward"):
-            x = given if node.joined else given[0]
-            y, backward = masks.emit(self.plan, node.layer, x, unmasked=node.unmasked, **options)
-        self.plan.training = training
-        self.values.update(zip(node.outputs, y if node.split else (y,)))
-        self._backwards.append(penalties.on_output(self.plan, node.layer, y, backward))
-        if self.observer is not None:
-            self.observer.forward(self.plan, number, given, y if node.split else (y,), bare)
+        with lengths.within(node.shapes):
+            with self.plan.part(node.layer.name, "forward"):
+                x = given if node.joined else given[0]
+                y, backward = masks.emit(self.plan, node.layer, x, unmasked=node.unmasked, **options)
+            self.plan.training = training
+            self.values.update(zip(node.outputs, y if node.split else (y,)))
+            self._backwards.append(penalties.on_output(self.plan, node.layer, y, backward))
+            if self.observer is not None:
+                self.observer.forward(self.plan, number, given, y if node.split else (y,), bare)
 
     @property
     def outputs(self) -> list[int]:
@@ -143,11 +171,12 @@ class Flow:
                 dy = self._own(dy, [self.values[tensor] for tensor in node.outputs], parts)
             if all(buffer == ABSENT for buffer in dy):
                 continue
-            if self.observer is not None:
-                self.observer.backward(self.plan, number, dy)
             need = tuple(tensor in learning for tensor in node.inputs)
-            with self.plan.part(node.layer.name, "backward"), self.plan.use():
-                dx = backward(tuple(dy) if node.split else dy[0], need if node.joined else need[0])
+            with lengths.within(node.shapes):
+                if self.observer is not None:
+                    self.observer.backward(self.plan, number, dy)
+                with self.plan.part(node.layer.name, "backward"), self.plan.use():
+                    dx = backward(tuple(dy) if node.split else dy[0], need if node.joined else need[0])
             for tensor, buffer in zip(node.inputs, dx if node.joined else (dx,)):
                 if buffer != ABSENT and tensor in learning:
                     parts.setdefault(tensor, []).append(buffer)

@@ -58,7 +58,7 @@ class Record:
     Attributes:
         name: of the layer; the second call is "name:2".
         activation: what the layer ends with, as far as the plan computes it; None where layers have none.
-        shape: of the output of one sample.
+        shape: of the output of one sample; None for lengths that differ.
         activations: see the places above.
         active: for each unit - entry of the last axis - in how many rows it was not 0; counted for rectifiers.
         signal: sums over batches, see the places above.
@@ -72,7 +72,7 @@ class Record:
         shapes = layer.shape_out
         self.shape: tuple[int, ...] = shapes if shapes and not isinstance(shapes[0], tuple) else ()
         self.activations = np.zeros(FIRST_BIN + BINS)
-        self.active = np.zeros(self.shape[-1] if self.shape else 1)
+        self.active = np.zeros((self.shape[-1] if self.shape else 1) or 1)  # 1 also where it is not known how many
         self.signal = np.zeros(2)
 
     @property
@@ -135,7 +135,8 @@ class Observer:
         if bare:
             record.activation = LINEAR  # the loss has taken it over
         low, high = record.limits or (0.0, 0.0)
-        rows_cols = (plan.batch * int(np.prod(record.shape[:-1], dtype=np.int64)), record.shape[-1])
+        columns = record.active.size
+        rows_cols = (plan.buffers[y[0]].size // columns, columns)
         active = plan.array(record.active) if record.rectifies else ABSENT
         plan.step(
             "statistics", (y[0], plan.array(record.activations), active), ints=rows_cols,

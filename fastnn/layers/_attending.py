@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fastnn.engine import lengths
 from fastnn.engine.plan import ABSENT, Plan
 
 from . import _attention as steps
@@ -87,6 +88,9 @@ class Attending(Composite):
         """As for all layers; masks that come along do not matter."""
         return super().build_once(self._sequences(input_shape))  # type: ignore[arg-type]
 
+    def _built_for(self, input_shape: Any) -> Any:
+        return self._sequences(input_shape)
+
     def _sequences(self, input_shape: Any) -> tuple[Shape, Shape, Shape]:
         """The shapes of query, value and key.
 
@@ -132,19 +136,20 @@ class Attending(Composite):
             raise ValueError(
                 f"{self.name}: use_causal_mask and return_attention_scores must be True or False. Received: {flags!r}"
             )
-        expected = [[name, *shape] for (name, *_), shape in zip(masks, input_shape[3:])]
+        given = tuple(input_shape[3:])
         named = len({name for name, *_ in masks} & set(self.known_masks)) == len(masks)
-        if not named or [list(mask) for mask in masks] != expected or len(input_shape) not in (2, 3 + len(masks)):
+        fits = lengths.matches(tuple(tuple(shape) for _, *shape in masks), given)
+        if not named or not fits or len(input_shape) not in (2, 3 + len(masks)):
             raise ValueError(
                 f"{self.name}: expected query, value and perhaps key, then masks of {list(self.known_masks)}. "
                 f"Received: {len(input_shape)} tensors, of which masks {list(masks)}"
             )
         scores = self._scores_shape(query, key)
-        for name, *shape in masks:
+        for (name, *_), shape in zip(masks, given):
             if name == "attention_mask":
-                steps.full_steps(self.name, self._flat(tuple(shape), query, key), scores, True)
-            elif tuple(shape) != (whole := query if name == "query_mask" else key)[:-1]:
-                raise ValueError(f"{self.name}: expected a {name} of shape {whole[:-1]}. Received: {tuple(shape)}")
+                steps.full_steps(self.name, self._flat(shape, query, key), scores, True)
+            elif shape != (whole := query if name == "query_mask" else key)[:-1]:
+                raise ValueError(f"{self.name}: expected a {name} of shape {whole[:-1]}. Received: {shape}")
         if attention_mask is not None:
             self._constant(attention_mask, query, key, scores)
         if use_causal_mask and len(query) > 2:
@@ -178,6 +183,8 @@ class Attending(Composite):
         query, _, key = self._sequences(self.shape_in)
         scores = self._scores_shape(query, key)
         given = {name: shape for name, *shape in masks}
+        if (shapes := lengths.of_call(self)) is not None:  # of the masks as well, with all lengths
+            given.update(zip(given, shapes[0][3:]))
         found = {name: steps.as_mask(plan, buffer) for name, buffer in zip(given, x[3:])}
         for name, buffer in zip(("query_mask", "value_mask", "key_mask"), x[:3]):
             if name in self.known_masks and not (name == "key_mask" and buffer == x[1]):

@@ -38,7 +38,8 @@ class Settable:
         old = self.__dict__.get(name)
         if isinstance(old, ActivationSpec) and type(self).__module__.startswith("fastnn."):
             value = activations.get(value)
-        if self.__dict__.get("shape_out") is None or name not in _arguments(type(self)) or name in _OWN:  # type: ignore[arg-type]
+        built = self.__dict__.get("_known_shapes", (None, None))[1] is not None
+        if not built or name not in _arguments(type(self)) or name in _OWN:  # type: ignore[arg-type]
             super().__setattr__(name, value)
             return
         if value is old and name in self.__dict__:

@@ -52,9 +52,8 @@ class ChannelsLayer(Layer):
         return (shape[-1], *shape[:-1]) if self.is_first else shape
 
     def make_weights(self, input_shape: Shape) -> None:
-        shape = self._last(input_shape)
-        self.output_last(shape)  # refuses what does not fit
-        self.build_last(shape)
+        self.shape_behind(input_shape)  # refuses what does not fit
+        self.build_last(self._last(input_shape))
 
     def infer_shape(self, input_shape: Shape) -> Shape:
         return self._own(self.output_last(self._last(input_shape)))

@@ -13,26 +13,26 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-Shape = tuple[int, ...]
+Shape = tuple[int, ...]  # with None for lengths that are not known (engine/lengths.py)
 
 
-def check_shape(shape: Any, where: str) -> Shape:
-    """A shape per sample: positive whole numbers.
+def check_shape(shape: Any, where: str, open: bool = False) -> Shape:
+    """A shape per sample: positive whole numbers, and None for unknown lengths where the shape may be `open`.
 
     Raises:
         ValueError: anything else.
     """
     try:
-        result = tuple(map(operator.index, shape))
-        valid = all(n >= 1 for n in result)
+        result = tuple(None if n is None and open else operator.index(n) for n in shape)
+        valid = all(n is None or n >= 1 for n in result)
     except TypeError:
         valid = False
     if not valid:
+        numbers = "positive whole numbers" + (", or None for unknown lengths" if open else "")
         raise ValueError(
-            f"{where} must be a tuple of positive whole numbers, one for every axis after the batch. "
-            f"Received: {shape!r}"
+            f"{where} must be a tuple of {numbers}, one for every axis after the batch. Received: {shape!r}"
         )
-    return result
+    return result  # type: ignore[return-value]
 
 
 def with_batch(shape: Any, batch: int | None = None) -> Any:
@@ -48,7 +48,7 @@ def without_batch(shape: Any, where: str, *, unknown: bool = False) -> Any:
     """The shape of a sample; a tuple of them for several, and likewise for a dictionary.
 
     Parameters:
-        unknown: whether the batch axis must be None, and not a size.
+        unknown: whether the batch axis must be None, and not a size, and all others known.
 
     Raises:
         ValueError: not a shape, or nothing that could be a batch axis.
@@ -59,7 +59,7 @@ def without_batch(shape: Any, where: str, *, unknown: bool = False) -> Any:
         return tuple(without_batch(part, where, unknown=unknown) for part in shape)
     if batch_of(shape, where) is not None and unknown:
         raise ValueError(f"{where} must have None in front, for the batch. Received: {shape!r}")
-    return check_shape(shape[1:], where)
+    return check_shape(shape[1:], where, open=not unknown)
 
 
 def batch_of(shape: Any, where: str) -> int | None:

@@ -197,7 +197,7 @@ class _AlongAxis(Layer):
         return place
 
     def make_weights(self, input_shape: Shape) -> None:
-        self.infer_shape(input_shape)
+        self.shape_behind(input_shape)
 
     def is_last(self) -> bool:
         assert self.shape_in is not None

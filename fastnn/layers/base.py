@@ -160,7 +160,7 @@ class Layer(Built, Settable):
         if input_dim is not None:
             input_shape = (input_dim,)
         self.declared_input_shape = (
-            None if input_shape is None else check_shape(input_shape, f"{self.name}: input_shape")
+            None if input_shape is None else check_shape(input_shape, f"{self.name}: input_shape", open=True)
         )
         self.parameters: list[Parameter] = []
         self.calls: list[Any] = []  # tensors.Call, or a weak reference to the Sequential that the layer stands in
@@ -296,6 +296,11 @@ class Layer(Built, Settable):
             raise ValueError(f"{self.name}: weights have the dtype of the layer, {self.dtype}. Received: {dtype!r}")
         if not isinstance(name, str) or not name or "/" in name or f"{self.name}/{name}" in self._weight_names():
             raise ValueError(f"{self.name}: a weight needs a name of its own, without '/'. Received: {name!r}")
+        if isinstance(shape, (tuple, list)) and None in shape:
+            raise ValueError(
+                f"{self.name}: {name} needs to know the length of an axis that is unknown, None, in the input. "
+                f"Received: shape {tuple(shape)} of {name}"
+            )
         shape = check_shape(shape, f"{self.name}: the shape of {name}")
         draw: Callable[..., npt.ArrayLike] | None = initializers.get(initializer)
         if draw is None:
@@ -424,5 +429,5 @@ def set_all(parameters: Sequence[Parameter], values: Sequence[npt.ArrayLike], wh
 
 
 def size(shape: Shape) -> int:
-    """Elements per sample."""
+    """Elements per sample, of a shape without unknown lengths."""
     return math.prod(shape)

@@ -88,6 +88,16 @@ class Trace:
         shapes = self.graph.output_shapes
         return shapes[0] if isinstance(self.outputs, tensors.Tensor) else shapes
 
+    def shape_behind(self, input_shape: Any) -> Any:
+        """The shape of the output, or a tuple of those of several, for inputs of these shapes."""
+        shapes = self.closed(input_shape).output_shapes
+        return shapes[0] if isinstance(self.outputs, tensors.Tensor) else shapes
+
+    def closed(self, input_shape: Any) -> Graph:
+        """The graph for inputs of these shapes."""
+        flat = tuple(input_shape) if tensors.is_shapes(input_shape) else (input_shape,)
+        return self.graph if flat == self.graph.input_shapes else self.graph.closed(flat)
+
     def pack(self, made: list[Any]) -> Any:
         """Outputs arranged as `call` returned them."""
         given = iter(made)
@@ -222,7 +232,8 @@ class Composition:
     def emit(self, plan: Plan, x: Any) -> tuple[Any, Backward]:
         """Within a layer that wraps this one; a model takes it apart before."""
         trace, several = self.first, isinstance(x, tuple)
-        flow = Flow(plan, trace.graph, x if several else (x,))
+        graph = trace.closed(self.layer.shape_in) if trace.graph.is_open else trace.graph
+        flow = Flow(plan, graph, x if several else (x,))
         single = isinstance(trace.outputs, tensors.Tensor)
 
         def backward(dy: Any, need: Any) -> Any:

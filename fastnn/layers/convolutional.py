@@ -75,6 +75,8 @@ class ConvolutionLayer(ChannelsLayer):
     # -------------------------------------------------------------------------------------------------------- building
 
     def build_last(self, shape: Shape) -> None:
+        if shape[-1] is None:
+            raise ValueError(f"{self.name}: the number of channels must be known. Received: samples of shape {shape}")
         for name, (arguments, kernel_shape) in self._kernels(shape[-1]).items():
             setattr(self, name, _weights.add(self, arguments, kernel_shape, name))
         self.bias = _weights.add(self, "bias", (self._units(shape[-1]),)) if self.use_bias else None

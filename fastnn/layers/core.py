@@ -40,7 +40,7 @@ class InputLayer(Layer):
 
     def __init__(
         self,
-        shape: Sequence[int] | None = None,
+        shape: Sequence[int | None] | None = None,
         batch_size: int | None = None,
         dtype: str | None = None,
         sparse: Any = None,
@@ -61,7 +61,7 @@ class InputLayer(Layer):
             if not isinstance(batch_shape, (tuple, list)) or not batch_shape:
                 raise ValueError(f"Input: batch_shape must be a tuple. Received: {batch_shape!r}")
             batch_size, *shape = batch_shape
-        self.shape = check_shape(shape, "Input: shape")
+        self.shape = check_shape(shape, "Input: shape", open=True)
         self._batch = None if batch_size is None else check_shape([batch_size], "Input: the batch")[0]
         super().__init__(name=name, dtype=None if dtype is not None and dtype in INTEGERS else dtype)
         self.build_once(self.shape)
@@ -87,7 +87,7 @@ class InputLayer(Layer):
 
 
 def Input(  # noqa: N802
-    shape: Sequence[int] | None = None,
+    shape: Sequence[int | None] | None = None,
     batch_size: int | None = None,
     dtype: str | None = None,
     sparse: Any = None,
@@ -100,7 +100,9 @@ def Input(  # noqa: N802
     """The input of a model: a symbolic tensor to call layers with, or the first entry of a Sequential.
 
     Parameters:
-        shape: of one sample, without the batch axis, as in `Input((784,))`.
+        shape: of one sample, without the batch axis, as in `Input((784,))`.  None stands for an axis of unknown
+            length, as in `Input((None, 8))`, sequences of any length: the same for all samples of a batch, another
+            one in every batch.
         batch_size: shown in shapes; as in Keras, the model takes batches of other sizes all the same.
         name: of the input, by which `fit` finds its array in a dictionary; by default input_layer, input_layer_1 ...
         dtype: "float32" or "float64"; by default fastnn.config.floatx(), which an integer dtype means, too: data of

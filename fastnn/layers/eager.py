@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn.backend import current
+from fastnn.engine import lengths
 from fastnn.engine.plan import Plan
 
 from . import tensors
@@ -41,7 +42,11 @@ def run(layer: Layer, x: Any, training: bool, options: Mapping[str, Any]) -> Any
     found = layer.called_with(shapes if joined else shapes[0], options)
     split = tensors.is_shapes(found)
     outputs = [np.empty((batch, *shape), layer.dtype) for shape in (found if split else (found,))]
-    program = current().Program(_plan(layer, inputs, outputs, training, joined, split, options))
+    shapes_of_call: dict[int, Any] = {}
+    layer.shapes_of_call(shapes if joined else shapes[0], options, shapes_of_call)
+    with lengths.within(shapes_of_call):
+        plan = _plan(layer, inputs, outputs, training, joined, split, options)
+    program = current().Program(plan)
     program.bind(inputs, outputs)
     program.run(0, 1, None, None, getattr(layer, "seed", None) or 0, layer.count_draw() if training else 0)
     return outputs if split else outputs[0]

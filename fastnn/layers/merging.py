@@ -77,7 +77,7 @@ class _Elementwise(Merge):
     """Element by element; subclasses say how."""
 
     def make_weights(self, input_shape: Any) -> None:
-        self.infer_shape(input_shape)
+        self.shape_behind(input_shape)
 
     def infer_shape(self, input_shape: Any) -> Shape:
         shapes = self.check(input_shape)
@@ -253,7 +253,7 @@ class Concatenate(Merge):
         return self.shape_in is not None and self._place(self.shape_in) > 0  # type: ignore[arg-type]
 
     def make_weights(self, input_shape: Any) -> None:
-        self.infer_shape(input_shape)
+        self.shape_behind(input_shape)
 
     def _place(self, shapes: Shapes) -> int:
         """The axis, counted without the batch."""
@@ -327,7 +327,7 @@ class Dot(Merge):
         self.normalize = bool(normalize)
 
     def make_weights(self, input_shape: Any) -> None:
-        self.infer_shape(input_shape)
+        self.shape_behind(input_shape)
 
     def _places(self, input_shape: Any) -> tuple[Shapes, list[int]]:
         shapes = self.check(input_shape)

@@ -135,6 +135,14 @@ class ManyHeads(Attending):
         dense = (self.query_dense, self.key_dense, self.gate_dense, self.value_dense, self.output_dense)
         self._adopt(*(layer for layer in dense if layer is not None))
 
+    def layers_within(self, input_shape: Any) -> list[tuple[EinsumDense, Any]]:
+        query, value, key = self._sequences(input_shape)
+        whole = (*query[:-1], self.widths.heads, self.widths.value)
+        projections = [
+            (self.query_dense, query), (self.key_dense, key), (self.value_dense, value), (self.output_dense, whole),
+        ]  # fmt: skip
+        return [*projections, *([] if self.gate_dense is None else [(self.gate_dense, query)])]
+
     def _dense(self, name: str, shape: Shape, bound: int, outward: Shape, activation: Any = None) -> EinsumDense:
         """A projection of the last `bound` axes to others."""
         free = len(shape) + 1 - bound

@@ -205,8 +205,8 @@ class Rescaling(Layer):
         try:
             if axes > len(input_shape):
                 raise ValueError
-            for value in (self.scale, self.offset):
-                np.broadcast_to(value, input_shape[len(input_shape) - axes :])
+            for value in (self.scale, self.offset):  # where the length is not known, the value must not need it
+                np.broadcast_to(value, [n or 1 for n in input_shape[len(input_shape) - axes :]])
         except ValueError:
             raise ValueError(
                 f"{self.name}: scale and offset must broadcast against samples of shape {input_shape}. "

@@ -118,6 +118,9 @@ class Bidirectional(_Wrapper):
         if self._first is not None:
             self.set_weights(self._first)
 
+    def layers_within(self, input_shape: Any) -> list[tuple[Layer, Any]]:
+        return [(layer, self._sequence(input_shape)) for layer in (self.forward_layer, self.backward_layer)]
+
     @staticmethod
     def _sequence(input_shape: Any) -> Shape:
         """The shape of the sequence; initial states that come along are looked at by nobody else."""
@@ -252,6 +255,9 @@ class TimeDistributed(_Wrapper):
     @property
     def weights(self) -> list[Parameter]:
         return list(self.parameters)
+
+    def layers_within(self, input_shape: Shape) -> list[tuple[Layer, Any]]:
+        return [(self.layer, tuple(input_shape[1:]))]
 
     def infer_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], *self.layer.shape_behind(tuple(input_shape[1:])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,8 @@ from fastnn.metrics import Metric
 
 from .structures import Structure
 
+# how many goals are kept where samples differ in length
+MOST_GOALS = 1024
 # names that mean a class only once the shapes of output and targets are known
 BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
 # arguments of Keras's compile that are not served, with the values that change nothing
@@ -146,7 +149,10 @@ class Compiled:
             for identifier in leaves(given):
                 if not (isinstance(identifier, str) and identifier.lower() in BY_SHAPE):
                     get(identifier)
+        # by the shapes of targets and outputs; the last used at the end
         self._goals: dict[Any, Goals] = {}
+        # where lengths differ: the metrics and losses of an output, which are the same for all of them
+        self._same: dict[Any, Goals] = {}
 
     def assign(self, outputs: Structure) -> tuple[list[Any], list[tuple[list[Any], list[Any]]], list[float]]:
         """The loss, the metrics, without and with weights, and the loss weight of each output.
@@ -166,8 +172,15 @@ class Compiled:
                 raise ValueError(f"compile: metrics of an output need a loss for it. Received: no loss for {name!r}")
         return chosen, judged, [1.0 if share is None else float(share) for share in shares]
 
-    def goals(self, graph: Graph, outputs: Structure, y: Sequence[Any], weighted: Sequence[bool], where: str) -> Goals:
+    def goals(
+        self, graph: Graph, outputs: Structure, y: Sequence[Any], weighted: Sequence[bool], where: str,
+        known: Sequence[Shape] | None = None,
+    ) -> Goals:  # fmt: skip
         """What to train for, resolved for the outputs of a graph and targets like y.
+
+        Parameters:
+            known: shapes of the outputs of a model whose samples differ in length, None where they do: goals for all
+                lengths have the same losses and metrics.
 
         Raises:
             ValueError: there is no loss, or loss, metrics and targets do not fit each other.
@@ -176,26 +189,45 @@ class Compiled:
         shapes = [None if part is None else part.shape[1:] for part in y]
         key = (tuple(shapes), graph.output_shapes, tuple(finals), tuple(weighted))
         if key not in self._goals:
-            chosen, judged, shares = self.assign(outputs)
-            parts = []
-            for i, (name, loss, metrics_) in enumerate(zip(outputs.names, chosen, judged)):
-                if loss is None and len(outputs) > 1:
-                    continue
-                if y[i] is None:
-                    raise ValueError(f"{where}: expected y. Received: None" + (f" for {name!r}" if len(y) > 1 else ""))
-                goal = self._resolve(graph.output_shapes[i], finals[i], y[i].shape, weighted[i], where, loss, metrics_)
-                objective = replace(goal.objective, output=i, share=shares[i])
-                parts.append(replace(goal, name=name, objective=objective))
-            if not parts:
-                raise ValueError(f"{where}: expected a model that was compiled with a loss. Received: loss=None")
-            self._goals[key] = Goals(tuple(parts), len(outputs))
+            like = None
+            if known is not None:
+                same = (tuple(map(_opened, shapes, known)), tuple(known), *key[2:])
+                like = self._same.get(same)
+            found = self._find(graph, outputs, y, weighted, where, finals, like)
+            if known is not None:
+                self._same.setdefault(same, found)
+                if len(self._goals) >= MOST_GOALS:
+                    self._goals.pop(next(iter(self._goals)), None)
+            self._goals[key] = found
         return self._goals[key]
 
+    def _find(
+        self, graph: Graph, outputs: Structure, y: Sequence[Any], weighted: Sequence[bool], where: str,
+        finals: Sequence[Any], like: Goals | None,
+    ) -> Goals:  # fmt: skip
+        """Goals with the losses and metrics of others for the same outputs, if there are some."""
+        chosen, judged, shares = self.assign(outputs)
+        earlier = {goal.objective.output: goal for goal in like.parts} if like is not None else {}
+        parts = []
+        for i, (name, loss, metrics_) in enumerate(zip(outputs.names, chosen, judged)):
+            if loss is None and len(outputs) > 1:
+                continue
+            if y[i] is None:
+                raise ValueError(f"{where}: expected y. Received: None" + (f" for {name!r}" if len(y) > 1 else ""))
+            output, final, targets = graph.output_shapes[i], finals[i], y[i].shape
+            goal = self._resolve(output, final, targets, weighted[i], where, loss, metrics_, earlier.get(i))
+            objective = replace(goal.objective, output=i, share=shares[i])
+            parts.append(replace(goal, name=name, objective=objective))
+        if not parts:
+            raise ValueError(f"{where}: expected a model that was compiled with a loss. Received: loss=None")
+        return Goals(tuple(parts), len(outputs))
+
     def _resolve(
-        self, output: Shape, final: Any, targets: Shape, weighted: bool, where: str, chosen: Any, judged: Any
-    ) -> Goal:
+        self, output: Shape, final: Any, targets: Shape, weighted: bool, where: str, chosen: Any, judged: Any,
+        like: Goal | None,
+    ) -> Goal:  # fmt: skip
         output_shape, target_shape = (None, *output), (None, *targets[1:])
-        loss = losses.resolve(chosen, output_shape, target_shape)
+        loss = losses.resolve(chosen, output_shape, target_shape) if like is None else like.loss
         if loss is None:
             raise ValueError(f"{where}: expected a model that was compiled with a loss. Received: loss=None")
         if loss.reduction in (None, "none"):
@@ -205,13 +237,16 @@ class Compiled:
         if not output:
             raise ValueError(f"{where}: expected outputs with an axis after the batch. Received: output shape {output}")
         kernel = loss.kernel(final.name if final is not None else None)._replace(target_shape=tuple(targets[1:]))
-        plain = [metrics.resolve(m, output_shape, target_shape) for m in judged[0]]
-        heavy = [metrics.resolve(m, output_shape, target_shape) for m in judged[1]]
-        for metric in heavy:
-            if any(metric.name == other.name for other in plain):
-                metric.name = f"weighted_{metric.name}"  # as in Keras
-        resolved = (*plain, *heavy)
-        counts_weights = (False,) * len(plain) + (weighted,) * len(heavy)
+        if like is None:
+            plain = [metrics.resolve(m, output_shape, target_shape) for m in judged[0]]
+            heavy = [metrics.resolve(m, output_shape, target_shape) for m in judged[1]]
+            for metric in heavy:
+                if any(metric.name == other.name for other in plain):
+                    metric.name = f"weighted_{metric.name}"  # as in Keras
+            resolved = (*plain, *heavy)
+        else:
+            resolved = like.metrics
+        counts_weights = (False,) * len(judged[0]) + (weighted,) * len(judged[1])
         names = ["loss", *(metric.name for metric in resolved)]
         if len(set(names)) < len(names):
             raise ValueError(f"{where}: expected metrics with names of their own. Received: {names[1:]}")
@@ -258,6 +293,15 @@ class Compiled:
         )
         insides = tuple(inside is not None for inside in wanted)
         return Goal("", objective, loss, resolved, insides, counts_weights)
+
+
+def _opened(shape: Shape | None, known: Shape) -> Any:
+    """The shape of targets without the lengths that are those of the output and not known."""
+    if shape is None:
+        return None
+    return tuple(
+        None if n is None else size for size, n in itertools.zip_longest(shape, known[: len(shape)], fillvalue=0)
+    )
 
 
 def _kept(chosen: Any) -> Any:

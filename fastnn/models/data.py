@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 from fastnn._arrays import as_labels, as_target_rows, same_rank, spread_weights
 from fastnn.backend import current
+from fastnn.engine import lengths
+from fastnn.engine.graph import Graph
 from fastnn.losses.base import as_target
 
 from .compiling import Goal, Goals
@@ -31,10 +33,12 @@ GATHERED = frozenset(np.dtype(t) for t in (np.float32, np.float64, np.uint8, np.
 class Data(NamedTuple):
     """Prepared arrays.
 
-    n: samples.  inputs: what the plan reads, in its order.  For every goal: y, the targets as the user gave them, and
-    weights, one for each loss of a sample, if samples have weights.
+    graph: of the model, for samples of their lengths.  n: samples.  inputs: what the plan reads, in its order.  For
+    every goal: y, the targets as the user gave them, and weights, one for each loss of a sample, if samples have
+    weights.
     """
 
+    graph: Graph
     n: int
     inputs: tuple[Array, ...]
     y: tuple[Array, ...]
@@ -85,7 +89,7 @@ def prepare_inputs(x: Any, shape: tuple[int, ...], dtype: np.dtype[Any], where: 
     array = as_numbers(x, where, name)
     if array.ndim == 1 and shape == (1,):
         array = array[:, np.newaxis]
-    if array.shape[1:] != shape:
+    if array.shape[1:] != shape and not lengths.matches(shape, array.shape[1:]):
         expected = ", ".join(map(str, ("samples", *shape)))
         raise ValueError(f"{where}: expected {name} of shape ({expected}). Received: shape {array.shape}")
     if len(array) == 0:
@@ -199,10 +203,13 @@ def warn_nonfinite(where: str, arrays: Mapping[str, Array | None]) -> None:
             )
 
 
-def prepare(samples: Parts, given: Parts, weights: Parts, *, goals: Goals, dtype: np.dtype[Any], where: str) -> Data:
+def prepare(
+    graph: Graph, samples: Parts, given: Parts, weights: Parts, *, goals: Goals, dtype: np.dtype[Any], where: str
+) -> Data:
     """Everything that a training or evaluation plan reads.
 
     Parameters:
+        graph: of the model, for samples of these lengths.
         samples: prepared, for every input.
         given: targets, for every output.
         weights: of the samples, float64 or None, for every output.
@@ -224,7 +231,7 @@ def prepare(samples: Parts, given: Parts, weights: Parts, *, goals: Goals, dtype
         spread.append(arrays[-1] if goal.objective.weighted else None)
     warn_nonfinite(where, looked_at)
     targets = tuple(given[goal.objective.output] for goal in goals.parts)
-    return Data(len(samples[0]), tuple(inputs), targets, tuple(spread))
+    return Data(graph, len(samples[0]), tuple(inputs), targets, tuple(spread))
 
 
 def _objective_inputs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -156,7 +156,22 @@ def predict(model: Model, x: Any, batch_size: Any, verbose: Any, steps: Any, cal
     hooks.on_predict_end()
     if not outputs:
         raise ValueError("predict: expected at least one batch. Received: an empty iterable")
-    return model._structures[1].pack([part[0] if len(part) == 1 else np.concatenate(part) for part in zip(*outputs)])
+    return model._structures[1].pack([_joined(part) for part in zip(*outputs)])
+
+
+def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """The predictions of all batches.
+
+    Raises:
+        ValueError: they differ in length.
+    """
+    shapes = list(dict.fromkeys(part.shape[1:] for part in parts))
+    if len(shapes) > 1:
+        raise ValueError(
+            f"predict: expected batches whose predictions are of one shape, to be joined; predict batches of other "
+            f"lengths by themselves. Received: samples of shapes {shapes[0]} and {shapes[1]}"
+        )
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _update(progbar: ProgbarLogger, before: int, done: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from fastnn.engine.states import every_layer
 from fastnn.engine.step import inference_plan
 
 from .data import inputs_for
+from .lengths import Lengths
 from .programs import Executor, ProgramPool
 from .structures import Structure
 
@@ -43,7 +44,7 @@ class Frozen:
     Attributes:
         name: of the model.
         dtype: of inputs that need no conversion, and of all outputs.
-        input_shapes, output_shapes: of one sample, for every input and output.
+        input_shapes, output_shapes: of one sample, for every input and output; None for unknown lengths.
         weights: those of that moment, which cannot be written to.
 
     None of them can be set.
@@ -55,7 +56,7 @@ class Frozen:
     input_shapes: tuple[tuple[int, ...], ...]
     output_shapes: tuple[tuple[int, ...], ...]
     weights: tuple[Array, ...]
-    _graph: Graph
+    _lengths: Lengths
     _inputs: Structure
     _outputs: Structure
     _parameters: list[Parameter]
@@ -74,7 +75,9 @@ class Frozen:
     ) -> None:
         self.__dict__.update({"name": name, "dtype": dtype, "batch_size": batch_size})
         self.__dict__.update({"input_shapes": graph.input_shapes, "output_shapes": graph.output_shapes})
-        self.__dict__.update({"_graph": graph, "_inputs": inputs, "_outputs": outputs, "_parameters": list(parameters)})
+        self.__dict__.update(
+            {"_lengths": Lengths(graph), "_inputs": inputs, "_outputs": outputs, "_parameters": list(parameters)}
+        )
         values = [p.value for p in parameters]
         for value in values:
             value.flags.writeable = False
@@ -102,31 +105,35 @@ class Frozen:
             ValueError: the shape is another one, or there are no samples.
         """
         if type(x) is np.ndarray and self._plain and x.ndim and 0 < len(x) <= self.batch_size:
-            y = self._pool.infer(x, self.input_shapes[0], self.output_shapes[0], self._executor)
+            graph = self._lengths.for_one(x)
+            y = None if graph is None else self._pool.infer(self._key(graph, len(x)), x, graph, self._executor)
             if y is not None:
                 return y
         samples = inputs_for(self._inputs, self.input_shapes, x, self.dtype, self.name)
-        n, size = len(samples[0]), self.batch_size
-        found = [np.empty((n, *shape), self.dtype) for shape in self.output_shapes]
+        n, size, graph = len(samples[0]), self.batch_size, self._lengths.of(samples)
+        found = [np.empty((n, *shape), self.dtype) for shape in graph.output_shapes]
         for at in range(0, n, size):
             rows = slice(at, at + size)
-            self._run(min(size, n - at), [part[rows] for part in samples], [part[rows] for part in found])
+            self._run(graph, min(size, n - at), [part[rows] for part in samples], [part[rows] for part in found])
         return self._outputs.pack(found)
 
-    def _run(self, count: int, inputs: list[Array], outputs: list[Array]) -> None:
-        key = current(), "infer", count
-        executor = self._pool.take(key, self._executor, count)
+    def _key(self, graph: Graph, count: int) -> Hashable:
+        return (current(), count) if self._lengths.are_known else (current(), count, graph.input_shapes)
+
+    def _run(self, graph: Graph, count: int, inputs: list[Array], outputs: list[Array]) -> None:
+        key = self._key(graph, count)
+        executor = self._pool.take(key, self._executor, count, graph)
         try:
             executor.program.infer(inputs, outputs)
         finally:
             self._pool.give(key, executor)
 
-    def _executor(self, count: int) -> Executor:
-        return Executor(self._plan(count))
+    def _executor(self, count: int, graph: Graph) -> Executor:
+        return Executor(self._plan(count, graph))
 
-    def _plan(self, count: int) -> Plan:
+    def _plan(self, count: int, graph: Graph) -> Plan:
         values = {id(parameter): value for parameter, value in zip(self._parameters, self.weights)}
-        return inference_plan(self._graph, self.dtype, count, values)
+        return inference_plan(graph, self.dtype, count, values)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_pool"}  # programs stay where they are

@@ -172,10 +172,6 @@ def _input(config: dict[str, Any]) -> dict[str, Any]:
     shape = config.get("batch_shape", [None, *(config.get("shape") or ())])
     if not isinstance(shape, list) or not shape or any(config.get(name) for name in ("sparse", "ragged")):
         raise ValueError(f"expected a dense input with the shape of a batch. Received: {config!r}")
-    if None in shape[1:]:
-        raise ValueError(
-            f"{config.get('name')}: an input must have a fixed shape, apart from the batch. Received: {shape}"
-        )
     dtype = _plain(config.get("dtype"))
     return {
         "batch_shape": shape,

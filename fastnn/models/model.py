@@ -178,8 +178,10 @@ class Model(Topology, Questions, OlderNames):
         samples, targets = self.prepare_inputs(x, where), self.prepare_targets(y, where)
         given = weights_for(self._structures[1], weights, where)
         weighted = tuple(part is not None for part in given)
-        goals = self._goals = self._compiled.goals(self.graph, self._structures[1], targets, weighted, where)
-        return prepare(samples, targets, given, goals=goals, dtype=self.runner.dtype, where=where), goals
+        graph = self.runner.lengths.of(samples)
+        family = None if graph is self.graph else self.graph.output_shapes
+        goals = self._goals = self._compiled.goals(graph, self._structures[1], targets, weighted, where, family)
+        return prepare(graph, samples, targets, given, goals=goals, dtype=self.runner.dtype, where=where), goals
 
     # -------------------------------------------------------------------------------------------------------- compiling
 

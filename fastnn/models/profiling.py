@@ -126,7 +126,7 @@ def profile(model: Model, x: Any, y: Any, sample_weight: Any, batch_size: Any, s
         )
     batch = min(batch, data.n)
     with states_aside(model.graph):
-        program = runner.for_training(goals, batch, True).program
+        program = runner.for_training(goals, batch, True, data.graph).program
     program.bind(data.inputs, runner.predictions(goals, data.n))
     most = min(data.n // batch, ROUND)
     with runner.updating, unchanged(model):

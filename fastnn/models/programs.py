@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn.backend import current
+from fastnn.engine.graph import Graph
 from fastnn.layers._attributes import Changes
 
 Array = npt.NDArray[Any]
@@ -50,14 +51,11 @@ class ProgramPool:
         self._count = self._bytes = 0
         self._changes = Changes.count
 
-    def infer(
-        self, x: Array, sample: tuple[int, ...], output: tuple[int, ...], make: Callable[[int], Executor]
-    ) -> Array | None:
-        """See `Program.infer_one`; the program is one of this pool, or make(samples)."""
-        key = current(), "infer", len(x)
-        executor = self.take(key, make, len(x))
+    def infer(self, key: Hashable, x: Array, graph: Graph, make: Callable[[int, Graph], Executor]) -> Array | None:
+        """See `Program.infer_one`; the program is one of this pool, or make(samples, graph)."""
+        executor = self.take(key, make, len(x), graph)
         try:
-            found: Array | None = executor.program.infer_one(x, sample, output)
+            found: Array | None = executor.program.infer_one(x, graph.input_shapes[0], graph.output_shapes[0])
         finally:
             self.give(key, executor)
         return found

@@ -1,6 +1,7 @@
 """The engine's side of a model: the arena, the optimizer's state, and passes over data.
 
-A program belongs to (backend, purpose, batch size, goal); the last, smaller batch of a data set has its own.
+A program belongs to (backend, purpose, batch size, goal); the last, smaller batch of a data set has its own, and so
+have the lengths of samples where these are not known (lengths.py).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from fastnn.optimizers.options import MOVING_AVERAGE
 
 from .compiling import Goals
 from .data import Data
+from .lengths import Lengths
 from .programs import Executor, ProgramPool
 from .scores import Scores
 
@@ -52,6 +54,7 @@ class Runner:
         optimizer: Optimizer | None,
     ) -> None:
         self.graph, self.dtype = graph, dtype
+        self.lengths = Lengths(graph)
         self.arena = Arena(parameters, self.dtype)
         self.pool = ProgramPool()
         # held while the optimizer's arrays are made and while an update runs: one at a time, whichever thread asks
@@ -127,20 +130,26 @@ class Runner:
 
     # --------------------------------------------------------------------------------------------------------- programs
 
-    def for_inference(self, batch: int) -> Executor:
+    def key(self, graph: Graph, *parts: Any) -> tuple[Any, ...]:
+        """What tells programs apart: the parts, and the shapes of samples where they differ."""
+        return (current(), *parts) if self.lengths.are_known else (current(), *parts, graph.input_shapes)
+
+    # The graph is `lengths.of` the samples; where all lengths are known it may be left out.
+
+    def for_inference(self, batch: int, graph: Graph | None = None) -> Executor:
         """Inputs -> outputs."""
-        return Executor(inference_plan(self.graph, self.dtype, batch))
+        return Executor(inference_plan(graph or self.graph, self.dtype, batch))
 
-    def for_testing(self, goals: Goals, batch: int) -> Executor:
+    def for_testing(self, goals: Goals, batch: int, graph: Graph | None = None) -> Executor:
         """Inputs, targets -> scores."""
-        return Executor(objective_plan(self.graph, goals.objectives, self.dtype, batch))
+        return Executor(objective_plan(graph or self.graph, goals.objectives, self.dtype, batch))
 
-    def for_training(self, goals: Goals, batch: int, updating: bool) -> Executor:
+    def for_training(self, goals: Goals, batch: int, updating: bool, graph: Graph | None = None) -> Executor:
         """Steps that end with the optimizer's update, or the gradients alone."""
         with self.updating:
-            return self._for_training(goals, batch, updating)
+            return self._for_training(goals, batch, updating, graph or self.graph)
 
-    def _for_training(self, goals: Goals, batch: int, updating: bool) -> Executor:
+    def _for_training(self, goals: Goals, batch: int, updating: bool, graph: Graph) -> Executor:
         if self.gradients is None:
             self.gradients = self.arena.like()
         views = zip(self.arena.parameters, self.arena.views(self.gradients))
@@ -149,7 +158,7 @@ class Runner:
             self.observer.begin(None if optimizer is None else optimizer.scalars(optimizer.steps, 1).shape[1])
         update = Update(self.optimizer, self.arena, self.gradients, self.slot, self.slot_views) if updating else None
         plan = objective_plan(
-            self.graph, goals.objectives, self.dtype, batch,
+            graph, goals.objectives, self.dtype, batch,
             training=True, gradients={id(p): view for p, view in views if p.trainable},
             update=None if update is None else update.emit, observer=self.observer,
             loss_scale=self.optimizer.loss_scale if updating and self.optimizer is not None else 1.0,
@@ -221,15 +230,18 @@ class Runner:
         """The output for up to `most` samples as they should be; None for all else, which `predict` takes prepared."""
         if len(self.graph.input_shapes) > 1 or not x.ndim or not 0 < len(x) <= most:
             return None
-        return self.pool.infer(x, self.graph.input_shapes[0], self.graph.output_shapes[0], self.for_inference)
+        graph = self.lengths.for_one(x)
+        if graph is None:
+            return None
+        return self.pool.infer(self.key(graph, "infer", len(x)), x, graph, self.for_inference)
 
     def predict(self, x: Sequence[Array], batch: int, pulse: Callable[[int], None] | None = None) -> list[Array]:
         """All outputs for prepared samples; `pulse` is told the number of mini-batches done, twenty times a second."""
-        n = len(x[0])
-        out = [np.empty((n, *shape), self.dtype) for shape in self.graph.output_shapes]
+        n, graph = len(x[0]), self.lengths.of(x)
+        out = [np.empty((n, *shape), self.dtype) for shape in graph.output_shapes]
         if n <= batch and pulse is None:
-            key = current(), "infer", n
-            executor = self.pool.take(key, self.for_inference, n)
+            key = self.key(graph, "infer", n)
+            executor = self.pool.take(key, self.for_inference, n, graph)
             try:
                 executor.program.infer(x, out)
             finally:
@@ -239,8 +251,8 @@ class Runner:
         for length, count, first in ((batch, full, 0), (rest, 1, full * batch)):
             if not length or not count:
                 continue
-            key = current(), "infer", length
-            executor = self.pool.take(key, self.for_inference, length)
+            key = self.key(graph, "infer", length)
+            executor = self.pool.take(key, self.for_inference, length, graph)
             program = executor.program
             try:
                 program.bind(x, out)
@@ -261,8 +273,8 @@ class Runner:
     def gradient(self, data: Data, goals: Goals, seed: int = 0, step: int = 0) -> tuple[float, list[Array]]:
         """The loss of all samples as one mini-batch in training mode, and its gradient by the trainable parameters."""
         trainable = [p.trainable for p in self.arena.parameters]
-        key = current(), "gradient", goals, data.n, self.observer, *trainable, *self.learning
-        executor = self.pool.take(key, self.for_training, goals, data.n, False)
+        key = self.key(data.graph, "gradient", goals, data.n, self.observer, *trainable, *self.learning)
+        executor = self.pool.take(key, self.for_training, goals, data.n, False, data.graph)
         try:
             executor.program.bind(data.inputs, self.predictions(goals, data.n))
             executor.totals[:] = 0
@@ -326,8 +338,8 @@ class Pass:
 
     def _test(self, length: int, first: int, count: int, scores: Scores) -> int:
         trained = [p.trainable for p in self.runner.arena.parameters]  # only these are penalised
-        key = current(), self.goals, length, *trained
-        executor = self.runner.pool.take(key, self.runner.for_testing, self.goals, length)
+        key = self.runner.key(self.data.graph, self.goals, length, *trained)
+        executor = self.runner.pool.take(key, self.runner.for_testing, self.goals, length, self.data.graph)
         try:
             executor.program.bind(self.data.inputs, self.predictions)
             # sums go on where the last call left them: how the clock cuts them does not show in the last digit
@@ -344,8 +356,11 @@ class Pass:
         assert optimizer is not None
         how = [(p.trainable, optimizer.decays(p)) for p in runner.arena.parameters]
         observer = runner.observer
-        key = current(), self.goals, length, optimizer.row, optimizer.plan_key(), observer, *how, *runner.learning
-        executor = runner.pool.take(key, runner.for_training, self.goals, length, True)
+        graph = self.data.graph
+        key = runner.key(
+            graph, self.goals, length, optimizer.row, optimizer.plan_key(), observer, *how, *runner.learning
+        )
+        executor = runner.pool.take(key, runner.for_training, self.goals, length, True, graph)
         try:
             executor.program.bind(self.data.inputs, self.predictions)
             executor.totals[:] = scores.totals
@@ -375,8 +390,9 @@ class Pass:
         if runner.minimised not in (None, trainable):
             optimizer.forget()  # type: ignore[attr-defined]
         runner.minimised = trainable
-        key = current(), "minimise", self.goals, length, runner.observer, *trainable, *runner.learning
-        executor = runner.pool.take(key, runner.for_training, self.goals, length, False)
+        graph = self.data.graph
+        key = runner.key(graph, "minimise", self.goals, length, runner.observer, *trainable, *runner.learning)
+        executor = runner.pool.take(key, runner.for_training, self.goals, length, False, graph)
         program = executor.program
         try:
             program.bind(self.data.inputs, self.predictions)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastnn import _overrides
+from fastnn.engine import lengths
 from fastnn.engine.graph import Graph
 from fastnn.layers import registry as layer_registry
 from fastnn.layers._shapes import with_batch
@@ -99,8 +100,8 @@ class Sequential(Model):
         return layer
 
     def make_weights(self, input_shape: Any) -> None:
-        shape = check_shape(input_shape, f"{self.name}: input_shape")
-        if self._input is not None and self._input.shape != shape:
+        shape = check_shape(input_shape, f"{self.name}: input_shape", open=True)
+        if self._input is not None and not lengths.matches(self._input.shape, shape):
             raise ValueError(
                 f"{self.name} was built for inputs of shape {self.input_shape}. Received: {with_batch(shape)}"
             )
@@ -152,11 +153,11 @@ class Sequential(Model):
         return self._input._batch if self._input is not None else None
 
     @property
-    def shape_in(self) -> Any:  # type: ignore[override]
+    def shape_in(self) -> Any:
         return self._input.shape if self._input is not None else None
 
     @property
-    def shape_out(self) -> Any:  # type: ignore[override]
+    def shape_out(self) -> Any:
         return self._layers[-1].shape_out if self._layers and self.built else self.shape_in
 
     @property

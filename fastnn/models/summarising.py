@@ -68,7 +68,7 @@ class _Table:
         self.model, self.options = model, options
         self.connected = _connections(model)
         self.costs: Costs | None = None
-        if model.built and model.layers:
+        if model.built and model.layers and not model.graph.is_open:  # otherwise they depend on the lengths
             self.costs = engine_costs.costs(model.graph, model.dtype, options.batch_size)
 
     def layers(self) -> list[Any]:

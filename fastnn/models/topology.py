@@ -15,6 +15,7 @@ import numpy.typing as npt
 from fastnn import _overrides
 from fastnn import config as settings
 from fastnn._errors import unknown
+from fastnn.engine import lengths
 from fastnn.engine.arena import Parameter
 from fastnn.engine.graph import Backward, Flow, Graph
 from fastnn.engine.plan import ABSENT, Plan
@@ -211,7 +212,8 @@ class Topology(Layer):
             self._trace(list(input_shape) if tensors.is_shapes(input_shape) else input_shape)
             return
         flat = self._structures[0].flatten(input_shape, self.name, "input shapes")
-        if flat != [tensor.sample_shape for tensor in self.inputs]:
+        known = [tensor.sample_shape for tensor in self.inputs]
+        if flat != known and not lengths.matches(known, flat):
             raise ValueError(
                 f"{self.name} was built for inputs of shape {self.input_shape}. Received: {with_batch(input_shape)}"
             )
@@ -221,15 +223,30 @@ class Topology(Layer):
         if input_shape is None:
             if not self.built:
                 raise ValueError(f"{self.name}: expected an input shape. Received: None")
+            input_shape = self.shape_in
         elif not self.built:
             self._run_build(input_shape)
-        if input_shape is not None:  # also for a model whose own build does not call that of Model
-            self.make_weights(input_shape)
-        shapes = self.graph.output_shapes
+        self.make_weights(input_shape)  # also for a model whose own build does not call that of Model
+        return self.shape_behind(input_shape)
+
+    def _infer_any(self, input_shape: Any, options: Any) -> Any:
+        return self.build_once(input_shape)
+
+    def shape_behind(self, input_shape: Any, options: Any = None) -> Any:
+        shapes = self._closed(input_shape).output_shapes
         return shapes[0] if self._structures[1].single else shapes
 
-    def infer_shape(self, input_shape: Any) -> Any:
-        return self.build_once(input_shape)
+    def shapes_of_call(self, input_shape: Any, options: Any, found: dict[int, tuple[Any, Any]]) -> Any:
+        made = self.shape_behind(input_shape)
+        found[id(self)] = input_shape, made
+        return made
+
+    def _closed(self, input_shape: Any) -> Graph:
+        """The graph for inputs of these shapes."""
+        if isinstance(input_shape, dict):
+            input_shape = self._structures[0].flatten(input_shape, self.name, "input shapes")
+        flat = tuple(input_shape) if tensors.is_shapes(input_shape) else (input_shape,)
+        return self.graph if flat == self.graph.input_shapes else self.graph.closed(flat)
 
     def connect(self, x: Any, training: Any = None) -> Any:
         """The model as a layer of another one: symbolic tensors in and out."""
@@ -244,8 +261,8 @@ class Topology(Layer):
 
     def emit(self, plan: Plan, x: Any) -> tuple[Any, Backward]:
         """Within a layer that wraps this model; a model within a model is taken apart before."""
-        several = isinstance(x, tuple)
-        flow = Flow(plan, self.graph, x if several else (x,))
+        several, found = isinstance(x, tuple), lengths.of_call(self)
+        flow = Flow(plan, self.graph if found is None else self._closed(found[0]), x if several else (x,))
         single = self._structures[1].single
 
         def backward(dy: Any, need: Any) -> Any:
@@ -272,12 +289,12 @@ class Topology(Layer):
         return next((x.call.batch for x in self._network.inputs if x.call.batch), None) if self._network else None
 
     @property
-    def shape_in(self) -> Any:  # type: ignore[override]
+    def shape_in(self) -> Any:
         """Of one sample; None as long as it is not known; a tuple where there are several inputs."""
         return _one_or_all(self.graph.input_shapes) if self.built else None
 
     @property
-    def shape_out(self) -> Any:  # type: ignore[override]
+    def shape_out(self) -> Any:
         """Of one sample; None as long as it is not known; a tuple where there are several outputs."""
         return _one_or_all(self.graph.output_shapes) if self.built else None
 

@@ -41,7 +41,8 @@ def diagnose(model: Model, x: Any, y: Any, sample_weight: Any, batch_size: Any, 
         findings = data.inputs(model, inputs)
         assert model._compiled is not None
         weighted = tuple(part is not None for part in weights)
-        goals = model._compiled.goals(model.graph, model._structures[1], targets, weighted, where)
+        graph = model.runner.lengths.of(inputs)
+        goals = model._compiled.goals(graph, model._structures[1], targets, weighted, where)
         judged, trainable = outputs.judge(goals, targets)
         findings += judged
         looked_at = {*KINDS[: KINDS.index("labels not related to x")]}
@@ -77,5 +78,6 @@ def diagnose(model: Model, x: Any, y: Any, sample_weight: Any, batch_size: Any, 
 def _prepared(model: Model, inputs: Any, targets: Any, weights: Any, goals: Any) -> Data:
     from fastnn.models.data import prepare
 
-    prepared = prepare(inputs, targets, weights, goals=goals, dtype=model.runner.dtype, where="diagnose")
+    graph = model.runner.lengths.of(inputs)
+    prepared = prepare(graph, inputs, targets, weights, goals=goals, dtype=model.runner.dtype, where="diagnose")
     return prepared._replace(y=tuple(np.asarray(part) if part is not None else part for part in prepared.y))

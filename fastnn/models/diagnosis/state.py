@@ -26,6 +26,7 @@ def loss_alone(goals: Goals) -> Goals:
 def rows(data: Data, index: npt.NDArray[np.int64]) -> Data:
     """Some of the samples."""
     return Data(
+        data.graph,
         len(index),
         tuple(np.ascontiguousarray(array[index]) for array in data.inputs),
         tuple(array if array is None else array[index] for array in data.y),

@@ -38,6 +38,8 @@ def model(model: Model) -> None:
     """
     if not model.compiled or not model.built:
         raise refuse("expected a model that is compiled and has an input shape", model)
+    if model.graph.is_open:
+        raise refuse("models whose inputs have a known length are written out", model.graph.input_shapes)
     for node in model.graph.nodes:
         _layer(node.layer)
         if node.joined or node.split:
