@@ -293,12 +293,12 @@ def _metric(plan: Plan, o: Objective, metric: Any, predictions: int, target: int
     else:
         plan.step(metric.op, (predictions, target, values), ints=(rows, o.cols), reals=metric.params)
     weights = masks.on_metric(plan, mask, values, o.rows)
+    # a sample counts once, however many rows it has: batches may differ in that
+    plan.score(values, rows, plan.batch / rows)
     if weights == ABSENT:
-        plan.score(values, rows, plan.batch / rows)
         plan.scores += 1  # the place of the weights
     else:
-        plan.score(values, rows, 1.0)
-        plan.score(weights, rows, 1.0)
+        plan.score(weights, rows, plan.batch / rows)
 
 
 def _copy_out(plan: Plan, predictions: int, o: Objective) -> None:
