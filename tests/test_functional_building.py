@@ -254,7 +254,7 @@ def test_activations_as_layers_may_be_fused_with_the_loss_too(backend):
 def test_the_examples_of_the_documentation():
     text = (Path(__file__).parent.parent / "docs" / "functional-models.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     exec("".join(blocks), {"__name__": "functional_models"})
 
 

@@ -278,7 +278,7 @@ def test_default_dtype_is_floatx():
     assert Dense(1).dtype == "float32" and Dense(1, dtype=np.float64).dtype == "float64"
 
 
-@pytest.mark.parametrize("shape", [(0,), (-1,), (None,), (2.5,), "ab", 3, (None, 3)])
+@pytest.mark.parametrize("shape", [(0,), (-1,), (2.5,), "ab", 3])
 def test_input_refuses_shapes(shape):
     with pytest.raises(ValueError, match=r"must be a tuple of positive whole numbers.*Received:"):
         Input(shape)

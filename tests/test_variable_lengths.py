@@ -503,7 +503,7 @@ def test_samples_that_do_not_fit():
         model.predict(numbers(2, 3, 8))
     part = Model(x := Input((None, 2)), layers.Dense(3)(layers.Flatten()(x[:, :4])))  # of four steps, if there are any
     assert part.predict(numbers(2, 6, 2)).shape == (2, 3)
-    with pytest.raises(ValueError, match=r"was built for inputs of shape \(4, 2\). Received: \(3, 2\)"):
+    with pytest.raises(ValueError, match=r"was built for inputs of shape \(None, 4, 2\). Received: \(None, 3, 2\)"):
         part.predict(numbers(2, 3, 2))
 
 
