@@ -137,11 +137,11 @@ def test_what_is_no_graph():
     ("use", "what"),
     [
         (lambda x: 1 if x else 2, "a decision"),
-        (lambda x: 1 if x > 0 else 2, "a comparison"),
+        (lambda x: 1 if x > 0 else 2, "a decision"),
         (lambda x: [part for part in x], "a loop"),  # noqa: C416
         (lambda x: np.exp(x), "a NumPy function"),
         (lambda x: float(x), "a number"),
-        (lambda x: x % 2, "this operator"),
+        (lambda x: divmod(x, 2), "this operator"),
     ],
 )
 def test_values_cannot_be_traced(use, what):

@@ -46,6 +46,7 @@ class Node(NamedTuple):
 
     joined, split: the layer takes, or gives, a tuple of tensors.  inference: it behaves as in inference in any mode.
     options: arguments of this call that `emit` takes by name.  unmasked: the masks of its inputs end here.
+    rows: how many samples the layer sees, where that is not the batch.
     """
 
     layer: Emitter
@@ -56,6 +57,7 @@ class Node(NamedTuple):
     inference: bool = False
     options: dict[str, Any] | None = None
     unmasked: bool = False
+    rows: int | None = None
 
 
 class Graph(NamedTuple):
@@ -105,12 +107,13 @@ class Flow:
         given = tuple(self.values[tensor] for tensor in node.inputs)
         options = {**(node.options or {}), **({"bare": True} if bare else {})}
         training, self.plan.training = self.plan.training, self.plan.training and not node.inference
-        with self.plan.part(node.layer.name, "forward"):
+        with self.plan.part(node.layer.name, "forward"), self.plan.of(node.rows):
             x = given if node.joined else given[0]
             y, backward = masks.emit(self.plan, node.layer, x, unmasked=node.unmasked, **options)
         self.plan.training = training
         self.values.update(zip(node.outputs, y if node.split else (y,)))
-        self._backwards.append(penalties.on_output(self.plan, node.layer, y, backward))
+        with self.plan.of(node.rows):
+            self._backwards.append(penalties.on_output(self.plan, node.layer, y, backward))
         if self.observer is not None:
             self.observer.forward(self.plan, number, given, y if node.split else (y,), bare)
 
@@ -146,7 +149,7 @@ class Flow:
             if self.observer is not None:
                 self.observer.backward(self.plan, number, dy)
             need = tuple(tensor in learning for tensor in node.inputs)
-            with self.plan.part(node.layer.name, "backward"), self.plan.use():
+            with self.plan.part(node.layer.name, "backward"), self.plan.of(node.rows), self.plan.use():
                 dx = backward(tuple(dy) if node.split else dy[0], need if node.joined else need[0])
             for tensor, buffer in zip(node.inputs, dx if node.joined else (dx,)):
                 if buffer != ABSENT and tensor in learning:

@@ -338,6 +338,13 @@ class Plan:
         self.streams += 1
         return self.streams
 
+    @contextmanager
+    def of(self, rows: int | None) -> Iterator[None]:
+        """Around steps whose samples are not those of the batch, but so many; None: they are."""
+        batch, self.batch = self.batch, self.batch if rows is None else rows
+        yield
+        self.batch = batch
+
     # ------------------------------------------------------------------------------------------------------------ steps
 
     @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import composed
+from . import composed, tensors
 from ._shapes import Outward, Shape, batch_of, entrance, given_shapes, with_batch, without_batch
 
 if TYPE_CHECKING:
@@ -128,7 +128,8 @@ class Built:
         self._building = True
         try:
             named = composed.named_shapes(self, options or {})
-            self.build(**named) if named else self.build(with_batch(shape))
+            with tensors.tracing(None):
+                self.build(**named) if named else self.build(with_batch(shape))
         finally:
             self._building = False
 

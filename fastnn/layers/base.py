@@ -121,6 +121,10 @@ class Layer(Built, Settable):
     # arguments of single calls that `emit` and `infer_shape` take by name
     call_options: ClassVar[tuple[str, ...]] = ()
     uses_mask: ClassVar[bool] = False
+    # whether what comes out has no batch (layers/fixed.py); None: if what goes in has none
+    gives_fixed: bool | None = None
+    # whether it knows what to do with tensors that have none beside others
+    takes_fixed: ClassVar[bool] = False
     # whether it is `emit` that says what the class computes; a model has its `call`
     called_by_steps: ClassVar[bool] = True
 

@@ -22,6 +22,8 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastnn.engine.arena import Parameter
 from fastnn.engine.graph import Backward, Flow, Graph
 from fastnn.engine.plan import ABSENT, Plan
@@ -83,6 +85,11 @@ class Trace:
         self.outputs, self.graph = outputs, graph
 
     @property
+    def flat(self) -> list[tensors.Tensor]:
+        """The outputs, one after the other."""
+        return _leaves(self.outputs)
+
+    @property
     def shape(self) -> Any:
         """Of the output, or a tuple of those of several."""
         shapes = self.graph.output_shapes
@@ -114,14 +121,17 @@ class Composition:
             bound = inspect.signature(self._method()).bind(*given, **named).arguments
         except TypeError as error:
             raise TypeError(f"{self.layer.name}: {error}. Received: {len(given)} tensors and {sorted(named)}") from None
-        found: list[tensors.Tensor] = []
+        found: list[Any] = []
         arguments = {name: _described(value, found, f"{self.layer.name}: {name}") for name, value in bound.items()}
         first = next(iter(bound.values()), None)
-        plain = len(bound) == 1 and (first is found[0] if isinstance(first, tensors.Tensor) else first == found)
         if not found:
-            raise TypeError(f"{self.layer.name}: a layer is called with symbolic tensors. Received: {given!r}")
+            raise TypeError(
+                f"{self.layer.name}: a layer is called with symbolic tensors or arrays. Received: {given!r}"
+            )
+        plain = len(bound) == 1 and _is_plain(first)
         options = {} if plain else {"arguments": arguments}
-        out = tensors.call(self.layer, first if plain else found, training, options)
+        x = found[0] if plain and not isinstance(first, (list, tuple)) else found
+        out = tensors.call(self.layer, x, training, options)
         return self.trace(options).pack(out if isinstance(out, list) else [out])
 
     def _method(self) -> Callable[..., Any]:
@@ -167,7 +177,8 @@ class Composition:
         if "training" in signature.parameters:
             bound.arguments["training"] = tensors.MODE
         try:
-            outputs = self._method()(*bound.args, **bound.kwargs)
+            with tensors.tracing(layer.dtype):
+                outputs = self._method()(*bound.args, **bound.kwargs)
         except (TypeError, AttributeError) as error:
             raise TypeError(
                 f"{kind}.call can string layers and operators together, once, before there are values; there is no "
@@ -182,8 +193,9 @@ class Composition:
             made = [Identity(activity_regularizer=penalty, dtype=layer.dtype)(tensor) for tensor in made]
         network = Network(inputs, made)
         own = {id(part) for part in layers_in(layer)}
+        weights = {id(weight) for weight in self.weights}
         for part in network.layers:
-            if part.weights and id(part) not in own:
+            if id(part) not in own and not weights.issuperset(map(id, part.weights)):
                 raise ValueError(
                     f"{kind}: layers with weights must be made in __init__ or build and kept as attributes. "
                     f"Received: {part!r} made elsewhere"
@@ -219,9 +231,9 @@ class Composition:
                     paths[f"{path}/{i}/{parameter.name.rsplit('/', 1)[-1]}"] = parameter
         return paths
 
-    def emit(self, plan: Plan, x: Any) -> tuple[Any, Backward]:
-        """Within a layer that wraps this one; a model takes it apart before."""
-        trace, several = self.first, isinstance(x, tuple)
+    def emit(self, plan: Plan, x: Any, options: Mapping[str, Any] | None = None) -> tuple[Any, Backward]:
+        """Within a layer that wraps this one, or called with arrays; a model takes it apart before."""
+        trace, several = self.trace(options) if options else self.first, isinstance(x, tuple)
         flow = Flow(plan, trace.graph, x if several else (x,))
         single = isinstance(trace.outputs, tensors.Tensor)
 
@@ -253,15 +265,32 @@ def _arranged(thing: Any, new: Callable[[Any], Any]) -> Any:
     return new(thing)
 
 
-def _described(value: Any, found: list[tensors.Tensor], where: str) -> Any:
-    """An argument as JSON can hold it; of tensors it holds the shapes, and they are `found`.
+def _is_plain(argument: Any) -> bool:
+    """Whether this is a tensor or an array, or a list of nothing else."""
+    kinds = (tensors.Tensor, np.ndarray, Parameter)
+    if isinstance(argument, (list, tuple)):
+        return all(isinstance(part, kinds) for part in argument)
+    return isinstance(argument, kinds)
+
+
+def _described(value: Any, found: list[Any], where: str) -> Any:
+    """An argument as JSON can hold it; of tensors and arrays it holds the shapes of a sample, and they are `found`.
 
     Raises:
         TypeError: a value that a description cannot hold.
     """
+    from . import fixed
+
+    if isinstance(value, (np.ndarray, np.generic, Parameter)) and np.ndim(value):
+        value = fixed.symbol(value) if tensors.TRACED.get() is not None else np.asarray(value)
+        if isinstance(value, np.ndarray):
+            found.append(value)
+            return {"tensor": list(value.shape[1:])}
     if isinstance(value, tensors.Tensor):
         found.append(value)
-        return {"tensor": list(value.sample_shape)}
+        return {"tensor": list(value.sample_shape[value.fixed :])}
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, dict):
         return {"dict": {str(name): _described(part, found, where) for name, part in value.items()}}
     if isinstance(value, (list, tuple)):

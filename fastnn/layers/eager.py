@@ -15,7 +15,7 @@ import numpy as np
 from fastnn.backend import current
 from fastnn.engine.plan import Plan
 
-from . import tensors
+from . import composed, tensors
 
 if TYPE_CHECKING:
     from .base import Layer
@@ -68,7 +68,11 @@ def _plan(
     plan = Plan(layer.dtype, batch, training)
     x = tuple(plan.input(part.size // batch) for part in inputs)
     y: Any
-    y, _ = layer.emit(plan, x if joined else x[0], **options)  # type: ignore[arg-type]
+    composition, given = composed.of(layer), x if joined else x[0]
+    if composition is not None:
+        y, _ = composition.emit(plan, given, options)
+    else:
+        y, _ = layer.emit(plan, given, **options)  # type: ignore[arg-type]
     for buffer, array in zip(y if split else (y,), outputs):
         made = plan.buffer(array.size // batch)  # of its own, also where y is x seen differently
         plan.step("activation", (buffer, made), row="identity", ints=(array.size,))

@@ -26,8 +26,11 @@ from .convolutional import Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseCon
 from .core import Activation, Dense, Dropout, InputLayer
 from .corruption import MaskingNoise, SaltAndPepperNoise
 from .einsum_dense import EinsumDense
+from .elementwise import Clip, Elementwise, Pairwise, Where
 from .embedding import Embedding, Masking
 from .encoding import CategoryEncoding
+from .fixed import Constant, Repeat, Spread, Weight
+from .functions import StopGradient
 from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
 from .merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from .multi_head_attention import GroupedQueryAttention, MultiHeadAttention
@@ -40,7 +43,7 @@ from .normalization import (
     RMSNormalization,
     UnitNormalization,
 )
-from .padding import Cropping1D, Cropping2D, Cropping3D, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
+from .padding import Cropping1D, Cropping2D, Cropping3D, Pad, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 from .pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -56,7 +59,9 @@ from .pooling import (
     MaxPooling3D,
 )
 from .preprocessing import Normalization, Rescaling
+from .products import Product
 from .recurrent import GRU, LSTM, RNN, SimpleRNN
+from .reductions import Reduce
 from .regularization import (
     ActivityRegularization,
     AlphaDropout,
@@ -93,6 +98,8 @@ CLASSES += (SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, AlphaDropout, 
 CLASSES += (ActivityRegularization, MaskingNoise, SaltAndPepperNoise, TiedDense)
 CLASSES += (Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot)
 CLASSES += (Divide, Power, Slicing)
+# what functions of symbolic tensors become
+CLASSES += (Clip, Constant, Elementwise, Pad, Pairwise, Product, Reduce, Repeat, Spread, StopGradient, Weight, Where)
 CLASSES += (SimpleRNN, LSTM, GRU, RNN, SimpleRNNCell, LSTMCell, GRUCell, StackedRNNCells)
 CLASSES += (Embedding, Masking, Bidirectional, TimeDistributed)
 CLASSES += (Attention, AdditiveAttention, MultiHeadAttention, GroupedQueryAttention, EinsumDense)

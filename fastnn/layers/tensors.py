@@ -1,13 +1,21 @@
 """Symbolic tensors: what `Input` gives and layers take and give while a model is strung together.
 
 A tensor knows its shape and which call of which layer makes it; it has no values, so Python cannot decide anything by
-it.  Operators, slices and activations of tensors are layers (fastnn/layers/arithmetic.py).
+it.  Operators, slices and activations of tensors are layers (fastnn/layers/arithmetic.py), and so are the functions of
+fastnn.ops (fastnn/layers/functions.py).  A *fixed* tensor has no axis for the batch: a weight, a constant, or what is
+computed from them (fastnn/layers/fixed.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from fastnn.engine.arena import WEIGHTS, Parameter
 
 if TYPE_CHECKING:
     from .base import Layer
@@ -24,6 +32,8 @@ class Call:
         options: further arguments of this call, as JSON has them; they go to `emit` and `infer_shape`.
         unmasked: what comes out has no mask, whatever the layer does.
         batch: the number of samples that an Input has told, which shapes show; None otherwise.
+        whole: fixed tensors are one sample each for the layer; else their first axis stands for the batch.
+        rows: how many samples they are, where all tensors are fixed; None for the batch.
     """
 
     def __init__(
@@ -34,9 +44,12 @@ class Call:
         inference: bool,
         options: Mapping[str, Any] | None = None,
         unmasked: bool = False,
+        whole: bool = False,
+        rows: int | None = None,
     ) -> None:
         self.layer, self.inputs, self.joined, self.inference = layer, tuple(inputs), joined, inference
         self.options, self.unmasked = dict(options or {}), unmasked
+        self.whole, self.rows = whole, rows
         self.outputs: tuple[Tensor, ...] = ()
         self.split = False
         self.batch: int | None = next((tensor.call.batch for tensor in inputs if tensor.call.batch), None)
@@ -54,12 +67,24 @@ def _no_value(what: str) -> Callable[..., NoReturn]:
 
 # NumPy's names of the operators
 UFUNCS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**"}
+# what they are called in fastnn.ops
+FUNCTIONS = {"matmul": "matmul"}
 
 
 def _arithmetic() -> Any:
     from . import arithmetic
 
     return arithmetic
+
+
+def _functions() -> Any:
+    from . import functions
+
+    return functions
+
+
+def _function(name: str) -> Callable[[Any, Any], Any]:
+    return lambda self, other: _functions().call(name, (self, other), {})
 
 
 def _operator(sign: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
@@ -75,31 +100,39 @@ class Tensor:
 
     Attributes:
         shape: with the batch in front, as in Keras: None, unless an Input has told its size.
-        sample_shape: without the batch, as everywhere else here.
+        sample_shape: without the batch, as everywhere else here; of a fixed tensor, the whole shape.
+        fixed: whether there is no batch.
         dtype: "float32" or "float64".
         name: of the layer that makes it.
         call: the call that makes it.
         index: its number among that call's outputs.
     """
 
-    def __init__(self, call: Call, index: int, shape: Shape) -> None:
-        self.call, self.index, self.sample_shape = call, index, shape
-        self.dtype, self.name = call.layer.dtype, call.layer.name
+    def __init__(self, call: Call, index: int, shape: Shape, fixed: bool = False) -> None:
+        self.call, self.index, self.sample_shape, self.fixed = call, index, shape, fixed
+        self.dtype: str = call.layer.dtype
+        self.name = call.layer.name
 
     @property
     def shape(self) -> tuple[int | None, ...]:
-        return (self.call.batch, *self.sample_shape)
+        return self.sample_shape if self.fixed else (self.call.batch, *self.sample_shape)
 
     @property
     def ndim(self) -> int:
         """Number of axes, the batch's among them."""
-        return 1 + len(self.sample_shape)
+        return len(self.shape)
 
     __add__, __radd__ = _operator("+")
     __sub__, __rsub__ = _operator("-")
     __mul__, __rmul__ = _operator("*")
     __truediv__, __rtruediv__ = _operator("/")
     __pow__, __rpow__ = _operator("**")
+
+    def __matmul__(self, other: Any) -> Any:
+        return _functions().call("matmul", (self, other), {})
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return _functions().call("matmul", (other, self), {})
 
     def __neg__(self) -> Any:
         return -1.0 * self
@@ -113,23 +146,32 @@ class Tensor:
     def __getitem__(self, key: Any) -> Any:
         return _arithmetic().part(self, key)
 
-    def __fastnn_activated__(self, name: str, params: tuple[float, ...]) -> Any:
+    def __fastnn_activated__(self, name: str, params: tuple[float, ...], axis: Any = -1) -> Any:
         """What an activation of fastnn.activations or fastnn.ops gives for this tensor (fastnn/ops/_symbolic.py)."""
-        return _arithmetic().activated(self, name, params)
+        return _functions().activated(self, name, params, axis)
+
+    def __fastnn_symbol__(self) -> Tensor:
+        """What functions of fastnn.ops compute with in its place (fastnn/ops/_symbolic.py)."""
+        return self
+
+    def __fastnn_function__(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """What a function of fastnn.ops gives where this is among the arguments."""
+        return _functions().call(name, args, kwargs)
 
     def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """NumPy's operators, which is how an array on the left of one asks; no other function of NumPy."""
-        sign = UFUNCS.get(function.__name__)
-        if sign is None or method != "__call__" or options:
+        sign, name = UFUNCS.get(function.__name__), FUNCTIONS.get(function.__name__)
+        if (sign is None and name is None) or method != "__call__" or options:
             return self._refuse_numpy()
-        return _arithmetic().operate(sign, *inputs)
+        return _functions().call(name, inputs, {}) if name is not None else _arithmetic().operate(sign, *inputs)
 
     __bool__ = _no_value("a decision (if, while, and, or, assert)")
     __float__ = __int__ = __index__ = _no_value("a number")
-    __lt__ = __le__ = __gt__ = __ge__ = _no_value("a comparison")
+    __lt__, __le__, __gt__, __ge__ = map(_function, ("less", "less_equal", "greater", "greater_equal"))
     __iter__ = __len__ = _no_value("a loop")
     __array__ = __array_function__ = _refuse_numpy = _no_value("a NumPy function")
-    __matmul__ = __rmatmul__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _no_value("this operator")
+    __floordiv__, __mod__ = map(_function, ("floor_divide", "mod"))
+    __divmod__ = __rdivmod__ = __rfloordiv__ = __rmod__ = _no_value("this operator")
 
     def __repr__(self) -> str:
         return f"<Tensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
@@ -147,10 +189,29 @@ class Mode:
 MODE = Mode()
 
 
+# while `call` of a layer or model is traced: the dtype of the constants in it
+TRACED: ContextVar[str | None] = ContextVar("fastnn_traced", default=None)
+
+
+@contextmanager
+def tracing(dtype: str | None) -> Iterator[None]:
+    """While arrays and weights that layers are called with become constants and weights of a graph; None: not now."""
+    from .fixed import weight
+
+    mode, weights = TRACED.set(dtype), WEIGHTS.set(None if dtype is None else weight)
+    try:
+        yield
+    finally:
+        TRACED.reset(mode)
+        WEIGHTS.reset(weights)
+
+
 def is_symbolic(x: Any) -> bool:
-    """Whether there is a symbolic tensor in x, which may be a list or dictionary."""
+    """Whether there is a symbolic tensor in x, which may be a list or dictionary; within `tracing` all arrays are."""
     if isinstance(x, dict):
         x = list(x.values())
+    if TRACED.get() is not None and isinstance(x, (np.ndarray, np.generic, Parameter)):
+        return True
     return isinstance(x, Tensor) or (isinstance(x, (list, tuple)) and any(map(is_symbolic, x)))
 
 
@@ -161,7 +222,7 @@ def is_shapes(shape: Any) -> bool:
 
 def call(
     layer: Layer, x: Any, training: Any = None, options: Mapping[str, Any] | None = None, unmasked: bool = False,
-    kept: bool = True,
+    kept: bool = True, whole: bool = False,
 ) -> Any:  # fmt: skip
     """Record that the layer is called with a tensor or several; returns a tensor, or a list of them.
 
@@ -171,12 +232,13 @@ def call(
         options: arguments of this call, of those that the layer's class lists in `call_options`.
         unmasked: whether the mask of the tensors ends here, as at Keras's operators.
         kept: whether `layer.output` may be the tensor of this call.
+        whole: whether fixed tensors are one sample each; else their first axis stands for the batch.
 
     Raises:
         TypeError: something else than tensors, or tensors beside arrays.
         ValueError: the layer does not take them; training=True.
     """
-    from . import composed, eager
+    from . import composed, eager, fixed
 
     if training is not None and training is not MODE and not isinstance(training, bool):
         raise TypeError(f"{layer.name}: training must be True, False or None. Received: {training!r}")
@@ -184,9 +246,10 @@ def call(
     unserved = sorted(set(options or {}) - set(known))
     if unserved:
         raise ValueError(f"{layer.name}: a call takes none of these arguments. Received: {unserved}")
-    if not is_symbolic(x):
+    source = isinstance(x, list) and not x and layer.gives_fixed is not None  # of constants and the like
+    if not source and not is_symbolic(x):
         return eager.run(layer, x, training is True, options or {})
-    given = list(x) if isinstance(x, (list, tuple)) else [x]
+    given = fixed.symbols(x if isinstance(x, (list, tuple)) else [x])
     if not all(isinstance(tensor, Tensor) for tensor in given):
         raise TypeError(
             f"{layer.name}: a layer is called with a symbolic tensor, such as Input gives, or a list. Received: {x!r}"
@@ -196,11 +259,12 @@ def call(
             f"{layer.name}: a layer behaves as in training while the model is trained, and only then; leave it out. "
             f"Received: training=True"
         )
-    made = Call(layer, given, isinstance(x, (list, tuple)), training is False, options, unmasked)
-    shapes = tuple(tensor.sample_shape for tensor in given)
+    given, shapes, rows = fixed.arranged(layer, given, whole)
+    made = Call(layer, given, isinstance(x, (list, tuple)), training is False, options, unmasked, whole, rows)
     output = layer.called_with(shapes if made.joined else shapes[0], made.options)
     made.split = is_shapes(output)
-    made.outputs = tuple(Tensor(made, i, shape) for i, shape in enumerate(output if made.split else (output,)))
+    results = fixed.results(made, output if made.split else (output,))
+    made.outputs = tuple(Tensor(made, i, shape, alone) for i, (shape, alone) in enumerate(results))
     if kept:
         layer.calls.append(made)
     return list(made.outputs) if made.split else made.outputs[0]
@@ -255,7 +319,7 @@ def calls_between(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> tuple[
         met.append(tensor.call)
         if id(tensor) in given:
             return
-        if not tensor.call.inputs:
+        if not tensor.call.inputs and not tensor.call.joined:  # which the sources of constants are
             way = " <- ".join([*(t.name for t, _ in path), tensor.name])
             raise ValueError(
                 f"the graph is disconnected: the outputs depend on the Input {tensor.name!r}, which is not among the "

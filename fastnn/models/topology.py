@@ -81,6 +81,9 @@ class Topology(Layer):
                     )
             if not found:
                 raise ValueError(f"{self.name}: expected {what}. Received: {given!r}")
+            if any(tensor.fixed for tensor in found):
+                names = [tensor.name for tensor in found if tensor.fixed]
+                raise ValueError(f"{self.name}: expected {what} with a batch. Received: {names}")
             flat.append(list(found))
         if len({id(tensor) for tensor in flat[0]}) < len(flat[0]):
             raise ValueError(f"{self.name}: expected each input once. Received: {[t.name for t in flat[0]]}")
@@ -180,7 +183,8 @@ class Topology(Layer):
         inputs: Any = made[0] if isinstance(shapes, tuple) else dict(zip(named, made)) if named else made
         known = inspect.signature(self.call).parameters
         options = {"training": tensors.MODE} if "training" in known else {}
-        outputs = self.call(inputs, **options)
+        with tensors.tracing(dtype):
+            outputs = self.call(inputs, **options)
         if not tensors.is_symbolic(outputs):
             raise TypeError(f"{self.name}: call must return what layers give for its inputs. Received: {outputs!r}")
         self._connect(inputs, outputs)
