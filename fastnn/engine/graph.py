@@ -44,7 +44,8 @@ class Emitter(Protocol):
 class Node(NamedTuple):
     """One call of a layer.
 
-    joined, split: the layer takes, or gives, a tuple of tensors.  inference: it behaves as in inference in any mode.
+    joined, split: the layer takes, or gives, a tuple of tensors.  training: it behaves as in training, or as in
+    inference, in any mode; None: as the mode is.
     options: arguments of this call that `emit` takes by name.  unmasked: the masks of its inputs end here.
     rows: how many samples the layer sees, where that is not the batch.
     """
@@ -54,7 +55,7 @@ class Node(NamedTuple):
     outputs: tuple[int, ...]
     joined: bool = False
     split: bool = False
-    inference: bool = False
+    training: bool | None = None
     options: dict[str, Any] | None = None
     unmasked: bool = False
     rows: int | None = None
@@ -73,6 +74,11 @@ class Graph(NamedTuple):
     def weights(self) -> list[Parameter]:
         """Of all layers, each once."""
         return list({id(weight): weight for node in self.nodes for weight in node.layer.weights}.values())
+
+    @property
+    def draws(self) -> bool:
+        """Whether predictions differ from call to call, or change something: layers behave as in training."""
+        return any(node.training or getattr(node.layer, "draws", False) for node in self.nodes)
 
     def final(self, output: int) -> Emitter | None:
         """The layer whose result is this output and nothing else, so that a loss may take its activation over."""
@@ -106,7 +112,8 @@ class Flow:
     def _forward(self, number: int, node: Node, bare: bool) -> None:
         given = tuple(self.values[tensor] for tensor in node.inputs)
         options = {**(node.options or {}), **({"bare": True} if bare else {})}
-        training, self.plan.training = self.plan.training, self.plan.training and not node.inference
+        training = self.plan.training
+        self.plan.training = training if node.training is None else node.training
         with self.plan.part(node.layer.name, "forward"), self.plan.of(node.rows):
             x = given if node.joined else given[0]
             y, backward = masks.emit(self.plan, node.layer, x, unmasked=node.unmasked, **options)

@@ -221,7 +221,7 @@ class Plan:
         values: what stands for the values of parameters, by id of the parameter.
 
     Attributes:
-        learning: whether there are backward steps; `training` is off where a layer is called for inference.
+        learning: whether there are backward steps; `training` is another where a layer is called for another mode.
     """
 
     def __init__(

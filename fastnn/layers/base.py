@@ -185,8 +185,8 @@ class Layer(Built, Settable):
 
         Parameters:
             x, more: a tensor; a list of tensors, or several arguments, for a layer that takes several.
-            training: None for the mode in which the model runs, which for arrays is inference; False for inference in
-                any mode; True for training, with arrays only.
+            training: None for the mode in which the model runs, which for arrays is inference; True for training,
+                False for inference, in any mode.
             arguments: what the `call` of a layer composed of others takes by name (fastnn.layers.composed).
 
         Raises:
@@ -199,6 +199,14 @@ class Layer(Built, Settable):
         if arguments:
             raise TypeError(f"{self.name}: a call takes none of these arguments. Received: {sorted(arguments)}")
         return tensors.call(self, (x, *more) if more else x, training)
+
+    @property
+    def draws(self) -> bool:
+        """Whether it behaves as in training in predictions, too, or something in it."""
+        composition = composed.of(self)
+        if composition is not None:
+            return composition.draws
+        return any(part.draws for part in composed.layers_in(self))
 
     @property
     def input(self) -> Any:

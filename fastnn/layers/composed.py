@@ -87,7 +87,7 @@ class Trace:
     @property
     def flat(self) -> list[tensors.Tensor]:
         """The outputs, one after the other."""
-        return _leaves(self.outputs)
+        return leaves(self.outputs)
 
     @property
     def shape(self) -> Any:
@@ -98,7 +98,7 @@ class Trace:
     def pack(self, made: list[Any]) -> Any:
         """Outputs arranged as `call` returned them."""
         given = iter(made)
-        return _arranged(self.outputs, lambda _: next(given))
+        return arranged(self.outputs, lambda _: next(given))
 
 
 class Composition:
@@ -154,11 +154,17 @@ class Composition:
         return self._traces[key]
 
     @property
+    def draws(self) -> bool:
+        """See `Layer.draws`."""
+        return any(trace.graph.draws for trace in self._traces.values())
+
+    @property
     def first(self) -> Trace:
         """The graph of the first call."""
         return next(iter(self._traces.values()), None) or self.trace()
 
     def _traced(self, options: Mapping[str, Any]) -> Trace:
+        from . import branches
         from .core import InputLayer
         from .graphs import Network
         from .reshaping import Identity
@@ -174,18 +180,22 @@ class Composition:
             bound.arguments.update({name: _restored(entry, given) for name, entry in arguments.items()})
         else:
             bound = signature.bind_partial(inputs if tensors.is_shapes(shapes) else inputs[0])
-        if "training" in signature.parameters:
-            bound.arguments["training"] = tensors.MODE
+        aware = "training" in signature.parameters
+
+        def run(mode: Any) -> Any:
+            if aware:
+                bound.arguments["training"] = mode
+            return self._method()(*bound.args, **bound.kwargs)
+
         try:
-            with tensors.tracing(layer.dtype):
-                outputs = self._method()(*bound.args, **bound.kwargs)
+            outputs, networks = branches.traced(inputs, run, layer.dtype)
         except (TypeError, AttributeError) as error:
             raise TypeError(
                 f"{kind}.call can string layers and operators together, once, before there are values; there is no "
                 f"automatic differentiation of what it computes on arrays: define forward(x) and backward(dy) for "
                 f"that (docs/custom-layers.md). {error}"
             ) from error
-        made = _leaves(outputs)
+        made = leaves(outputs)
         if not made or not all(isinstance(tensor, tensors.Tensor) for tensor in made):
             raise TypeError(f"{kind}.call must return what layers give for its inputs. Received: {outputs!r}")
         penalty = layer.activity_regularizer
@@ -194,7 +204,7 @@ class Composition:
         network = Network(inputs, made)
         own = {id(part) for part in layers_in(layer)}
         weights = {id(weight) for weight in self.weights}
-        for part in network.layers:
+        for part in [layer for each in (networks or [network]) for layer in each.layers]:
             if id(part) not in own and not weights.issuperset(map(id, part.weights)):
                 raise ValueError(
                     f"{kind}: layers with weights must be made in __init__ or build and kept as attributes. "
@@ -204,7 +214,7 @@ class Composition:
         for part in layers_in(layer):
             if hasattr(part, "in_graph"):
                 part.in_graph = True
-        return Trace(_arranged(outputs, lambda _: next(results)), graph)
+        return Trace(arranged(outputs, lambda _: next(results)), graph)
 
     # ----------------------------------------------------------------------------------------------------- as one layer
 
@@ -250,18 +260,18 @@ class Composition:
 # ----------------------------------------------------------------------------------------------------------- structures
 
 
-def _leaves(thing: Any) -> list[Any]:
+def leaves(thing: Any) -> list[Any]:
     if isinstance(thing, dict):
         thing = list(thing.values())
-    return [leaf for part in thing for leaf in _leaves(part)] if isinstance(thing, (list, tuple)) else [thing]
+    return [leaf for part in thing for leaf in leaves(part)] if isinstance(thing, (list, tuple)) else [thing]
 
 
-def _arranged(thing: Any, new: Callable[[Any], Any]) -> Any:
+def arranged(thing: Any, new: Callable[[Any], Any]) -> Any:
     """The same lists and dictionaries of other things."""
     if isinstance(thing, dict):
-        return {name: _arranged(part, new) for name, part in thing.items()}
+        return {name: arranged(part, new) for name, part in thing.items()}
     if isinstance(thing, (list, tuple)):
-        return type(thing)([_arranged(part, new) for part in thing])
+        return type(thing)([arranged(part, new) for part in thing])
     return new(thing)
 
 

@@ -43,7 +43,9 @@ def run(layer: Layer, x: Any, training: bool, options: Mapping[str, Any]) -> Any
     outputs = [np.empty((batch, *shape), layer.dtype) for shape in (found if split else (found,))]
     program = current().Program(_plan(layer, inputs, outputs, training, joined, split, options))
     program.bind(inputs, outputs)
-    program.run(0, 1, None, None, getattr(layer, "seed", None) or 0, layer.count_draw() if training else 0)
+    program.run(
+        0, 1, None, None, getattr(layer, "seed", None) or 0, layer.count_draw() if training or layer.draws else 0
+    )
     return outputs if split else outputs[0]
 
 

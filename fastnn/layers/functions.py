@@ -177,7 +177,7 @@ def _std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    if ord not in (None, 2, "euclidean", "fro"):
+    if ord not in (None, 2, "euclidean"):
         raise ValueError(f"norm of a symbolic tensor is the Euclidean one. Received: ord={ord!r}")
     return _map("sqrt")(_reduction("sum")(_tensor(x) ** 2, axis, keepdims))
 

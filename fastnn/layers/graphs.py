@@ -29,13 +29,13 @@ class Assembly:
 
     def add(
         self, layer: Layer, inputs: tuple[int, ...], *, joined: bool = False, outputs: int = 1, split: bool = False,
-        inference: bool = False, options: dict[str, Any] | None = None, unmasked: bool = False, rows: int | None = None,
+        training: bool | None = None, options: dict[str, Any] | None = None, unmasked: bool = False, rows: int | None = None,
     ) -> tuple[int, ...]:  # fmt: skip
         """A call of a layer, or all nodes of a model; returns the numbers of its outputs."""
         inner = layer.inner_graph(options or {})
         if inner is None:
             made = self.tensors(outputs)
-            self.nodes.append(Node(layer, inputs, made, joined, split, inference, options, unmasked, rows))
+            self.nodes.append(Node(layer, inputs, made, joined, split, training, options, unmasked, rows))
             return made
         numbers = dict(zip(inner.inputs, inputs))
         for node in inner.nodes:
@@ -44,7 +44,7 @@ class Assembly:
             given = tuple(numbers[tensor] for tensor in node.inputs)
             self.nodes.append(
                 node._replace(
-                    inputs=given, outputs=new, inference=node.inference or inference,
+                    inputs=given, outputs=new, training=training if node.training is None else node.training,
                     rows=rows if node.rows is None else node.rows,
                 )
             )  # fmt: skip
@@ -91,9 +91,8 @@ class Network:
             places[id(tensor)] = tensor if fresh else InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype).output
         for call in self.calls:
             given = [places[id(tensor)] for tensor in call.inputs]
-            training = False if call.inference else None
             out = call_layer(
-                call.layer, given if call.joined else given[0], training, call.options, call.unmasked, kept=False,
+                call.layer, given if call.joined else given[0], call.training, call.options, call.unmasked, kept=False,
                 whole=call.whole,
             )  # fmt: skip
             made = out if call.split else [out]
@@ -120,7 +119,7 @@ class Network:
         for call in self.calls:
             made = assembly.add(
                 call.layer, tuple(numbers[id(tensor)] for tensor in call.inputs), joined=call.joined,
-                outputs=len(call.outputs), split=call.split, inference=call.inference, options=call.options,
+                outputs=len(call.outputs), split=call.split, training=call.training, options=call.options,
                 unmasked=call.unmasked, rows=call.rows,
             )  # fmt: skip
             for tensor, number in zip(call.outputs, made):
@@ -143,7 +142,9 @@ def describe(network: Network, serialize: Any) -> dict[str, Any]:
     described = []
     for call in network.calls:
         entry: dict[str, Any] = {"layer": place[id(call.layer)], "inputs": references(call.inputs)}
-        entry.update({name: True for name in ("joined", "inference", "unmasked", "whole") if getattr(call, name)})
+        entry.update({name: True for name in ("joined", "unmasked", "whole") if getattr(call, name)})
+        if call.training is not None:
+            entry["training" if call.training else "inference"] = True
         if call.options:
             entry["options"] = call.options
         described.append(entry)
@@ -178,7 +179,7 @@ def rebuild(config: dict[str, Any], deserialize: Any) -> tuple[list[Tensor], lis
         if not (given or entry.get("joined")) or not (entry.get("joined") or len(given) == 1):
             raise ValueError(f"expected tensors for each call. Received: {entry!r}")
         layer = _entry(layers, entry["layer"], "layer")
-        x, training = given if entry.get("joined") else given[0], False if entry.get("inference") else None
+        x, training = given if entry.get("joined") else given[0], _mode(entry)
         options = entry.get("options", {})
         if not isinstance(options, dict):
             raise ValueError(f"expected the arguments of a call by name. Received: {options!r}")
@@ -188,6 +189,11 @@ def rebuild(config: dict[str, Any], deserialize: Any) -> tuple[list[Tensor], lis
         out = layer(x, training=training) if own_way else call_layer(layer, x, training, options, unmasked, whole=whole)
         made.append(_flat(out))
     return [tensors[0] for tensors in made[: len(config["inputs"])]], [tensor(r) for r in config["outputs"]]
+
+
+def _mode(entry: dict[str, Any]) -> bool | None:
+    """Whether a call that was described behaves as in training in any mode, or as in inference."""
+    return True if entry.get("training") else False if entry.get("inference") else None
 
 
 def _flat(output: Any) -> tuple[Tensor, ...]:

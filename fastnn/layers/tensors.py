@@ -28,7 +28,7 @@ class Call:
 
     Attributes:
         joined, split: the layer was called with several tensors, or gives several.
-        inference: it behaves as in inference, also while the model is trained.
+        training: it behaves as in training, or as in inference, in any mode; None: as the mode is.
         options: further arguments of this call, as JSON has them; they go to `emit` and `infer_shape`.
         unmasked: what comes out has no mask, whatever the layer does.
         batch: the number of samples that an Input has told, which shapes show; None otherwise.
@@ -41,13 +41,13 @@ class Call:
         layer: Layer,
         inputs: Sequence[Tensor],
         joined: bool,
-        inference: bool,
+        training: bool | None = None,
         options: Mapping[str, Any] | None = None,
         unmasked: bool = False,
         whole: bool = False,
         rows: int | None = None,
     ) -> None:
-        self.layer, self.inputs, self.joined, self.inference = layer, tuple(inputs), joined, inference
+        self.layer, self.inputs, self.joined, self.training = layer, tuple(inputs), joined, training
         self.options, self.unmasked = dict(options or {}), unmasked
         self.whole, self.rows = whole, rows
         self.outputs: tuple[Tensor, ...] = ()
@@ -177,10 +177,23 @@ class Tensor:
         return f"<Tensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
 
-class Mode:
-    """What `call(self, inputs, training)` of a subclassed model gets: the mode in which the plan will run."""
+class ModeAskedError(TypeError):
+    """`call` decides by `training`."""
 
-    __bool__ = _no_value("a decision by `training` (pass it on to the layers)")
+
+class Mode:
+    """What `call(self, inputs, training)` gets: the mode in which the plan will run.
+
+    Who decides by it, gets the modes one after the other (layers/branches.py).
+    """
+
+    def __bool__(self) -> bool:
+        raise ModeAskedError("a decision by `training`")
+
+    def __eq__(self, other: object) -> bool:
+        raise ModeAskedError("a decision by `training`")
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return "<the mode: training or inference>"
@@ -236,7 +249,7 @@ def call(
 
     Raises:
         TypeError: something else than tensors, or tensors beside arrays.
-        ValueError: the layer does not take them; training=True.
+        ValueError: the layer does not take them.
     """
     from . import composed, eager, fixed
 
@@ -254,13 +267,9 @@ def call(
         raise TypeError(
             f"{layer.name}: a layer is called with a symbolic tensor, such as Input gives, or a list. Received: {x!r}"
         )
-    if training is True:
-        raise ValueError(
-            f"{layer.name}: a layer behaves as in training while the model is trained, and only then; leave it out. "
-            f"Received: training=True"
-        )
+    mode = training if isinstance(training, bool) else None
     given, shapes, rows = fixed.arranged(layer, given, whole)
-    made = Call(layer, given, isinstance(x, (list, tuple)), training is False, options, unmasked, whole, rows)
+    made = Call(layer, given, isinstance(x, (list, tuple)), mode, options, unmasked, whole, rows)
     output = layer.called_with(shapes if made.joined else shapes[0], made.options)
     made.split = is_shapes(output)
     results = fixed.results(made, output if made.split else (output,))
@@ -291,7 +300,7 @@ def first_call(layer: Layer, what: str) -> Call:
 
 def source(layer: Layer, shape: Shape, batch: int | None = None) -> Tensor:
     """The tensor of an InputLayer."""
-    made = Call(layer, (), joined=False, inference=False)
+    made = Call(layer, (), joined=False)
     made.batch = batch
     made.outputs = (Tensor(made, 0, shape),)
     return made.outputs[0]

@@ -18,7 +18,7 @@ from fastnn._errors import unknown
 from fastnn.engine.arena import Parameter
 from fastnn.engine.graph import Backward, Flow, Graph
 from fastnn.engine.plan import ABSENT, Plan
-from fastnn.layers import composed, tensors
+from fastnn.layers import branches, composed, fixed, tensors
 from fastnn.layers import registry as layer_registry
 from fastnn.layers._shapes import with_batch
 from fastnn.layers.base import Layer, Shape, set_all, take_name, unique_name
@@ -181,16 +181,19 @@ class Topology(Layer):
         names = list(named) if named else ["input", *(f"input_{i}" for i in range(1, len(flat)))]
         made = [InputLayer(shape, name=name, dtype=dtype).output for shape, name in zip(flat, names)]
         inputs: Any = made[0] if isinstance(shapes, tuple) else dict(zip(named, made)) if named else made
-        known = inspect.signature(self.call).parameters
-        options = {"training": tensors.MODE} if "training" in known else {}
-        with tensors.tracing(dtype):
-            outputs = self.call(inputs, **options)
+        aware = "training" in inspect.signature(self.call).parameters
+
+        def run(mode: Any) -> Any:
+            options = {"training": mode} if aware else {}
+            return self.call(inputs, **options)
+
+        outputs, networks = branches.traced(made, run, dtype)
         if not tensors.is_symbolic(outputs):
             raise TypeError(f"{self.name}: call must return what layers give for its inputs. Received: {outputs!r}")
         self._connect(inputs, outputs)
         own = [id(layer) for layer in self._own_layers()]
-        for layer in self._known_network().layers:
-            if layer.weights and id(layer) not in own:
+        for layer in [x for each in (networks or [self._known_network()]) for x in each.layers]:
+            if layer.weights and id(layer) not in own and not isinstance(layer, fixed.Weight):
                 self._network = None
                 raise ValueError(
                     f"{self.name}: layers with weights must be made in __init__ and kept as attributes. "
@@ -341,6 +344,10 @@ class Topology(Layer):
                     raise ValueError(f"{self.name}: expected weights with names of their own. Received: {path!r} twice")
                 paths[path] = parameter
         return paths
+
+    @property
+    def draws(self) -> bool:
+        return self.built and self.graph.draws
 
     @property
     def is_nested(self) -> bool:
