@@ -164,7 +164,7 @@ def test_subclasses_that_cannot_be_traced():
         def call(self, inputs, training=None):
             return self.layer(inputs) if training else inputs
 
-    with pytest.raises(TypeError, match=r"a decision by `training`"):
+    with pytest.raises(ValueError, match=r"of the same shapes in both modes"):
         Deciding().build((None, 3))
 
     class Late(Model):

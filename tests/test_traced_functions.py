@@ -74,6 +74,9 @@ FUNCTIONS = {
     "zeros_like": lambda t: ops.zeros_like(t) + t,
     "ones_like": lambda t: ops.ones_like(t) * t,
     "one_hot": lambda t: ops.one_hot(ops.argmax(t, axis=-1), 4),
+    "einsum of two tensors": lambda t: ops.einsum("bij,bkj->bik", t, t),
+    "einsum with a matrix": lambda t: ops.einsum("bij,jk->bki", t, MATRIX),
+    "einsum with dots": lambda t: ops.einsum("...j,jk->...k", t, MATRIX),
     "over the batch": lambda t: t - ops.mean(t, axis=0),
     "over everything": lambda t: t / ops.max(t),
 }  # fmt: skip
@@ -170,9 +173,6 @@ class Weights(layers.Layer):
         self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
         self.inner = layers.Dense(n, dtype=self.dtype)
 
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0] + 1, input_shape[1])
-
     def call(self, x):
         token = ops.broadcast_to(self.token, (ops.shape(x)[0], 1, x.shape[-1]))
         x = ops.concatenate([token, x], axis=1) * self.scale
@@ -239,3 +239,66 @@ def test_what_call_cannot_do():
 
     with pytest.raises(TypeError, match=r"assign in `call` would happen once.*Received: 1.0"):
         Counter()(source(3))
+
+
+class Sampling(layers.Layer):
+    """As in Keras's example of a variational autoencoder."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seed_generator = fastnn.random.SeedGenerator(1337)
+
+    def call(self, inputs):
+        mean, log_var = inputs
+        epsilon = fastnn.random.normal(shape=(ops.shape(mean)[0], ops.shape(mean)[1]), seed=self.seed_generator)
+        return mean + ops.exp(0.5 * log_var) * epsilon
+
+
+class Noisy(layers.Layer):
+    def call(self, x, training=None):
+        shift = fastnn.random.uniform((1, x.shape[-1]), -1.0, 3.0, seed=2)
+        y = x + shift
+        return fastnn.random.dropout(y, 0.5, seed=3) if training else y
+
+
+def test_random_numbers_in_call(backend):
+    mean, log_var = source(50), source(50)
+    model = Model([mean, log_var], Sampling(dtype="float64")([mean, log_var]))
+    given = [np.full((40, 50), 2.0), np.full((40, 50), np.log(9.0))]
+    first, second = model.predict(given, verbose=0), model.predict(given, verbose=0)
+    assert (first != second).all() and abs(first.mean() - 2) < 0.3 and abs(first.std() - 3) < 0.3
+    model.compile("sgd", "mse")
+    assert gradcheck_model(model, given, first) <= 1
+    x = source(50)
+    model = Model(x, Noisy(dtype="float64")(x))
+    y = model(np.zeros((30, 50)))
+    assert (y == y[0]).all() and y.min() > -1 and y.max() < 3 and abs(y[0].mean() - 1) < 0.7
+    assert (model(np.zeros((30, 50)), training=True) == 0).mean() == pytest.approx(0.5, abs=0.1)
+    again = fastnn.models.model_from_json(Model(x, x * 1).to_json())
+    np.testing.assert_array_equal(again(y), y)
+
+
+class Penalized(layers.Layer):
+    """Adds penalties as Keras's guide does, of the batch and of a weight."""
+
+    def build(self, input_shape):
+        self.w = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="w")
+
+    def call(self, x):
+        y = x * self.w
+        self.add_loss(0.1 * ops.mean(ops.square(y)))
+        self.add_loss([ops.sum(self.w**2) * 0.05])
+        return y
+
+
+def test_losses_added_in_call(backend):
+    model = drawn(fastnn.Sequential([source(4), dense(4, "tanh"), Penalized(dtype="float64")]))
+    model.compile("sgd", "mse")
+    x, target = RNG.normal(size=(10, 4)), RNG.normal(size=(10, 4))
+    y, w = model(x), model.get_weights()[-1]
+    expected = ((y - target) ** 2).mean() + 0.1 * (y**2).mean() + 0.05 * (w**2).sum()
+    assert model.evaluate(x, target, batch_size=10, verbose=0) == pytest.approx(expected, rel=1e-12)
+    assert gradcheck_model(model, x, target) <= 1
+    assert model.train_on_batch(x, target) == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(TypeError, match=r"add_loss is for the symbolic tensors in `call`"):
+        model.layers[1].add_loss(3.0)

@@ -157,7 +157,7 @@ def test_layers_may_decide_by_training(backend):
 
 def test_models_may_decide_by_training(backend, tmp_path):
     model = DecidingModel()
-    model.build((8,))
+    model.build((None, 8))
     drawn(model)
     w = model.get_weights()
     np.testing.assert_allclose(model(X), 2 * np.tanh(X @ w[0] + w[1]) @ w[2] + w[3], rtol=1e-9)
@@ -169,7 +169,7 @@ def test_models_may_decide_by_training(backend, tmp_path):
         model.save(tmp_path / "model.fastnn")
     model.save_weights(tmp_path / "w.safetensors")
     twin = DecidingModel()
-    twin.build((8,))
+    twin.build((None, 8))
     twin.load_weights(tmp_path / "w.safetensors")
     np.testing.assert_array_equal(twin(X), model(X))
 

@@ -128,6 +128,13 @@ class Parameter:
         """A copy of the value."""
         return self.value.copy()
 
+    def _refuse_traced(self, value: Any) -> None:
+        if WEIGHTS.get() is not None and self._value is not None:
+            raise TypeError(
+                f"{self.name}: assign in `call` would happen once, while it is traced, and not for every batch; a "
+                f"layer with forward(x) and backward(dy) may change its weights. Received: {value!r}"
+            )
+
     def assign(self, value: npt.ArrayLike) -> None:
         """Overwrite the value in place.
 
@@ -135,11 +142,7 @@ class Parameter:
             TypeError: not real numbers.
             ValueError: the shape differs.
         """
-        if WEIGHTS.get() is not None and self._value is not None:
-            raise TypeError(
-                f"{self.name}: assign in `call` would happen once, while it is traced, and not for every batch; a "
-                f"layer with forward(x) and backward(dy) may change its weights. Received: {value!r}"
-            )
+        self._refuse_traced(value)
         new = self.check(value)
         if self._value is None:
             self._value = np.array(new, self.dtype)
@@ -148,10 +151,12 @@ class Parameter:
 
     def assign_add(self, value: npt.ArrayLike) -> None:
         """Add to the value in place; errors as in `assign`."""
+        self._refuse_traced(value)
         self.assign(self.value + np.asarray(value))
 
     def assign_sub(self, value: npt.ArrayLike) -> None:
         """Subtract from the value in place; errors as in `assign`."""
+        self._refuse_traced(value)
         self.assign(self.value - np.asarray(value))
 
     def symbol(self) -> Any:

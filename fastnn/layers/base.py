@@ -321,6 +321,20 @@ class Layer(Built, Settable):
             self.untrained.append(parameter)
         return parameter
 
+    def add_loss(self, loss: Any) -> None:
+        """Within `call`: add what a symbolic tensor sums up to, or a list of them, to the loss of the model.
+
+        Raises:
+            TypeError: outside of `call`.
+        """
+        losses = tensors.LOSSES.get()
+        if losses is None:
+            raise TypeError(
+                f"{self.name}: add_loss is for the symbolic tensors in `call`; penalties on weights and outputs are "
+                f"regularizers. Received: {loss!r}"
+            )
+        losses += loss if isinstance(loss, (list, tuple)) else [loss]
+
     def _weight_names(self) -> set[str]:
         return {parameter.name for parameter in self.parameters}
 

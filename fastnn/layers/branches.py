@@ -15,7 +15,7 @@ from fastnn.engine.arena import Parameter
 from fastnn.engine.graph import Backward, Flow, Graph
 from fastnn.engine.plan import ABSENT, Plan
 
-from . import composed, tensors
+from . import added, composed, tensors
 from .base import Layer
 from .graphs import Network
 
@@ -78,11 +78,20 @@ def traced(inputs: Sequence[tensors.Tensor], trace: Traced, dtype: str) -> tuple
 
     trace: calls it in a mode.
     """
+
+    def once(mode: Any) -> Any:
+        losses: list[Any] = []
+        token = tensors.LOSSES.set(losses)
+        try:
+            return added.with_losses(trace(mode), losses)
+        finally:
+            tensors.LOSSES.reset(token)
+
     with tensors.tracing(dtype):
         try:
-            outputs = trace(tensors.MODE)
+            outputs = once(tensors.MODE)
         except tensors.ModeAskedError:
-            found = [trace(True), trace(False)]
+            found = [once(True), once(False)]
         else:
             return outputs, []
     flat = [composed.leaves(outputs) for outputs in found]

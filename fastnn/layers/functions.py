@@ -19,7 +19,7 @@ from fastnn.engine.plan import ABSENT, Plan
 from fastnn.engine.step import Backward
 from fastnn.ops import _numpy
 
-from . import arithmetic, elementwise, fixed, merging, products, reductions, tensors
+from . import arithmetic, drawing, einsum, elementwise, fixed, merging, products, reductions, tensors
 from .base import Layer, size
 from .core import Activation
 from .normalization import UnitNormalization
@@ -370,6 +370,12 @@ def _get_item(x: Any, key: Any) -> Any:
     return arithmetic.part(_tensor(x), key)
 
 
+def _einsum(subscripts: str, *operands: Any, **options: Any) -> Any:
+    if len(operands) != 2:
+        raise ValueError(f"einsum of symbolic tensors takes two of them. Received: {len(operands)}")
+    return einsum.einsum(subscripts, *_tensors(*operands))
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: _map(name) for name in elementwise.MAPS},
     **{name: _pairwise(name) for name in elementwise.PAIRS},
@@ -383,6 +389,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "clip": _clip, "where": _where, "cast": _cast, "convert_to_tensor": _convert, "logical_not": _logical_not,
     "one_hot": _one_hot, "stop_gradient": lambda variable: made(StopGradient, _tensor(variable)),
     "norm": _norm, "normalize": _normalize,
+    "random.dropout": drawing.dropout, "einsum": _einsum,
     "matmul": lambda x1, x2: products.matmul(*_tensors(x1, x2)),
     "reshape": _reshape, "transpose": _transpose, "swapaxes": _swapaxes, "moveaxis": _moveaxis, "ravel": _ravel,
     "expand_dims": _expand_dims, "squeeze": _squeeze, "concatenate": _concatenate, "stack": _stack, "split": _split,

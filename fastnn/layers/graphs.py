@@ -29,7 +29,8 @@ class Assembly:
 
     def add(
         self, layer: Layer, inputs: tuple[int, ...], *, joined: bool = False, outputs: int = 1, split: bool = False,
-        training: bool | None = None, options: dict[str, Any] | None = None, unmasked: bool = False, rows: int | None = None,
+        training: bool | None = None, options: dict[str, Any] | None = None, unmasked: bool = False,
+        rows: int | None = None,
     ) -> tuple[int, ...]:  # fmt: skip
         """A call of a layer, or all nodes of a model; returns the numbers of its outputs."""
         inner = layer.inner_graph(options or {})

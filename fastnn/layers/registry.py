@@ -17,6 +17,7 @@ from .adaptive import (
     AdaptiveMaxPooling2D,
     AdaptiveMaxPooling3D,
 )
+from .added import AddedLoss
 from .arithmetic import Divide, Power, Slicing
 from .attention import AdditiveAttention, Attention
 from .base import Layer
@@ -25,6 +26,8 @@ from .cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from .convolutional import Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseConv2D
 from .core import Activation, Dense, Dropout, InputLayer
 from .corruption import MaskingNoise, SaltAndPepperNoise
+from .drawing import Draw
+from .einsum import Einsum
 from .einsum_dense import EinsumDense
 from .elementwise import Clip, Elementwise, Pairwise, Where
 from .embedding import Embedding, Masking
@@ -99,7 +102,23 @@ CLASSES += (ActivityRegularization, MaskingNoise, SaltAndPepperNoise, TiedDense)
 CLASSES += (Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot)
 CLASSES += (Divide, Power, Slicing)
 # what functions of symbolic tensors become
-CLASSES += (Clip, Constant, Elementwise, Pad, Pairwise, Product, Reduce, Repeat, Spread, StopGradient, Weight, Where)
+CLASSES += (
+    Clip,
+    Constant,
+    Draw,
+    Elementwise,
+    Pad,
+    Pairwise,
+    Product,
+    Reduce,
+    Repeat,
+    Spread,
+    StopGradient,
+    Weight,
+    Where,
+    Einsum,
+    AddedLoss,
+)
 CLASSES += (SimpleRNN, LSTM, GRU, RNN, SimpleRNNCell, LSTMCell, GRUCell, StackedRNNCells)
 CLASSES += (Embedding, Masking, Bidirectional, TimeDistributed)
 CLASSES += (Attention, AdditiveAttention, MultiHeadAttention, GroupedQueryAttention, EinsumDense)

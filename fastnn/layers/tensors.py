@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from fastnn import random
 from fastnn.engine.arena import WEIGHTS, Parameter
 
 if TYPE_CHECKING:
@@ -205,18 +206,25 @@ MODE = Mode()
 # while `call` of a layer or model is traced: the dtype of the constants in it
 TRACED: ContextVar[str | None] = ContextVar("fastnn_traced", default=None)
 
+# and the losses that it has added
+LOSSES: ContextVar[list[Any] | None] = ContextVar("fastnn_losses", default=None)
+
 
 @contextmanager
 def tracing(dtype: str | None) -> Iterator[None]:
     """While arrays and weights that layers are called with become constants and weights of a graph; None: not now."""
+    from .drawing import draw
     from .fixed import weight
 
-    mode, weights = TRACED.set(dtype), WEIGHTS.set(None if dtype is None else weight)
+    traced = dtype is not None
+    mode, weights = TRACED.set(dtype), WEIGHTS.set(weight if traced else None)
+    drawn = random.TRACED.set(draw if traced else None)
     try:
         yield
     finally:
         TRACED.reset(mode)
         WEIGHTS.reset(weights)
+        random.TRACED.reset(drawn)
 
 
 def is_symbolic(x: Any) -> bool:
