@@ -9,7 +9,8 @@ The numbers are not Keras's: there, they depend on the backend. `shuffle` keeps 
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -78,8 +79,29 @@ def _float(dtype: Any) -> Any:
     return found
 
 
+# while `call` of a layer is traced: what makes random tensors (fastnn/layers/drawing.py)
+TRACED: ContextVar[Callable[..., Any] | None] = ContextVar("fastnn_random", default=None)
+
+
+def _number(seed: Seed) -> int:
+    """A seed as one number."""
+    if isinstance(seed, SeedGenerator):
+        return int(seed.next() @ np.array([1, 2654435761], np.uint64) % 2**32)
+    return seeds.make_seed() if seed is None else seeds.check_seed(seed)
+
+
+def _refuse_traced(name: str) -> None:
+    if TRACED.get() is not None:
+        raise TypeError(
+            f"random.{name} in `call` would be drawn once, while it is traced, and not for every batch; expected "
+            f"normal, uniform or dropout. Received: {name}"
+        )
+
+
 def normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Seed = None) -> Array:
     """From the normal distribution."""
+    if (draw := TRACED.get()) is not None:
+        return draw("normal", shape, mean, stddev, _number(seed))  # type: ignore[no-any-return]
     return np.asarray(_rng(seed).normal(mean, stddev, size=shape)).astype(_float(dtype))
 
 
@@ -87,6 +109,7 @@ def truncated_normal(
     shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Seed = None
 ) -> Array:
     """From the normal distribution, drawn again where they are more than two standard deviations off."""
+    _refuse_traced("truncated_normal")
     rng = _rng(seed)
     values = np.asarray(rng.normal(size=shape))
     while (beyond := np.abs(values) > 2).any():
@@ -98,6 +121,8 @@ def uniform(shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: A
     """Evenly distributed from minval to before maxval; integers if `dtype` is an integer type."""
     if dtype is not None and np.dtype(dtype).kind in "iu":
         return randint(shape, minval, maxval, dtype, seed)
+    if (draw := TRACED.get()) is not None:
+        return draw("uniform", shape, minval, maxval, _number(seed))  # type: ignore[no-any-return]
     kind = _float(dtype)
     values = np.asarray(_rng(seed).uniform(minval, maxval, size=shape)).astype(kind)
     below = np.nextafter(np.asarray(maxval, kind), np.asarray(minval, kind))  # rounding must not reach maxval
@@ -106,6 +131,7 @@ def uniform(shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: A
 
 def randint(shape: Sequence[int], minval: Any, maxval: Any, dtype: Any = "int32", seed: Seed = None) -> Array:
     """Integers from minval to before maxval."""
+    _refuse_traced("randint")
     kind = np.dtype(dtype)
     if kind.kind not in "iu":
         raise ValueError(f"An integer type is expected. Received: dtype {dtype!r}")
@@ -114,17 +140,20 @@ def randint(shape: Sequence[int], minval: Any, maxval: Any, dtype: Any = "int32"
 
 def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any = None, seed: Seed = None) -> Array:
     """How many of `counts` trials succeed."""
+    _refuse_traced("binomial")
     drawn = _rng(seed).binomial(np.asarray(counts, np.int64), probabilities, size=shape)
     return np.asarray(drawn).astype(_float(dtype))
 
 
 def gamma(shape: Sequence[int], alpha: Any, dtype: Any = None, seed: Seed = None) -> Array:
     """From the gamma distribution of shape alpha and scale 1."""
+    _refuse_traced("gamma")
     return np.asarray(_rng(seed).gamma(alpha, size=shape)).astype(_float(dtype))
 
 
 def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: Seed = None) -> Array:
     """From the beta distribution."""
+    _refuse_traced("beta")
     return np.asarray(_rng(seed).beta(alpha, beta, size=shape)).astype(_float(dtype))
 
 
@@ -133,6 +162,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Seed 
 
     Drawn by adding noise of Gumbel's distribution to the logits and taking the largest.
     """
+    _refuse_traced("categorical")
     rows = np.asarray(logits, np.float64)
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise ValueError(f"logits must have the shape (rows, classes). Received: shape {rows.shape}")
@@ -142,6 +172,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Seed 
 
 def shuffle(x: Any, axis: int = 0, seed: Seed = None) -> Array:
     """The slices along an axis in another order."""
+    _refuse_traced("shuffle")
     return _rng(seed).permutation(np.asarray(x), axis=axis)
 
 
@@ -150,6 +181,11 @@ def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None =
 
     Along axes where `noise_shape` is 1, all elements share their fate; None there is the length of the input.
     """
+    tensor = getattr(inputs, "__fastnn_function__", None)
+    if tensor is not None:
+        if noise_shape is not None:
+            raise ValueError(f"dropout of a symbolic tensor has no noise_shape. Received: {noise_shape!r}")
+        return tensor("random.dropout", (inputs, rate, _number(seed)), {})  # type: ignore[no-any-return]
     x = np.asarray(inputs)
     x = x if x.dtype.kind == "f" and isinstance(inputs, (np.ndarray, np.generic)) else x.astype(config.floatx())
     if not 0 <= rate <= 1:

@@ -166,7 +166,6 @@ def test_masks_that_operations_make(kind, argument, source, loses, accepted, tmp
     [
         (lambda n: n.update(args=n["args"][:1]), "expected query and value"),
         (lambda n: n["kwargs"].update(nonsense=1), "attention: expected the arguments of MultiHeadAttention.*nonsense"),
-        (lambda n: n["kwargs"].update(training=True), "training=True"),
         (lambda n: n["kwargs"].update(key=3), "called with tensors"),
         (lambda n: n["kwargs"].update(key_mask=[1, 0]), "key_mask must be an Input"),
         (lambda n: n["kwargs"].update(query_mask=n["args"][0]), "expected a query_mask of shape"),

@@ -8,6 +8,7 @@ padding stay zero through every update because their gradient is zero.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -43,6 +44,20 @@ def drawn_later() -> Iterator[None]:
         yield
     finally:
         _drawn_later.reset(token)
+
+
+# while `call` of a layer is traced: what stands for a weight in it
+WEIGHTS: ContextVar[Callable[[Parameter], Any] | None] = ContextVar("fastnn_weights", default=None)
+
+
+def _operator(function: Callable[[Any, Any], Any]) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """The methods of an operator for a weight on its left and on its right."""
+
+    def left(self: Any, other: Any) -> Any:
+        # a symbolic tensor knows better what it becomes beside a weight
+        return NotImplemented if hasattr(other, "__fastnn_function__") else function(self.symbol(), other)
+
+    return left, lambda self, other: function(other, self.symbol())
 
 
 class Parameter:
@@ -113,6 +128,13 @@ class Parameter:
         """A copy of the value."""
         return self.value.copy()
 
+    def _refuse_traced(self, value: Any) -> None:
+        if WEIGHTS.get() is not None and self._value is not None:
+            raise TypeError(
+                f"{self.name}: assign in `call` would happen once, while it is traced, and not for every batch; a "
+                f"layer with forward(x) and backward(dy) may change its weights. Received: {value!r}"
+            )
+
     def assign(self, value: npt.ArrayLike) -> None:
         """Overwrite the value in place.
 
@@ -120,6 +142,7 @@ class Parameter:
             TypeError: not real numbers.
             ValueError: the shape differs.
         """
+        self._refuse_traced(value)
         new = self.check(value)
         if self._value is None:
             self._value = np.array(new, self.dtype)
@@ -128,15 +151,42 @@ class Parameter:
 
     def assign_add(self, value: npt.ArrayLike) -> None:
         """Add to the value in place; errors as in `assign`."""
+        self._refuse_traced(value)
         self.assign(self.value + np.asarray(value))
 
     def assign_sub(self, value: npt.ArrayLike) -> None:
         """Subtract from the value in place; errors as in `assign`."""
+        self._refuse_traced(value)
         self.assign(self.value - np.asarray(value))
+
+    def symbol(self) -> Any:
+        """What operators compute with: the value, and while `call` of a layer is traced a symbolic tensor."""
+        symbolic = WEIGHTS.get()
+        return self.value if symbolic is None else symbolic(self)
+
+    def __fastnn_symbol__(self) -> Any:
+        """The tensor, while `call` of a layer is traced; else None (fastnn/ops/_symbolic.py)."""
+        symbolic = WEIGHTS.get()
+        return None if symbolic is None else symbolic(self)
+
+    __array_priority__ = 1000.0  # so arrays leave operators to it
+    __add__, __radd__ = _operator(operator.add)
+    __sub__, __rsub__ = _operator(operator.sub)
+    __mul__, __rmul__ = _operator(operator.mul)
+    __truediv__, __rtruediv__ = _operator(operator.truediv)
+    __pow__, __rpow__ = _operator(operator.pow)
+    __matmul__, __rmatmul__ = _operator(operator.matmul)
+
+    def __neg__(self) -> Any:
+        return -self.symbol()
+
+    def __abs__(self) -> Any:
+        return abs(self.symbol())
 
     def __getitem__(self, key: Any) -> Any:
         """A copy of a part of the value."""
-        return self.value[key].copy()
+        part = self.symbol()[key]
+        return part.copy() if isinstance(part, (np.ndarray, np.generic)) else part
 
     def check(self, value: npt.ArrayLike) -> Array:
         """`value` as an array that can be assigned, or the error that `assign` raises."""

@@ -47,9 +47,11 @@ class Emitter(Protocol):
 class Node(NamedTuple):
     """One call of a layer.
 
-    joined, split: the layer takes, or gives, a tuple of tensors.  inference: it behaves as in inference in any mode.
+    joined, split: the layer takes, or gives, a tuple of tensors.  training: it behaves as in training, or as in
+    inference, in any mode; None: as the mode is.
     options: arguments of this call that `emit` takes by name.  unmasked: the masks of its inputs end here.
     shapes: in a graph that was closed, those of the layer and of the layers within it.
+    rows: how many samples the layer sees, where that is not the batch.
     """
 
     layer: Emitter
@@ -57,10 +59,11 @@ class Node(NamedTuple):
     outputs: tuple[int, ...]
     joined: bool = False
     split: bool = False
-    inference: bool = False
+    training: bool | None = None
     options: dict[str, Any] | None = None
     unmasked: bool = False
     shapes: lengths.Shapes = lengths.NONE
+    rows: int | None = None
 
 
 class Graph(NamedTuple):
@@ -99,6 +102,11 @@ class Graph(NamedTuple):
         """Of all layers, each once."""
         return list({id(weight): weight for node in self.nodes for weight in node.layer.weights}.values())
 
+    @property
+    def draws(self) -> bool:
+        """Whether predictions differ from call to call, or change something: layers behave as in training."""
+        return any(node.training or getattr(node.layer, "draws", False) for node in self.nodes)
+
     def final(self, output: int) -> Emitter | None:
         """The layer whose result is this output and nothing else, so that a loss may take its activation over."""
         tensor = self.outputs[output]
@@ -131,15 +139,17 @@ class Flow:
     def _forward(self, number: int, node: Node, bare: bool) -> None:
         given = tuple(self.values[tensor] for tensor in node.inputs)
         options = {**(node.options or {}), **({"bare": True} if bare else {})}
-        training, self.plan.training = self.plan.training, self.plan.training and not node.inference
-        with lengths.within(node.shapes):
+        training = self.plan.training
+        self.plan.training = training if node.training is None else node.training
+        with lengths.within(node.shapes), self.plan.of(node.rows):
             with self.plan.part(node.layer.name, "forward"):
                 x = given if node.joined else given[0]
                 y, backward = masks.emit(self.plan, node.layer, x, unmasked=node.unmasked, **options)
             self.plan.training = training
             self.values.update(zip(node.outputs, y if node.split else (y,)))
             self._backwards.append(penalties.on_output(self.plan, node.layer, y, backward))
-            if self.observer is not None:
+        if self.observer is not None:
+            with lengths.within(node.shapes):
                 self.observer.forward(self.plan, number, given, y if node.split else (y,), bare)
 
     @property
@@ -175,7 +185,7 @@ class Flow:
             with lengths.within(node.shapes):
                 if self.observer is not None:
                     self.observer.backward(self.plan, number, dy)
-                with self.plan.part(node.layer.name, "backward"), self.plan.use():
+                with self.plan.part(node.layer.name, "backward"), self.plan.of(node.rows), self.plan.use():
                     dx = backward(tuple(dy) if node.split else dy[0], need if node.joined else need[0])
             for tensor, buffer in zip(node.inputs, dx if node.joined else (dx,)):
                 if buffer != ABSENT and tensor in learning:

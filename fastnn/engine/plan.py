@@ -221,7 +221,7 @@ class Plan:
         values: what stands for the values of parameters, by id of the parameter.
 
     Attributes:
-        learning: whether there are backward steps; `training` is off where a layer is called for inference.
+        learning: whether there are backward steps; `training` is another where a layer is called for another mode.
     """
 
     def __init__(
@@ -337,6 +337,13 @@ class Plan:
         """A number of its own for every step that draws random bits."""
         self.streams += 1
         return self.streams
+
+    @contextmanager
+    def of(self, rows: int | None) -> Iterator[None]:
+        """Around steps whose samples are not those of the batch, but so many; None: they are."""
+        batch, self.batch = self.batch, self.batch if rows is None else rows
+        yield
+        self.batch = batch
 
     # ------------------------------------------------------------------------------------------------------------ steps
 

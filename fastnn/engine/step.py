@@ -99,12 +99,14 @@ class Objective:
         return PLANNED
 
 
-def inference_plan(graph: Graph, dtype: npt.DTypeLike, batch: int, values: Mapping[int, Array] | None = None) -> Plan:
+def inference_plan(
+    graph: Graph, dtype: npt.DTypeLike, batch: int, values: Mapping[int, Array] | None = None, training: bool = False
+) -> Plan:
     """Inputs -> predictions of all outputs, written into the caller's arrays.
 
-    values: what stands for the parameters' own, by id of the parameter.
+    values: what stands for the parameters' own, by id of the parameter.  training: layers behave as in training.
     """
-    plan = Plan(dtype, batch, values=values)
+    plan = Plan(dtype, batch, training, values=values)
     flow = Flow(plan, graph, _inputs(plan, graph))
     for y, shape in zip(flow.outputs, graph.output_shapes):
         size = _size(shape)

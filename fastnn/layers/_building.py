@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastnn.engine import lengths
 
-from . import composed
+from . import composed, tensors
 from ._shapes import Outward, Shape, batch_of, entrance, given_shapes, with_batch, without_batch
 
 if TYPE_CHECKING:
@@ -155,7 +155,8 @@ class Built:
         self._building = True
         try:
             named = composed.named_shapes(self, options or {})
-            self.build(**named) if named else self.build(with_batch(shape))
+            with tensors.tracing(None):
+                self.build(**named) if named else self.build(with_batch(shape))
         finally:
             self._building = False
 

@@ -1,8 +1,8 @@
 """What operators between symbolic tensors and constants become: layers for quotients, powers and slices.
 
-Sums, differences and products of tensors are the merging layers; those of a tensor and a constant are `Rescaling`.  As
-in Keras, what an operator gives has no mask.  Refused by name: constants that are no finite numbers or would enlarge a
-sample, a tensor to the power of a tensor, and everything along the axis of the batch.
+Sums, differences and products of tensors are the merging layers; those of a tensor and a constant are `Rescaling`, or
+where the constant enlarges a sample, the merging layers of a tensor and a `Constant`.  As in Keras, what an operator
+gives has no mask.  Refused by name: constants that are no finite numbers, and everything along the axis of the batch.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 
 from fastnn import activations
+from fastnn.engine.arena import Parameter
 from fastnn.engine.plan import ABSENT, Plan
 from fastnn.engine.step import Backward
 from fastnn.ops._check import number
 
-from . import _strided, merging, tensors
+from . import _strided, fixed, merging, tensors
 from ._strided import Way
 from .base import Layer, Shape, size
 from .core import Activation
+from .elementwise import Pairwise
 from .preprocessing import Rescaling
 from .reshaping import Identity
 
@@ -212,36 +214,87 @@ def operate(sign: str, a: Any, b: Any) -> Any:
     """a + b, a - b, a * b, a / b or a ** b, where at least one of them is a symbolic tensor.
 
     Raises:
-        TypeError: the other is no number, no array and no such tensor; both sides of ** are tensors.
+        TypeError: the other is no number, no array and no such tensor.
         ValueError: a constant does not fit the samples, or is not finite.
     """
+    a, b = (fixed.symbol(x) if isinstance(x, Parameter) else x for x in (a, b))
     left, right = isinstance(a, tensors.Tensor), isinstance(b, tensors.Tensor)
     if left and right:
         if sign == "**":
-            raise TypeError(f"**: a symbolic tensor has a number as exponent. Received: {b!r}")
-        return _made(MERGED[sign], [a, b])
+            return made(Pairwise, together(sign, [a, b]), "power")
+        return merged(MERGED[sign], [a, b])
     tensor, other = (a, b) if left else (b, a)
     constant = _constant(sign, other, tensor)
+    if sign == "**" and left and constant.ndim:
+        return operate(sign, a, fixed.constant(other, tensor.dtype))
+    if sign != "**" and _enlarges(constant, tensor):
+        other = fixed.constant(other, tensor.dtype)
+        return merged(MERGED[sign], [a, other] if left else [other, b])
     if sign == "**":
-        return _power(tensor, constant) if left else _exponential(tensor, constant)
+        return made(Power, tensor, float(constant)) if left else _exponential(tensor, constant)
     if sign == "+":
-        return _made(Rescaling, tensor, 1.0, constant)
+        return made(Rescaling, tensor, 1.0, constant)
     if sign == "-":
-        return _made(Rescaling, tensor, 1.0, -constant) if left else _made(Rescaling, tensor, -1.0, constant)
+        return made(Rescaling, tensor, 1.0, -constant) if left else made(Rescaling, tensor, -1.0, constant)
     if sign == "/" and left:
         with np.errstate(all="ignore"):
             constant = 1 / constant
         if not np.isfinite(constant).all():
             raise ValueError(f"/: expected constants that can be divided by. Received: {other!r}")
     elif sign == "/":
-        tensor = _made(Power, tensor, -1.0)
-    return _made(Rescaling, tensor, constant)
+        tensor = made(Power, tensor, -1.0)
+    return made(Rescaling, tensor, constant)
 
 
-def _made(kind: type[Layer], x: Any, *args: Any) -> Any:
-    """What a new layer gives, without a mask."""
+def made(kind: type[Layer], x: Any, *args: Any, **options: Any) -> Any:
+    """What a new layer gives, without a mask; fixed tensors are one sample each."""
     tensor = x[0] if isinstance(x, list) else x
-    return tensors.call(kind(*args, dtype=tensor.dtype), x, unmasked=True)
+    return tensors.call(kind(*args, dtype=tensor.dtype, **options), x, unmasked=True, whole=True)
+
+
+def merged(kind: type[Layer], given: list[tensors.Tensor]) -> Any:
+    """What a new merging layer gives for tensors that broadcast as NumPy says.
+
+    Raises:
+        ValueError: they do not broadcast, or to more axes than the batch has.
+    """
+    return made(kind, together(kind.__name__, given))
+
+
+def together(what: str, given: list[tensors.Tensor]) -> list[tensors.Tensor]:
+    """Tensors of which all or none are fixed: where there is a batch, fixed ones are repeated for every sample.
+
+    Raises:
+        ValueError: they do not broadcast, or to more axes than the batch has.
+    """
+    if all(tensor.fixed for tensor in given) or not any(tensor.fixed for tensor in given):
+        return given
+    rank = max(tensor.ndim for tensor in given if not tensor.fixed)
+    samples = []
+    for tensor in given:
+        shape = tensor.sample_shape
+        if tensor.fixed and len(shape) >= rank:
+            if len(shape) > rank or shape[0] != 1:
+                raise ValueError(
+                    f"{what}: expected constants and weights that broadcast against tensors of {rank} axes, the first "
+                    f"of them the batch. Received: shape {shape}"
+                )
+            shape = shape[1:]
+        samples.append(shape)
+    try:
+        output = np.broadcast_shapes(*samples)
+    except ValueError:
+        shapes = [tensor.shape for tensor in given]
+        raise ValueError(f"{what}: expected shapes that broadcast. Received: {shapes}") from None
+    return [fixed.spread(tensor, output) if tensor.fixed else tensor for tensor in given]
+
+
+def _enlarges(constant: Array, tensor: tensors.Tensor) -> bool:
+    """Whether what comes out has another shape than the tensor."""
+    try:
+        return np.broadcast_shapes(constant.shape, tensor.sample_shape) != tensor.sample_shape
+    except ValueError:
+        return True
 
 
 def _constant(sign: str, value: Any, tensor: tensors.Tensor) -> Array:
@@ -252,33 +305,27 @@ def _constant(sign: str, value: Any, tensor: tensors.Tensor) -> Array:
             f"{sign}: expected a number, an array of numbers or a symbolic tensor beside {tensor!r}. "
             f"Received: {value!r}"
         )
-    if array.ndim == tensor.ndim and array.shape[0] == 1:
+    if not tensor.fixed and array.ndim == tensor.ndim and array.shape[0] == 1:
         array = array[0]
     return array.astype(np.float64)
-
-
-def _power(tensor: tensors.Tensor, exponent: Array) -> Any:
-    if exponent.ndim:
-        raise TypeError(f"**: expected one number as exponent. Received: an array of shape {exponent.shape}")
-    return _made(Power, tensor, float(exponent))
 
 
 def _exponential(tensor: tensors.Tensor, base: Array) -> Any:
     """base ** tensor, as exp(log(base) * tensor)."""
     if base.ndim or not base > 0:
         raise ValueError(f"**: expected a positive number below a symbolic tensor. Received: {base!r}")
-    return _made(Activation, _made(Rescaling, tensor, np.log(base)), "exponential")
+    return made(Activation, made(Rescaling, tensor, np.log(base)), "exponential")
 
 
 def absolute(tensor: tensors.Tensor) -> Any:
     """The larger of tensor and -tensor."""
-    return _made(merging.Maximum, [tensor, _made(Rescaling, tensor, -1.0)])
+    return made(merging.Maximum, [tensor, made(Rescaling, tensor, -1.0)])
 
 
 def activated(tensor: tensors.Tensor, name: str, params: tuple[float, ...]) -> Any:
     """The tensor behind an activation, with the parameters of its row if it has one."""
     activation = activations.get(name)
-    return _made(Activation, tensor, activation._replace(params=params) if activation.row else activation)
+    return made(Activation, tensor, activation._replace(params=params) if activation.row else activation)
 
 
 def part(tensor: tensors.Tensor, key: Any) -> Any:
@@ -297,13 +344,13 @@ def part(tensor: tensors.Tensor, key: Any) -> Any:
     if free < 0:
         raise IndexError(f"expected at most {tensor.ndim} indices for {tensor!r}. Received: {key!r}")
     entries[at : at + 1] = [slice(None)] * free
-    first = entries[0]
+    first = slice(None) if tensor.fixed else entries.pop(0)
     if not isinstance(first, slice) or (first.start or 0, first.stop, first.step or 1) != (0, None, 1):
         raise IndexError(f"the axis of the batch stays whole, as in x[:, 0]. Received: x[{key!r}]")
     index: list[Any] = []
-    for entry in entries[1:]:
+    for entry in entries:
         whole = isinstance(entry, slice)
         index.append("new" if entry is None else [entry.start, entry.stop, entry.step] if whole else entry)
     if all(entry == [None, None, None] for entry in index):
-        return _made(Identity, tensor)
-    return _made(Slicing, tensor, index)
+        return made(Identity, tensor)
+    return made(Slicing, tensor, index)

@@ -121,6 +121,10 @@ class Layer(Built, Settable):
     # arguments of single calls that `emit` and `infer_shape` take by name
     call_options: ClassVar[tuple[str, ...]] = ()
     uses_mask: ClassVar[bool] = False
+    # whether what comes out has no batch (layers/fixed.py); None: if what goes in has none
+    gives_fixed: bool | None = None
+    # whether it knows what to do with tensors that have none beside others
+    takes_fixed: ClassVar[bool] = False
     # whether it is `emit` that says what the class computes; a model has its `call`
     called_by_steps: ClassVar[bool] = True
 
@@ -181,8 +185,8 @@ class Layer(Built, Settable):
 
         Parameters:
             x, more: a tensor; a list of tensors, or several arguments, for a layer that takes several.
-            training: None for the mode in which the model runs, which for arrays is inference; False for inference in
-                any mode; True for training, with arrays only.
+            training: None for the mode in which the model runs, which for arrays is inference; True for training,
+                False for inference, in any mode.
             arguments: what the `call` of a layer composed of others takes by name (fastnn.layers.composed).
 
         Raises:
@@ -195,6 +199,14 @@ class Layer(Built, Settable):
         if arguments:
             raise TypeError(f"{self.name}: a call takes none of these arguments. Received: {sorted(arguments)}")
         return tensors.call(self, (x, *more) if more else x, training)
+
+    @property
+    def draws(self) -> bool:
+        """Whether it behaves as in training in predictions, too, or something in it."""
+        composition = composed.of(self)
+        if composition is not None:
+            return composition.draws
+        return any(part.draws for part in composed.layers_in(self))
 
     @property
     def input(self) -> Any:
@@ -313,6 +325,20 @@ class Layer(Built, Settable):
         if not trainable:
             self.untrained.append(parameter)
         return parameter
+
+    def add_loss(self, loss: Any) -> None:
+        """Within `call`: add what a symbolic tensor sums up to, or a list of them, to the loss of the model.
+
+        Raises:
+            TypeError: outside of `call`.
+        """
+        losses = tensors.LOSSES.get()
+        if losses is None:
+            raise TypeError(
+                f"{self.name}: add_loss is for the symbolic tensors in `call`; penalties on weights and outputs are "
+                f"regularizers. Received: {loss!r}"
+            )
+        losses += loss if isinstance(loss, (list, tuple)) else [loss]
 
     def _weight_names(self) -> set[str]:
         return {parameter.name for parameter in self.parameters}

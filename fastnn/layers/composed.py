@@ -22,6 +22,8 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastnn.engine.arena import Parameter
 from fastnn.engine.graph import Backward, Flow, Graph
 from fastnn.engine.plan import ABSENT, Plan
@@ -83,6 +85,11 @@ class Trace:
         self.outputs, self.graph = outputs, graph
 
     @property
+    def flat(self) -> list[tensors.Tensor]:
+        """The outputs, one after the other."""
+        return leaves(self.outputs)
+
+    @property
     def shape(self) -> Any:
         """Of the output, or a tuple of those of several."""
         shapes = self.graph.output_shapes
@@ -101,7 +108,7 @@ class Trace:
     def pack(self, made: list[Any]) -> Any:
         """Outputs arranged as `call` returned them."""
         given = iter(made)
-        return _arranged(self.outputs, lambda _: next(given))
+        return arranged(self.outputs, lambda _: next(given))
 
 
 class Composition:
@@ -124,14 +131,17 @@ class Composition:
             bound = inspect.signature(self._method()).bind(*given, **named).arguments
         except TypeError as error:
             raise TypeError(f"{self.layer.name}: {error}. Received: {len(given)} tensors and {sorted(named)}") from None
-        found: list[tensors.Tensor] = []
+        found: list[Any] = []
         arguments = {name: _described(value, found, f"{self.layer.name}: {name}") for name, value in bound.items()}
         first = next(iter(bound.values()), None)
-        plain = len(bound) == 1 and (first is found[0] if isinstance(first, tensors.Tensor) else first == found)
         if not found:
-            raise TypeError(f"{self.layer.name}: a layer is called with symbolic tensors. Received: {given!r}")
+            raise TypeError(
+                f"{self.layer.name}: a layer is called with symbolic tensors or arrays. Received: {given!r}"
+            )
+        plain = len(bound) == 1 and _is_plain(first)
         options = {} if plain else {"arguments": arguments}
-        out = tensors.call(self.layer, first if plain else found, training, options)
+        x = found[0] if plain and not isinstance(first, (list, tuple)) else found
+        out = tensors.call(self.layer, x, training, options)
         return self.trace(options).pack(out if isinstance(out, list) else [out])
 
     def _method(self) -> Callable[..., Any]:
@@ -154,11 +164,17 @@ class Composition:
         return self._traces[key]
 
     @property
+    def draws(self) -> bool:
+        """See `Layer.draws`."""
+        return any(trace.graph.draws for trace in self._traces.values())
+
+    @property
     def first(self) -> Trace:
         """The graph of the first call."""
         return next(iter(self._traces.values()), None) or self.trace()
 
     def _traced(self, options: Mapping[str, Any]) -> Trace:
+        from . import branches
         from .core import InputLayer
         from .graphs import Network
         from .reshaping import Identity
@@ -174,17 +190,22 @@ class Composition:
             bound.arguments.update({name: _restored(entry, given) for name, entry in arguments.items()})
         else:
             bound = signature.bind_partial(inputs if tensors.is_shapes(shapes) else inputs[0])
-        if "training" in signature.parameters:
-            bound.arguments["training"] = tensors.MODE
+        aware = "training" in signature.parameters
+
+        def run(mode: Any) -> Any:
+            if aware:
+                bound.arguments["training"] = mode
+            return self._method()(*bound.args, **bound.kwargs)
+
         try:
-            outputs = self._method()(*bound.args, **bound.kwargs)
+            outputs, networks = branches.traced(inputs, run, layer.dtype)
         except (TypeError, AttributeError) as error:
             raise TypeError(
                 f"{kind}.call can string layers and operators together, once, before there are values; there is no "
                 f"automatic differentiation of what it computes on arrays: define forward(x) and backward(dy) for "
                 f"that (docs/custom-layers.md). {error}"
             ) from error
-        made = _leaves(outputs)
+        made = leaves(outputs)
         if not made or not all(isinstance(tensor, tensors.Tensor) for tensor in made):
             raise TypeError(f"{kind}.call must return what layers give for its inputs. Received: {outputs!r}")
         penalty = layer.activity_regularizer
@@ -192,8 +213,9 @@ class Composition:
             made = [Identity(activity_regularizer=penalty, dtype=layer.dtype)(tensor) for tensor in made]
         network = Network(inputs, made)
         own = {id(part) for part in layers_in(layer)}
-        for part in network.layers:
-            if part.weights and id(part) not in own:
+        weights = {id(weight) for weight in self.weights}
+        for part in [layer for each in (networks or [network]) for layer in each.layers]:
+            if id(part) not in own and not weights.issuperset(map(id, part.weights)):
                 raise ValueError(
                     f"{kind}: layers with weights must be made in __init__ or build and kept as attributes. "
                     f"Received: {part!r} made elsewhere"
@@ -202,7 +224,7 @@ class Composition:
         for part in layers_in(layer):
             if hasattr(part, "in_graph"):
                 part.in_graph = True
-        return Trace(_arranged(outputs, lambda _: next(results)), graph)
+        return Trace(arranged(outputs, lambda _: next(results)), graph)
 
     # ----------------------------------------------------------------------------------------------------- as one layer
 
@@ -229,9 +251,9 @@ class Composition:
                     paths[f"{path}/{i}/{parameter.name.rsplit('/', 1)[-1]}"] = parameter
         return paths
 
-    def emit(self, plan: Plan, x: Any) -> tuple[Any, Backward]:
-        """Within a layer that wraps this one; a model takes it apart before."""
-        trace, several = self.first, isinstance(x, tuple)
+    def emit(self, plan: Plan, x: Any, options: Mapping[str, Any] | None = None) -> tuple[Any, Backward]:
+        """Within a layer that wraps this one, or called with arrays; a model takes it apart before."""
+        trace, several = self.trace(options) if options else self.first, isinstance(x, tuple)
         graph = trace.closed(self.layer.shape_in) if trace.graph.is_open else trace.graph
         flow = Flow(plan, graph, x if several else (x,))
         single = isinstance(trace.outputs, tensors.Tensor)
@@ -249,30 +271,47 @@ class Composition:
 # ----------------------------------------------------------------------------------------------------------- structures
 
 
-def _leaves(thing: Any) -> list[Any]:
+def leaves(thing: Any) -> list[Any]:
     if isinstance(thing, dict):
         thing = list(thing.values())
-    return [leaf for part in thing for leaf in _leaves(part)] if isinstance(thing, (list, tuple)) else [thing]
+    return [leaf for part in thing for leaf in leaves(part)] if isinstance(thing, (list, tuple)) else [thing]
 
 
-def _arranged(thing: Any, new: Callable[[Any], Any]) -> Any:
+def arranged(thing: Any, new: Callable[[Any], Any]) -> Any:
     """The same lists and dictionaries of other things."""
     if isinstance(thing, dict):
-        return {name: _arranged(part, new) for name, part in thing.items()}
+        return {name: arranged(part, new) for name, part in thing.items()}
     if isinstance(thing, (list, tuple)):
-        return type(thing)([_arranged(part, new) for part in thing])
+        return type(thing)([arranged(part, new) for part in thing])
     return new(thing)
 
 
-def _described(value: Any, found: list[tensors.Tensor], where: str) -> Any:
-    """An argument as JSON can hold it; of tensors it holds the shapes, and they are `found`.
+def _is_plain(argument: Any) -> bool:
+    """Whether this is a tensor or an array, or a list of nothing else."""
+    kinds = (tensors.Tensor, np.ndarray, Parameter)
+    if isinstance(argument, (list, tuple)):
+        return all(isinstance(part, kinds) for part in argument)
+    return isinstance(argument, kinds)
+
+
+def _described(value: Any, found: list[Any], where: str) -> Any:
+    """An argument as JSON can hold it; of tensors and arrays it holds the shapes of a sample, and they are `found`.
 
     Raises:
         TypeError: a value that a description cannot hold.
     """
+    from . import fixed
+
+    if isinstance(value, (np.ndarray, np.generic, Parameter)) and np.ndim(value):
+        value = fixed.symbol(value) if tensors.TRACED.get() is not None else np.asarray(value)
+        if isinstance(value, np.ndarray):
+            found.append(value)
+            return {"tensor": list(value.shape[1:])}
     if isinstance(value, tensors.Tensor):
         found.append(value)
-        return {"tensor": list(value.sample_shape)}
+        return {"tensor": list(value.sample_shape[value.fixed :])}
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, dict):
         return {"dict": {str(name): _described(part, found, where) for name, part in value.items()}}
     if isinstance(value, (list, tuple)):

@@ -16,7 +16,7 @@ from fastnn.backend import current
 from fastnn.engine import lengths
 from fastnn.engine.plan import Plan
 
-from . import tensors
+from . import composed, tensors
 
 if TYPE_CHECKING:
     from .base import Layer
@@ -48,7 +48,9 @@ def run(layer: Layer, x: Any, training: bool, options: Mapping[str, Any]) -> Any
         plan = _plan(layer, inputs, outputs, training, joined, split, options)
     program = current().Program(plan)
     program.bind(inputs, outputs)
-    program.run(0, 1, None, None, getattr(layer, "seed", None) or 0, layer.count_draw() if training else 0)
+    program.run(
+        0, 1, None, None, getattr(layer, "seed", None) or 0, layer.count_draw() if training or layer.draws else 0
+    )
     return outputs if split else outputs[0]
 
 
@@ -73,7 +75,11 @@ def _plan(
     plan = Plan(layer.dtype, batch, training)
     x = tuple(plan.input(part.size // batch) for part in inputs)
     y: Any
-    y, _ = layer.emit(plan, x if joined else x[0], **options)  # type: ignore[arg-type]
+    composition, given = composed.of(layer), x if joined else x[0]
+    if composition is not None:
+        y, _ = composition.emit(plan, given, options)
+    else:
+        y, _ = layer.emit(plan, given, **options)  # type: ignore[arg-type]
     for buffer, array in zip(y if split else (y,), outputs):
         made = plan.buffer(array.size // batch)  # of its own, also where y is x seen differently
         plan.step("activation", (buffer, made), row="identity", ints=(array.size,))

@@ -29,20 +29,26 @@ class Assembly:
 
     def add(
         self, layer: Layer, inputs: tuple[int, ...], *, joined: bool = False, outputs: int = 1, split: bool = False,
-        inference: bool = False, options: dict[str, Any] | None = None, unmasked: bool = False,
+        training: bool | None = None, options: dict[str, Any] | None = None, unmasked: bool = False,
+        rows: int | None = None,
     ) -> tuple[int, ...]:  # fmt: skip
         """A call of a layer, or all nodes of a model; returns the numbers of its outputs."""
         inner = layer.inner_graph(options or {})
         if inner is None:
             made = self.tensors(outputs)
-            self.nodes.append(Node(layer, inputs, made, joined, split, inference, options, unmasked))
+            self.nodes.append(Node(layer, inputs, made, joined, split, training, options, unmasked, rows))
             return made
         numbers = dict(zip(inner.inputs, inputs))
         for node in inner.nodes:
             new = self.tensors(len(node.outputs))
             numbers.update(zip(node.outputs, new))
             given = tuple(numbers[tensor] for tensor in node.inputs)
-            self.nodes.append(node._replace(inputs=given, outputs=new, inference=node.inference or inference))
+            self.nodes.append(
+                node._replace(
+                    inputs=given, outputs=new, training=training if node.training is None else node.training,
+                    rows=rows if node.rows is None else node.rows,
+                )
+            )  # fmt: skip
         return tuple(numbers[tensor] for tensor in inner.outputs)
 
     def finish(
@@ -86,10 +92,10 @@ class Network:
             places[id(tensor)] = tensor if fresh else InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype).output
         for call in self.calls:
             given = [places[id(tensor)] for tensor in call.inputs]
-            training = False if call.inference else None
             out = call_layer(
-                call.layer, given if call.joined else given[0], training, call.options, call.unmasked, kept=False
-            )
+                call.layer, given if call.joined else given[0], call.training, call.options, call.unmasked, kept=False,
+                whole=call.whole,
+            )  # fmt: skip
             made = out if call.split else [out]
             places.update((id(old), places.get(id(old), new)) for old, new in zip(call.outputs, made))
         self.inputs, self.outputs = ([places[id(t)] for t in tensors] for tensors in (self.inputs, self.outputs))
@@ -114,8 +120,8 @@ class Network:
         for call in self.calls:
             made = assembly.add(
                 call.layer, tuple(numbers[id(tensor)] for tensor in call.inputs), joined=call.joined,
-                outputs=len(call.outputs), split=call.split, inference=call.inference, options=call.options,
-                unmasked=call.unmasked,
+                outputs=len(call.outputs), split=call.split, training=call.training, options=call.options,
+                unmasked=call.unmasked, rows=call.rows,
             )  # fmt: skip
             for tensor, number in zip(call.outputs, made):
                 numbers.setdefault(id(tensor), number)
@@ -137,7 +143,9 @@ def describe(network: Network, serialize: Any) -> dict[str, Any]:
     described = []
     for call in network.calls:
         entry: dict[str, Any] = {"layer": place[id(call.layer)], "inputs": references(call.inputs)}
-        entry.update({name: True for name in ("joined", "inference", "unmasked") if getattr(call, name)})
+        entry.update({name: True for name in ("joined", "unmasked", "whole") if getattr(call, name)})
+        if call.training is not None:
+            entry["training" if call.training else "inference"] = True
         if call.options:
             entry["options"] = call.options
         described.append(entry)
@@ -169,19 +177,24 @@ def rebuild(config: dict[str, Any], deserialize: Any) -> tuple[list[Tensor], lis
         made.append((layer.output,))
     for entry in config["calls"]:
         given = [tensor(reference) for reference in entry["inputs"]]
-        if not given or not (entry.get("joined") or len(given) == 1):
+        if not (given or entry.get("joined")) or not (entry.get("joined") or len(given) == 1):
             raise ValueError(f"expected tensors for each call. Received: {entry!r}")
         layer = _entry(layers, entry["layer"], "layer")
-        x, training = given if entry.get("joined") else given[0], False if entry.get("inference") else None
+        x, training = given if entry.get("joined") else given[0], _mode(entry)
         options = entry.get("options", {})
         if not isinstance(options, dict):
             raise ValueError(f"expected the arguments of a call by name. Received: {options!r}")
-        unmasked = bool(entry.get("unmasked"))
-        told = bool(layer.call_options or options or unmasked)
+        unmasked, whole = bool(entry.get("unmasked")), bool(entry.get("whole"))
+        told = bool(layer.call_options or options or unmasked or whole or not given)
         own_way = not told and composed.of(layer) is None  # models arrange their tensors
-        out = layer(x, training=training) if own_way else call_layer(layer, x, training, options, unmasked)
+        out = layer(x, training=training) if own_way else call_layer(layer, x, training, options, unmasked, whole=whole)
         made.append(_flat(out))
     return [tensors[0] for tensors in made[: len(config["inputs"])]], [tensor(r) for r in config["outputs"]]
+
+
+def _mode(entry: dict[str, Any]) -> bool | None:
+    """Whether a call that was described behaves as in training in any mode, or as in inference."""
+    return True if entry.get("training") else False if entry.get("inference") else None
 
 
 def _flat(output: Any) -> tuple[Tensor, ...]:

@@ -212,3 +212,52 @@ class Cropping3D(_Cropping):
 
     def __init__(self, cropping: Any = (1, 1, 1), data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(cropping, data_format, **kwargs)
+
+
+class Pad(Layer):
+    """Constants around samples; what `ops.pad` makes of a symbolic tensor.
+
+    Parameters:
+        widths: for every axis of a sample, how many at its near and at its far end.
+        value: the constant.
+
+    Raises:
+        ValueError: not whole numbers from 0 on; on building: not a pair for each axis.
+
+    Notes:
+        Keras has the function, and no such layer.
+    """
+
+    def __init__(self, widths: Any, value: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        given = list(widths)
+        self.widths = borders(self.name, "widths", given[0] if len(given) == 1 else given, len(given))
+        self.value = float(value)
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != len(self.widths):
+            raise ValueError(
+                f"{self.name}: expected samples with {len(self.widths)} axes. Received: shape {input_shape}"
+            )
+        return tuple(n + near + far for n, (near, far) in zip(input_shape, self.widths))
+
+    def emit(self, plan: Plan, x: int) -> tuple[int, Backward]:
+        assert self.shape_in is not None and self.shape_out is not None
+        small, large = self.shape_in, self.shape_out
+        first = sum(near * step for (near, _), step in zip(self.widths, steps(large)))
+        ways = list(map(Way, (plan.batch, *small), steps((plan.batch, *small)), steps((plan.batch, *large))))
+        y = plan.buffer(size(large))
+        plan.step("fill", (y,), ints=(plan.buffers[y].size,), reals=(self.value,))
+        copy(plan, x, y, ways, (0, first))
+
+        def backward(dy: int, need_dx: bool) -> int:
+            if not need_dx:
+                return ABSENT
+            dx = plan.buffer(size(small))
+            copy(plan, dy, dx, [Way(way.size, way.y, way.x) for way in ways], (first, 0))
+            return dx
+
+        return y, backward
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "widths": [list(pair) for pair in self.widths], "value": self.value}

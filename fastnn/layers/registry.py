@@ -17,6 +17,7 @@ from .adaptive import (
     AdaptiveMaxPooling2D,
     AdaptiveMaxPooling3D,
 )
+from .added import AddedLoss
 from .arithmetic import Divide, Power, Slicing
 from .attention import AdditiveAttention, Attention
 from .base import Layer
@@ -25,9 +26,14 @@ from .cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from .convolutional import Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseConv2D
 from .core import Activation, Dense, Dropout, InputLayer
 from .corruption import MaskingNoise, SaltAndPepperNoise
+from .drawing import Draw
+from .einsum import Einsum
 from .einsum_dense import EinsumDense
+from .elementwise import Clip, Elementwise, Pairwise, Where
 from .embedding import Embedding, Masking
 from .encoding import CategoryEncoding
+from .fixed import Constant, Repeat, Spread, Weight
+from .functions import StopGradient
 from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
 from .merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from .multi_head_attention import GroupedQueryAttention, MultiHeadAttention
@@ -40,7 +46,7 @@ from .normalization import (
     RMSNormalization,
     UnitNormalization,
 )
-from .padding import Cropping1D, Cropping2D, Cropping3D, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
+from .padding import Cropping1D, Cropping2D, Cropping3D, Pad, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 from .pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -56,7 +62,9 @@ from .pooling import (
     MaxPooling3D,
 )
 from .preprocessing import Normalization, Rescaling
+from .products import Product
 from .recurrent import GRU, LSTM, RNN, SimpleRNN
+from .reductions import Reduce
 from .regularization import (
     ActivityRegularization,
     AlphaDropout,
@@ -93,6 +101,24 @@ CLASSES += (SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, AlphaDropout, 
 CLASSES += (ActivityRegularization, MaskingNoise, SaltAndPepperNoise, TiedDense)
 CLASSES += (Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot)
 CLASSES += (Divide, Power, Slicing)
+# what functions of symbolic tensors become
+CLASSES += (
+    Clip,
+    Constant,
+    Draw,
+    Elementwise,
+    Pad,
+    Pairwise,
+    Product,
+    Reduce,
+    Repeat,
+    Spread,
+    StopGradient,
+    Weight,
+    Where,
+    Einsum,
+    AddedLoss,
+)
 CLASSES += (SimpleRNN, LSTM, GRU, RNN, SimpleRNNCell, LSTMCell, GRUCell, StackedRNNCells)
 CLASSES += (Embedding, Masking, Bidirectional, TimeDistributed)
 CLASSES += (Attention, AdditiveAttention, MultiHeadAttention, GroupedQueryAttention, EinsumDense)

@@ -1,13 +1,22 @@
 """Symbolic tensors: what `Input` gives and layers take and give while a model is strung together.
 
 A tensor knows its shape and which call of which layer makes it; it has no values, so Python cannot decide anything by
-it.  Operators, slices and activations of tensors are layers (fastnn/layers/arithmetic.py).
+it.  Operators, slices and activations of tensors are layers (fastnn/layers/arithmetic.py), and so are the functions of
+fastnn.ops (fastnn/layers/functions.py).  A *fixed* tensor has no axis for the batch: a weight, a constant, or what is
+computed from them (fastnn/layers/fixed.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from fastnn import random
+from fastnn.engine.arena import WEIGHTS, Parameter
 
 if TYPE_CHECKING:
     from .base import Layer
@@ -20,10 +29,12 @@ class Call:
 
     Attributes:
         joined, split: the layer was called with several tensors, or gives several.
-        inference: it behaves as in inference, also while the model is trained.
+        training: it behaves as in training, or as in inference, in any mode; None: as the mode is.
         options: further arguments of this call, as JSON has them; they go to `emit` and `infer_shape`.
         unmasked: what comes out has no mask, whatever the layer does.
         batch: the number of samples that an Input has told, which shapes show; None otherwise.
+        whole: fixed tensors are one sample each for the layer; else their first axis stands for the batch.
+        rows: how many samples they are, where all tensors are fixed; None for the batch.
     """
 
     def __init__(
@@ -31,12 +42,15 @@ class Call:
         layer: Layer,
         inputs: Sequence[Tensor],
         joined: bool,
-        inference: bool,
+        training: bool | None = None,
         options: Mapping[str, Any] | None = None,
         unmasked: bool = False,
+        whole: bool = False,
+        rows: int | None = None,
     ) -> None:
-        self.layer, self.inputs, self.joined, self.inference = layer, tuple(inputs), joined, inference
+        self.layer, self.inputs, self.joined, self.training = layer, tuple(inputs), joined, training
         self.options, self.unmasked = dict(options or {}), unmasked
+        self.whole, self.rows = whole, rows
         self.outputs: tuple[Tensor, ...] = ()
         self.split = False
         self.batch: int | None = next((tensor.call.batch for tensor in inputs if tensor.call.batch), None)
@@ -54,12 +68,24 @@ def _no_value(what: str) -> Callable[..., NoReturn]:
 
 # NumPy's names of the operators
 UFUNCS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**"}
+# what they are called in fastnn.ops
+FUNCTIONS = {"matmul": "matmul"}
 
 
 def _arithmetic() -> Any:
     from . import arithmetic
 
     return arithmetic
+
+
+def _functions() -> Any:
+    from . import functions
+
+    return functions
+
+
+def _function(name: str) -> Callable[[Any, Any], Any]:
+    return lambda self, other: _functions().call(name, (self, other), {})
 
 
 def _operator(sign: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
@@ -75,31 +101,39 @@ class Tensor:
 
     Attributes:
         shape: with the batch in front, as in Keras: None, unless an Input has told its size.
-        sample_shape: without the batch, as everywhere else here.
+        sample_shape: without the batch, as everywhere else here; of a fixed tensor, the whole shape.
+        fixed: whether there is no batch.
         dtype: "float32" or "float64".
         name: of the layer that makes it.
         call: the call that makes it.
         index: its number among that call's outputs.
     """
 
-    def __init__(self, call: Call, index: int, shape: Shape) -> None:
-        self.call, self.index, self.sample_shape = call, index, shape
-        self.dtype, self.name = call.layer.dtype, call.layer.name
+    def __init__(self, call: Call, index: int, shape: Shape, fixed: bool = False) -> None:
+        self.call, self.index, self.sample_shape, self.fixed = call, index, shape, fixed
+        self.dtype: str = call.layer.dtype
+        self.name = call.layer.name
 
     @property
     def shape(self) -> tuple[int | None, ...]:
-        return (self.call.batch, *self.sample_shape)
+        return self.sample_shape if self.fixed else (self.call.batch, *self.sample_shape)
 
     @property
     def ndim(self) -> int:
         """Number of axes, the batch's among them."""
-        return 1 + len(self.sample_shape)
+        return len(self.shape)
 
     __add__, __radd__ = _operator("+")
     __sub__, __rsub__ = _operator("-")
     __mul__, __rmul__ = _operator("*")
     __truediv__, __rtruediv__ = _operator("/")
     __pow__, __rpow__ = _operator("**")
+
+    def __matmul__(self, other: Any) -> Any:
+        return _functions().call("matmul", (self, other), {})
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return _functions().call("matmul", (other, self), {})
 
     def __neg__(self) -> Any:
         return -1.0 * self
@@ -113,32 +147,54 @@ class Tensor:
     def __getitem__(self, key: Any) -> Any:
         return _arithmetic().part(self, key)
 
-    def __fastnn_activated__(self, name: str, params: tuple[float, ...]) -> Any:
+    def __fastnn_activated__(self, name: str, params: tuple[float, ...], axis: Any = -1) -> Any:
         """What an activation of fastnn.activations or fastnn.ops gives for this tensor (fastnn/ops/_symbolic.py)."""
-        return _arithmetic().activated(self, name, params)
+        return _functions().activated(self, name, params, axis)
+
+    def __fastnn_symbol__(self) -> Tensor:
+        """What functions of fastnn.ops compute with in its place (fastnn/ops/_symbolic.py)."""
+        return self
+
+    def __fastnn_function__(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """What a function of fastnn.ops gives where this is among the arguments."""
+        return _functions().call(name, args, kwargs)
 
     def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """NumPy's operators, which is how an array on the left of one asks; no other function of NumPy."""
-        sign = UFUNCS.get(function.__name__)
-        if sign is None or method != "__call__" or options:
+        sign, name = UFUNCS.get(function.__name__), FUNCTIONS.get(function.__name__)
+        if (sign is None and name is None) or method != "__call__" or options:
             return self._refuse_numpy()
-        return _arithmetic().operate(sign, *inputs)
+        return _functions().call(name, inputs, {}) if name is not None else _arithmetic().operate(sign, *inputs)
 
     __bool__ = _no_value("a decision (if, while, and, or, assert)")
     __float__ = __int__ = __index__ = _no_value("a number")
-    __lt__ = __le__ = __gt__ = __ge__ = _no_value("a comparison")
+    __lt__, __le__, __gt__, __ge__ = map(_function, ("less", "less_equal", "greater", "greater_equal"))
     __iter__ = __len__ = _no_value("a loop")
     __array__ = __array_function__ = _refuse_numpy = _no_value("a NumPy function")
-    __matmul__ = __rmatmul__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _no_value("this operator")
+    __floordiv__, __mod__ = map(_function, ("floor_divide", "mod"))
+    __divmod__ = __rdivmod__ = __rfloordiv__ = __rmod__ = _no_value("this operator")
 
     def __repr__(self) -> str:
         return f"<Tensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
 
-class Mode:
-    """What `call(self, inputs, training)` of a subclassed model gets: the mode in which the plan will run."""
+class ModeAskedError(TypeError):
+    """`call` decides by `training`."""
 
-    __bool__ = _no_value("a decision by `training` (pass it on to the layers)")
+
+class Mode:
+    """What `call(self, inputs, training)` gets: the mode in which the plan will run.
+
+    Who decides by it, gets the modes one after the other (layers/branches.py).
+    """
+
+    def __bool__(self) -> bool:
+        raise ModeAskedError("a decision by `training`")
+
+    def __eq__(self, other: object) -> bool:
+        raise ModeAskedError("a decision by `training`")
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return "<the mode: training or inference>"
@@ -147,10 +203,36 @@ class Mode:
 MODE = Mode()
 
 
+# while `call` of a layer or model is traced: the dtype of the constants in it
+TRACED: ContextVar[str | None] = ContextVar("fastnn_traced", default=None)
+
+# and the losses that it has added
+LOSSES: ContextVar[list[Any] | None] = ContextVar("fastnn_losses", default=None)
+
+
+@contextmanager
+def tracing(dtype: str | None) -> Iterator[None]:
+    """While arrays and weights that layers are called with become constants and weights of a graph; None: not now."""
+    from .drawing import draw
+    from .fixed import weight
+
+    traced = dtype is not None
+    mode, weights = TRACED.set(dtype), WEIGHTS.set(weight if traced else None)
+    drawn = random.TRACED.set(draw if traced else None)
+    try:
+        yield
+    finally:
+        TRACED.reset(mode)
+        WEIGHTS.reset(weights)
+        random.TRACED.reset(drawn)
+
+
 def is_symbolic(x: Any) -> bool:
-    """Whether there is a symbolic tensor in x, which may be a list or dictionary."""
+    """Whether there is a symbolic tensor in x, which may be a list or dictionary; within `tracing` all arrays are."""
     if isinstance(x, dict):
         x = list(x.values())
+    if TRACED.get() is not None and isinstance(x, (np.ndarray, np.generic, Parameter)):
+        return True
     return isinstance(x, Tensor) or (isinstance(x, (list, tuple)) and any(map(is_symbolic, x)))
 
 
@@ -161,7 +243,7 @@ def is_shapes(shape: Any) -> bool:
 
 def call(
     layer: Layer, x: Any, training: Any = None, options: Mapping[str, Any] | None = None, unmasked: bool = False,
-    kept: bool = True,
+    kept: bool = True, whole: bool = False,
 ) -> Any:  # fmt: skip
     """Record that the layer is called with a tensor or several; returns a tensor, or a list of them.
 
@@ -171,12 +253,13 @@ def call(
         options: arguments of this call, of those that the layer's class lists in `call_options`.
         unmasked: whether the mask of the tensors ends here, as at Keras's operators.
         kept: whether `layer.output` may be the tensor of this call.
+        whole: whether fixed tensors are one sample each; else their first axis stands for the batch.
 
     Raises:
         TypeError: something else than tensors, or tensors beside arrays.
-        ValueError: the layer does not take them; training=True.
+        ValueError: the layer does not take them.
     """
-    from . import composed, eager
+    from . import composed, eager, fixed
 
     if training is not None and training is not MODE and not isinstance(training, bool):
         raise TypeError(f"{layer.name}: training must be True, False or None. Received: {training!r}")
@@ -184,23 +267,21 @@ def call(
     unserved = sorted(set(options or {}) - set(known))
     if unserved:
         raise ValueError(f"{layer.name}: a call takes none of these arguments. Received: {unserved}")
-    if not is_symbolic(x):
+    source = isinstance(x, list) and not x and layer.gives_fixed is not None  # of constants and the like
+    if not source and not is_symbolic(x):
         return eager.run(layer, x, training is True, options or {})
-    given = list(x) if isinstance(x, (list, tuple)) else [x]
+    given = fixed.symbols(x if isinstance(x, (list, tuple)) else [x])
     if not all(isinstance(tensor, Tensor) for tensor in given):
         raise TypeError(
             f"{layer.name}: a layer is called with a symbolic tensor, such as Input gives, or a list. Received: {x!r}"
         )
-    if training is True:
-        raise ValueError(
-            f"{layer.name}: a layer behaves as in training while the model is trained, and only then; leave it out. "
-            f"Received: training=True"
-        )
-    made = Call(layer, given, isinstance(x, (list, tuple)), training is False, options, unmasked)
-    shapes = tuple(tensor.sample_shape for tensor in given)
+    mode = training if isinstance(training, bool) else None
+    given, shapes, rows = fixed.arranged(layer, given, whole)
+    made = Call(layer, given, isinstance(x, (list, tuple)), mode, options, unmasked, whole, rows)
     output = layer.called_with(shapes if made.joined else shapes[0], made.options)
     made.split = is_shapes(output)
-    made.outputs = tuple(Tensor(made, i, shape) for i, shape in enumerate(output if made.split else (output,)))
+    results = fixed.results(made, output if made.split else (output,))
+    made.outputs = tuple(Tensor(made, i, shape, alone) for i, (shape, alone) in enumerate(results))
     if kept:
         layer.calls.append(made)
     return list(made.outputs) if made.split else made.outputs[0]
@@ -227,7 +308,7 @@ def first_call(layer: Layer, what: str) -> Call:
 
 def source(layer: Layer, shape: Shape, batch: int | None = None) -> Tensor:
     """The tensor of an InputLayer."""
-    made = Call(layer, (), joined=False, inference=False)
+    made = Call(layer, (), joined=False)
     made.batch = batch
     made.outputs = (Tensor(made, 0, shape),)
     return made.outputs[0]
@@ -255,7 +336,7 @@ def calls_between(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> tuple[
         met.append(tensor.call)
         if id(tensor) in given:
             return
-        if not tensor.call.inputs:
+        if not tensor.call.inputs and not tensor.call.joined:  # which the sources of constants are
             way = " <- ".join([*(t.name for t, _ in path), tensor.name])
             raise ValueError(
                 f"the graph is disconnected: the outputs depend on the Input {tensor.name!r}, which is not among the "

@@ -151,6 +151,11 @@ def freeze(model: Model, batch_size: int) -> Frozen:
     remembering = [layer.name for layer in every_layer(model.graph) if getattr(layer, "stateful", False)]
     if remembering:
         raise ValueError(f"freeze: layers that remember the last batch cannot be frozen. Received: {remembering}")
+    if model.graph.draws:
+        raise ValueError(
+            f"freeze: a frozen model gives the same numbers every time; expected no layer that behaves as in training. "
+            f"Received: {model.name}, of which a layer is called with training=True, or draws random numbers"
+        )
     # layers of its own: what is written in Python reads their weights, and their attributes may be set later
     graph, parameters = copy.deepcopy((model.graph, runner.arena.parameters))
     return Frozen(graph, parameters, *model._structures, runner.dtype, batch_size, model.name)

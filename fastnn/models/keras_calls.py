@@ -58,15 +58,14 @@ class Calls:
         self.operations = {entry["name"]: entry for entry in entries if is_operation(entry)}
         self._name_of = name_of
 
-    def read(self, layer: str, call: Mapping[str, Any]) -> tuple[list[Reference], bool, dict[str, Any]]:
-        """The tensors of a call, whether the layer takes them together, and the options of the call.
+    def read(self, layer: str, call: Mapping[str, Any]) -> tuple[list[Reference], bool, dict[str, Any], Any]:
+        """The tensors of a call, whether the layer takes them together, the options of the call, and its mode.
 
         Raises:
             ValueError: an argument that is not served here, or a tensor that an operation makes.
         """
         args, kwargs = _value(call["args"]), _value(call["kwargs"])
-        if kwargs.pop("training", None):
-            raise ValueError(f"{layer}: a layer cannot be called with training=True. Received: training=True")
+        training = kwargs.pop("training", None)
         cls = self._class(layer)
         if isinstance(cls, type) and issubclass(cls, Attending):
             given, options = self._attending(layer, cls, args, kwargs)
@@ -81,7 +80,7 @@ class Calls:
                     f"{layer}: fastnn traces no operations on tensors; use a layer. Received: keras.ops at "
                     f"{tensor.name!r}"
                 )
-        return given, joined, options
+        return given, joined, options, training
 
     def _class(self, layer: str) -> Any:
         name = self._name_of(self.entries[layer])
@@ -236,7 +235,7 @@ def write(call: Call, reference: Callable[[Tensor], Any]) -> dict[str, Any]:
         ValueError: it has arguments that Keras's layer does not know.
     """
     layer = call.layer
-    options: dict[str, Any] = {"training": False} if call.inference else {}
+    options: dict[str, Any] = {} if call.training is None else {"training": call.training}
     if isinstance(layer, Attending):
         args, kwargs = layer.arguments_of(call.inputs, call.options)
         if "attention_mask" in call.options:

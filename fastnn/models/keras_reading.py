@@ -201,13 +201,15 @@ def _functional(config: dict[str, Any]) -> dict[str, Any]:
     while waiting:
         left = []
         for entry, k, call in waiting:
-            given, joined, options = graph.read(entry["name"], call)
+            given, joined, options, training = graph.read(entry["name"], call)
             if not all((tensor.name, tensor.call) in known for tensor in given):
                 left.append((entry, k, call))
                 continue
             made: dict[str, Any] = {"layer": place[entry["name"]]}
             made["inputs"] = [[known[tensor.name, tensor.call], tensor.index] for tensor in given]
             made.update({key: part for key, part in (("joined", joined), ("options", options)) if part})
+            if training is not None:
+                made["training" if training else "inference"] = True
             calls.append(made)
             known[entry["name"], k] = len(inputs) + len(calls) - 1
         if len(left) == len(waiting):

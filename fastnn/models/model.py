@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import threading
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -155,7 +156,10 @@ class Model(Topology, Questions, OlderNames):
                 dtypes = sorted({p.dtype.name for p in self.weights}) or [layers[0].dtype]
                 if len(dtypes) != 1:
                     raise ValueError(f"{self.name}: expected parameters of one dtype. Received: {dtypes}")
-                self._runner = Runner(graph, self.weights, np.dtype(dtypes[0]), self.optimizer)
+                runner = Runner(graph, self.weights, np.dtype(dtypes[0]), self.optimizer)
+                model = weakref.ref(self)
+                runner.seed = lambda: 0 if (found := model()) is None else found.seed
+                self._runner = runner
             return self._runner
 
     def prepare_inputs(self, x: Any, where: str) -> Parts:
@@ -420,18 +424,21 @@ class Model(Topology, Questions, OlderNames):
         return self._structures[1].pack(self.runner.predict(x, len(x[0])))
 
     def __call__(self, x: Any, *more: Any, training: Any = None) -> Any:  # type: ignore[override]
-        """The output for an array of samples, as in inference; for symbolic tensors, the model as a layer.
+        """The output for an array of samples, computed at once; for symbolic tensors, the model as a layer.
 
-        Raises:
-            ValueError: training=True; use train_on_batch.
+        Parameters:
+            x: samples, one array or several, or symbolic tensors.
+            training: True: layers behave as in training: dropout and noise are drawn, anew in every call, and batch
+                normalization uses the statistics of these samples, and moves its averages.
+
+        Several threads may call one model at the same time.
         """
         x = (x, *more) if more else x
         if tensors.is_symbolic(x):
             return self.connect(x, training)
         if training:
-            raise ValueError(
-                f"{self.name}: a call is for inference; train with fit or train_on_batch. Received: training=True"
-            )
+            x = self.prepare_inputs(x, "call")
+            return self._structures[1].pack(self.runner.predict(x, len(x[0]), training=True))
         return self.predict_on_batch(x)
 
     # ----------------------------------------------------------------------------------------------------------- saving

@@ -61,6 +61,12 @@ class Runner:
         self.updating = threading.Lock()
         # what looks at trainings from inside (engine/observing.py), if anything does
         self.observer: Any = None
+        # whether layers draw random numbers in predictions, the seed for that, and how many have been drawn: in the
+        # upper half of the steps that the random streams know, for trainings begin in the lower one
+        self.draws = graph.draws
+        self.seed: Callable[[], int] = lambda: 0
+        self._drawn = itertools.count(2**31)
+        self._plain = len(graph.input_shapes) == 1 and not self.draws
         self.use(optimizer)
 
     # ------------------------------------------------------------------------------------------------ optimizer's state
@@ -136,9 +142,9 @@ class Runner:
 
     # The graph is `lengths.of` the samples; where all lengths are known it may be left out.
 
-    def for_inference(self, batch: int, graph: Graph | None = None) -> Executor:
-        """Inputs -> outputs."""
-        return Executor(inference_plan(graph or self.graph, self.dtype, batch))
+    def for_inference(self, batch: int, graph: Graph | None = None, training: bool = False) -> Executor:
+        """Inputs -> outputs; training: layers behave as in training."""
+        return Executor(inference_plan(graph or self.graph, self.dtype, batch, training=training))
 
     def for_testing(self, goals: Goals, batch: int, graph: Graph | None = None) -> Executor:
         """Inputs, targets -> scores."""
@@ -228,17 +234,32 @@ class Runner:
 
     def predict_one(self, x: Array, most: int) -> Array | None:
         """The output for up to `most` samples as they should be; None for all else, which `predict` takes prepared."""
-        if len(self.graph.input_shapes) > 1 or not x.ndim or not 0 < len(x) <= most:
+        if not self._plain or not x.ndim or not 0 < len(x) <= most:
             return None
         graph = self.lengths.for_one(x)
         if graph is None:
             return None
         return self.pool.infer(self.key(graph, "infer", len(x)), x, graph, self.for_inference)
 
-    def predict(self, x: Sequence[Array], batch: int, pulse: Callable[[int], None] | None = None) -> list[Array]:
-        """All outputs for prepared samples; `pulse` is told the number of mini-batches done, twenty times a second."""
+    def next_draw(self) -> tuple[int, int]:
+        """Seed and step for one mini-batch of predictions that are random."""
+        return self.seed(), next(self._drawn) & 0xFFFFFFFF
+
+    def predict(
+        self, x: Sequence[Array], batch: int, pulse: Callable[[int], None] | None = None, training: bool = False
+    ) -> list[Array]:
+        """All outputs for prepared samples; `pulse` is told the number of mini-batches done, twenty times a second.
+
+        training: layers behave as in training.
+        """
         n, graph = len(x[0]), self.lengths.of(x)
         out = [np.empty((n, *shape), self.dtype) for shape in graph.output_shapes]
+        if training or self.draws:
+            for number, first in enumerate(range(0, n, batch)):
+                self._draw(x, out, first, min(batch, n - first), training)
+                if pulse is not None:
+                    pulse(number + 1)
+            return out
         if n <= batch and pulse is None:
             key = self.key(graph, "infer", n)
             executor = self.pool.take(key, self.for_inference, n, graph)
@@ -264,6 +285,18 @@ class Runner:
             finally:
                 self.pool.give(key, executor)
         return out
+
+    def _draw(self, x: Sequence[Array], out: Sequence[Array], first: int, length: int, training: bool) -> None:
+        """The outputs of one mini-batch where layers behave as in training: moving statistics move."""
+        graph = self.lengths.of(x)
+        key = self.key(graph, "draw", length, training, *self.learning)
+        executor = self.pool.take(key, self.for_inference, length, graph, training)
+        try:
+            executor.program.bind(x, out)
+            with self.updating:
+                executor.program.run(first, 1, None, None, *self.next_draw())
+        finally:
+            self.pool.give(key, executor)
 
     def predictions(self, goals: Goals, n: int) -> tuple[Array, ...]:
         """Memory for the predictions of n samples that metrics in Python look at."""
@@ -344,7 +377,11 @@ class Pass:
             executor.program.bind(self.data.inputs, self.predictions)
             # sums go on where the last call left them: how the clock cuts them does not show in the last digit
             executor.totals[:] = scores.totals
-            ran = executor.program.run(first, count, self.order, None, 0, 0, PULSE)
+            if self.runner.draws:
+                with self.runner.updating:
+                    ran = executor.program.run(first, 1, self.order, None, *self.runner.next_draw())
+            else:
+                ran = executor.program.run(first, count, self.order, None, 0, 0, PULSE)
             scores.totals[:] = executor.totals
             self._keep_masks(executor)
         finally:

@@ -19,7 +19,7 @@ from fastnn.engine import lengths
 from fastnn.engine.arena import Parameter
 from fastnn.engine.graph import Backward, Flow, Graph
 from fastnn.engine.plan import ABSENT, Plan
-from fastnn.layers import composed, tensors
+from fastnn.layers import branches, composed, fixed, tensors
 from fastnn.layers import registry as layer_registry
 from fastnn.layers._shapes import with_batch
 from fastnn.layers.base import Layer, Shape, set_all, take_name, unique_name
@@ -82,6 +82,9 @@ class Topology(Layer):
                     )
             if not found:
                 raise ValueError(f"{self.name}: expected {what}. Received: {given!r}")
+            if any(tensor.fixed for tensor in found):
+                names = [tensor.name for tensor in found if tensor.fixed]
+                raise ValueError(f"{self.name}: expected {what} with a batch. Received: {names}")
             flat.append(list(found))
         if len({id(tensor) for tensor in flat[0]}) < len(flat[0]):
             raise ValueError(f"{self.name}: expected each input once. Received: {[t.name for t in flat[0]]}")
@@ -179,15 +182,19 @@ class Topology(Layer):
         names = list(named) if named else ["input", *(f"input_{i}" for i in range(1, len(flat)))]
         made = [InputLayer(shape, name=name, dtype=dtype).output for shape, name in zip(flat, names)]
         inputs: Any = made[0] if isinstance(shapes, tuple) else dict(zip(named, made)) if named else made
-        known = inspect.signature(self.call).parameters
-        options = {"training": tensors.MODE} if "training" in known else {}
-        outputs = self.call(inputs, **options)
+        aware = "training" in inspect.signature(self.call).parameters
+
+        def run(mode: Any) -> Any:
+            options = {"training": mode} if aware else {}
+            return self.call(inputs, **options)
+
+        outputs, networks = branches.traced(made, run, dtype)
         if not tensors.is_symbolic(outputs):
             raise TypeError(f"{self.name}: call must return what layers give for its inputs. Received: {outputs!r}")
         self._connect(inputs, outputs)
         own = [id(layer) for layer in self._own_layers()]
-        for layer in self._known_network().layers:
-            if layer.weights and id(layer) not in own:
+        for layer in [x for each in (networks or [self._known_network()]) for x in each.layers]:
+            if layer.weights and id(layer) not in own and not isinstance(layer, fixed.Weight):
                 self._network = None
                 raise ValueError(
                     f"{self.name}: layers with weights must be made in __init__ and kept as attributes. "
@@ -354,6 +361,10 @@ class Topology(Layer):
                     raise ValueError(f"{self.name}: expected weights with names of their own. Received: {path!r} twice")
                 paths[path] = parameter
         return paths
+
+    @property
+    def draws(self) -> bool:
+        return self.built and self.graph.draws
 
     @property
     def is_nested(self) -> bool:

@@ -29,6 +29,7 @@ from fastnn.ops._check import (
     well_formed,
     writable,
 )
+from fastnn.ops._symbolic import called
 from fastnn.ops.activations import ROWS
 from fastnn.ops.registry import Arguments, operation
 
@@ -78,7 +79,8 @@ def matmul(
     Parameters
     ----------
     a : array, shape (m, k), (k, m) with transpose_a, or (k,)
-        Left factor; a vector is one row.
+        Left factor; a vector is one row.  More dimensions, in front, are stacks of matrices, as in `numpy.matmul`,
+        which computes them.
     b : array, shape (k, n), (n, k) with transpose_b, or (k,)
         Right factor; a vector is one column.
     transpose_a, transpose_b : bool
@@ -96,7 +98,7 @@ def matmul(
     TypeError
         An argument does not hold real numbers, or `out` has another dtype than the result.
     ValueError
-        The inner dimensions differ, or there are more than two dimensions.
+        The inner dimensions differ; there are more than two dimensions, and a flag or `out`.
     """
     if current() is NATIVE and (c := fast.matmul(a, b, transpose_a, transpose_b, out)) is not None:
         return c
@@ -106,7 +108,12 @@ def matmul(
 def _matmul(a: Any, b: Any, transpose_a: Any, transpose_b: Any, out: Any) -> Any:
     """The general way of `matmul`."""
     op = "matmul"
+    if (tensor := called(op, a, b)) is not None:
+        return tensor
     left, right = as_array(op, "a", a), as_array(op, "b", b)
+    plain = out is None and not (transpose_a or transpose_b)
+    if plain and min(left.ndim, right.ndim) >= 1 and max(left.ndim, right.ndim) > 2:
+        return _stacks(left, right)
     if not 1 <= left.ndim <= 2 or not 1 <= right.ndim <= 2:
         raise ValueError(f"{op}: a and b must be vectors or matrices. {received(a=left, b=right)}")
     flip_a, flip_b = flag(op, "transpose_a", transpose_a), flag(op, "transpose_b", transpose_b)
@@ -119,6 +126,20 @@ def _matmul(a: Any, b: Any, transpose_a: Any, transpose_b: Any, out: Any) -> Any
     shape = whole[: 2 - (right.ndim == 1)][left.ndim == 1 :]
     dtype = common_dtype(left, right)
     return into(op, out, shape, dtype, lambda c: _product(m, n, c.reshape(whole), False, False), apart=(a, b))
+
+
+def _stacks(left: Array, right: Array) -> Array:
+    """Of arrays with more dimensions, which are stacks of matrices: NumPy's product, matrix by matrix."""
+    columns, rows = left.shape[-1], right.shape[-2] if right.ndim > 1 else len(right)
+    try:
+        np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+    except ValueError:
+        columns = -1
+    if columns != rows:
+        raise ValueError(f"matmul: the inner dimensions must be equal. {received(a=left, b=right)}")
+    dtype = common_dtype(left, right)
+    product: Array = np.matmul(left.astype(dtype, copy=False), right.astype(dtype, copy=False))
+    return product
 
 
 def _sample_affine(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Arguments:

@@ -13,7 +13,8 @@ names its functions in `__all__`:
     image           keras.ops.image
 
 Results have the types that Keras gives (`dtypes`): integers and float32 make float32, a sum of int32 is int32, an
-argmax is int32. There are no warnings of NumPy's. Refused: symbolic tensors, with the name of the layer to call.
+argmax is int32. There are no warnings of NumPy's. What they are for symbolic tensors stands in
+fastnn/layers/functions.py; those that are not there are refused, with the name of the layer to call.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from fastnn.ops import _symbolic
 
 _MODULES = ("elementwise", "reductions", "arrays", "core", "networks", "algebra", "special")
 _NAMESPACES = ("linalg", "nn", "numpy")  # in Keras they repeat names of keras.ops
@@ -58,14 +61,13 @@ def names() -> list[str]:
 
 
 def _guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, without NumPy's warnings, and with an error of its own for symbolic tensors."""
+    """The function, without NumPy's warnings; of symbolic tensors it is a layer."""
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        for given in (*args, *kwargs.values()):
-            for value in given if type(given) in (list, tuple) else (given,):
-                if type(value).__module__ == "fastnn.layers.tensors":  # not imported here: layers are above ops
-                    raise symbolic(name, value)
+        tensor = _symbolic.among(args, kwargs)
+        if tensor is not None:
+            return tensor.__fastnn_function__(name, args, kwargs)
         with np.errstate(all="ignore"):
             return function(*args, **kwargs)
 
