@@ -101,7 +101,7 @@ def _refuse_traced(name: str) -> None:
 def normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Seed = None) -> Array:
     """From the normal distribution."""
     if (draw := TRACED.get()) is not None:
-        return draw("normal", shape, mean, stddev, _number(seed))  # type: ignore[no-any-return]
+        return draw("normal", shape, mean, stddev, _number(seed))
     return np.asarray(_rng(seed).normal(mean, stddev, size=shape)).astype(_float(dtype))
 
 
@@ -122,7 +122,7 @@ def uniform(shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: A
     if dtype is not None and np.dtype(dtype).kind in "iu":
         return randint(shape, minval, maxval, dtype, seed)
     if (draw := TRACED.get()) is not None:
-        return draw("uniform", shape, minval, maxval, _number(seed))  # type: ignore[no-any-return]
+        return draw("uniform", shape, minval, maxval, _number(seed))
     kind = _float(dtype)
     values = np.asarray(_rng(seed).uniform(minval, maxval, size=shape)).astype(kind)
     below = np.nextafter(np.asarray(maxval, kind), np.asarray(minval, kind))  # rounding must not reach maxval
@@ -185,7 +185,7 @@ def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None =
     if tensor is not None:
         if noise_shape is not None:
             raise ValueError(f"dropout of a symbolic tensor has no noise_shape. Received: {noise_shape!r}")
-        return tensor("random.dropout", (inputs, rate, _number(seed)), {})  # type: ignore[no-any-return]
+        return tensor("random.dropout", (inputs, rate, _number(seed)), {})
     x = np.asarray(inputs)
     x = x if x.dtype.kind == "f" and isinstance(inputs, (np.ndarray, np.generic)) else x.astype(config.floatx())
     if not 0 <= rate <= 1:

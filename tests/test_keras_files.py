@@ -376,7 +376,7 @@ def test_graphs_that_make_no_sense(tmp_path):
         lambda c: history(c, 2).update(keras_history=3),
         lambda c: at(c, "config", "layers", 1, "inbound_nodes", 0).update(args=[]),
         lambda c: at(c, "config", "layers", 1, "inbound_nodes", 0).update(kwargs={"alpha": 2}),
-        lambda c: at(c, "config", "layers", 1, "inbound_nodes", 0).update(kwargs={"training": True}),
+        lambda c: at(c, "config", "layers", 1, "inbound_nodes", 0).update(kwargs={"training": "yes"}),
         lambda c: c["config"].update(output_layers=["nobody", 0, 0]),
         lambda c: c["config"].update(input_layers=["a", 0, 0]),
         lambda c: c["config"].update(output_layers=[]),

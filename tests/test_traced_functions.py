@@ -104,7 +104,7 @@ def test_gradients_and_descriptions(backend, name):
     model = drawn(Model(x, y))
     model.compile("sgd", "mse")
     if name not in CONSTANT:
-        assert gradcheck_model(model, X, RNG.normal(size=(4, *model.output_shape))) <= 1
+        assert gradcheck_model(model, X, RNG.normal(size=(4, *model.output_shape[1:]))) <= 1
     twin = fastnn.models.model_from_json(model.to_json())
     twin.set_weights(model.get_weights())
     np.testing.assert_array_equal(twin.predict(X, verbose=0), model.predict(X, verbose=0))

@@ -11,9 +11,12 @@
 `call` is not run for every batch.  It is run with symbolic tensors, once for every way in which the layer is called,
 and what it strings together becomes a graph, which stands in the place of the layer in every model (engine/graph.py).
 So it cannot depend on values: a layer that computes on arrays defines `forward` and `backward` instead (custom.py).
+Functions of fastnn.ops are layers in it (functions.py), weights and arrays are tensors (fixed.py), random numbers are
+drawn for every batch (drawing.py), and losses may be added (added.py).
 
 Sublayers are those that are kept in attributes, also in lists and dictionaries.  `training` is the mode in which the
-model runs, to be passed on; `mask` is None, for masks travel beside the tensors and reach the sublayers by themselves.
+model runs, to be passed on or decided by (branches.py); `mask` is None, for masks travel beside the tensors and reach
+the sublayers by themselves.
 """
 
 from __future__ import annotations

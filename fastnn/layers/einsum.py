@@ -71,7 +71,8 @@ class Einsum(Merge):
 
     def emit(self, plan: Plan, x: Any) -> tuple[int, Backward]:
         shapes = self._whole(self.check(self.shape_in), plan.batch)
-        (output,) = [(plan.batch, *self.shape_out) if self.batched[2] else self.shape_out]  # type: ignore[misc]
+        sample: Shape = self.shape_out  # type: ignore[assignment]
+        output = (plan.batch, *sample) if self.batched[2] else sample
         a, b = self.a, self.b
         lengths = {**dict(zip(a, shapes[0])), **dict(zip(b, shapes[1]))}
         work = 2 * math.prod(lengths.values())
@@ -84,7 +85,7 @@ class Einsum(Merge):
 
             return compute
 
-        plan.step("call", (*x, y), ints=(work,), call=sum_of(self.equation, *shapes, output))
+        plan.step("call", (*x, y), ints=(work,), call=sum_of(self.equation, shapes[0], shapes[1], output))
 
         def backward(dy: int, need: tuple[bool, bool]) -> tuple[int, int]:
             parts = [ABSENT, ABSENT]

@@ -66,6 +66,8 @@ class Calls:
         """
         args, kwargs = _value(call["args"]), _value(call["kwargs"])
         training = kwargs.pop("training", None)
+        if training is not None and type(training) is not bool:
+            raise ValueError(f"{layer}: expected a call with training=True, False or None. Received: {training!r}")
         cls = self._class(layer)
         if isinstance(cls, type) and issubclass(cls, Attending):
             given, options = self._attending(layer, cls, args, kwargs)

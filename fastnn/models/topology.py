@@ -82,8 +82,7 @@ class Topology(Layer):
                     )
             if not found:
                 raise ValueError(f"{self.name}: expected {what}. Received: {given!r}")
-            if any(tensor.fixed for tensor in found):
-                names = [tensor.name for tensor in found if tensor.fixed]
+            if names := [tensor.name for tensor in found if tensor.fixed]:
                 raise ValueError(f"{self.name}: expected {what} with a batch. Received: {names}")
             flat.append(list(found))
         if len({id(tensor) for tensor in flat[0]}) < len(flat[0]):
@@ -167,8 +166,8 @@ class Topology(Layer):
     def call(self, inputs: Any) -> Any:
         """What a subclass defines: symbolic tensors in, symbolic tensors out, by calling layers made in __init__.
 
-        It is called once, when the shape of the inputs is known; `training` may be a second argument, to be passed on
-        to layers.  What it does becomes a plan, so it cannot depend on values.
+        It is called when the shape of the inputs is known; `training` may be a second argument, to be passed on to
+        layers, or decided by.  What it does becomes a plan, so it cannot depend on values.
         """
         raise NotImplementedError(
             f"{self.name}: expected inputs and outputs, Model(inputs, outputs), or a subclass that defines call"
@@ -183,12 +182,8 @@ class Topology(Layer):
         made = [InputLayer(shape, name=name, dtype=dtype).output for shape, name in zip(flat, names)]
         inputs: Any = made[0] if isinstance(shapes, tuple) else dict(zip(named, made)) if named else made
         aware = "training" in inspect.signature(self.call).parameters
-
-        def run(mode: Any) -> Any:
-            options = {"training": mode} if aware else {}
-            return self.call(inputs, **options)
-
-        outputs, networks = branches.traced(made, run, dtype)
+        call = (lambda mode: self.call(inputs, training=mode)) if aware else (lambda mode: self.call(inputs))
+        outputs, networks = branches.traced(made, call, dtype)
         if not tensors.is_symbolic(outputs):
             raise TypeError(f"{self.name}: call must return what layers give for its inputs. Received: {outputs!r}")
         self._connect(inputs, outputs)
