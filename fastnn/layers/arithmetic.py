@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastnn import activations
+from fastnn.engine import lengths
 from fastnn.engine.arena import Parameter
 from fastnn.engine.plan import ABSENT, Plan
 from fastnn.engine.step import Backward
@@ -282,17 +283,24 @@ def together(what: str, given: list[tensors.Tensor]) -> list[tensors.Tensor]:
             shape = shape[1:]
         samples.append(shape)
     try:
-        output = np.broadcast_shapes(*samples)
+        output = lengths.infer(lambda shapes: np.broadcast_shapes(*shapes), tuple(samples))
     except ValueError:
         shapes = [tensor.shape for tensor in given]
         raise ValueError(f"{what}: expected shapes that broadcast. Received: {shapes}") from None
-    return [fixed.spread(tensor, output) if tensor.fixed else tensor for tensor in given]
+    made = []
+    for tensor, shape in zip(given, samples):
+        if tensor.fixed:  # an axis whose length is not known yet stays as it is: 1
+            own = (1,) * (len(output) - len(shape)) + shape
+            tensor = fixed.spread(tensor, tuple(m if n is None else n for n, m in zip(output, own)))
+        made.append(tensor)
+    return made
 
 
 def _enlarges(constant: Array, tensor: tensors.Tensor) -> bool:
     """Whether what comes out has another shape than the tensor."""
     try:
-        return np.broadcast_shapes(constant.shape, tensor.sample_shape) != tensor.sample_shape
+        shape = tensor.sample_shape
+        return bool(lengths.infer(lambda known: np.broadcast_shapes(constant.shape, known), shape) != shape)
     except ValueError:
         return True
 

@@ -36,7 +36,7 @@ class Assembly:
         inner = layer.inner_graph(options or {})
         if inner is None:
             made = self.tensors(outputs)
-            self.nodes.append(Node(layer, inputs, made, joined, split, training, options, unmasked, rows))
+            self.nodes.append(Node(layer, inputs, made, joined, split, training, options, unmasked, rows=rows))
             return made
         numbers = dict(zip(inner.inputs, inputs))
         for node in inner.nodes:

@@ -182,7 +182,7 @@ class Topology(Layer):
         made = [InputLayer(shape, name=name, dtype=dtype).output for shape, name in zip(flat, names)]
         inputs: Any = made[0] if isinstance(shapes, tuple) else dict(zip(named, made)) if named else made
         aware = "training" in inspect.signature(self.call).parameters
-        call = (lambda mode: self.call(inputs, training=mode)) if aware else (lambda mode: self.call(inputs))
+        call = (lambda mode: self.call(inputs, training=mode)) if aware else (lambda mode: self.call(inputs))  # type: ignore[call-arg]
         outputs, networks = branches.traced(made, call, dtype)
         if not tensors.is_symbolic(outputs):
             raise TypeError(f"{self.name}: call must return what layers give for its inputs. Received: {outputs!r}")
