@@ -181,8 +181,9 @@ class Topology(Layer):
         names = list(named) if named else ["input", *(f"input_{i}" for i in range(1, len(flat)))]
         made = [InputLayer(shape, name=name, dtype=dtype).output for shape, name in zip(flat, names)]
         inputs: Any = made[0] if isinstance(shapes, tuple) else dict(zip(named, made)) if named else made
-        aware = "training" in inspect.signature(self.call).parameters
-        call = (lambda mode: self.call(inputs, training=mode)) if aware else (lambda mode: self.call(inputs))  # type: ignore[call-arg]
+        run: Any = self.call
+        aware = "training" in inspect.signature(run).parameters
+        call = (lambda mode: run(inputs, training=mode)) if aware else (lambda mode: run(inputs))
         outputs, networks = branches.traced(made, call, dtype)
         if not tensors.is_symbolic(outputs):
             raise TypeError(f"{self.name}: call must return what layers give for its inputs. Received: {outputs!r}")
