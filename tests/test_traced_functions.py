@@ -208,6 +208,7 @@ def test_a_linear_layer_computes_as_a_dense_one(backend):
 
 
 def test_saving(tmp_path):
+    registered = dict(fastnn.saving.get_custom_objects())
     fastnn.saving.register_keras_serializable("tests")(Linear)
     model = fastnn.Sequential([Input((5,)), Linear(3), layers.Dense(1)])
     model.save(tmp_path / "model.fastnn")
@@ -215,6 +216,7 @@ def test_saving(tmp_path):
     x = np.ones((2, 5))
     np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
     fastnn.saving.get_custom_objects().clear()
+    fastnn.saving.get_custom_objects().update(registered)
 
 
 def test_weights_outside_of_call_are_arrays():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import Model, Sequential, backend, layers
+from fastnn import Model, Sequential, backend, layers, ops
 from fastnn.engine import lengths
 from fastnn.layers import Input
 from fastnn.layers.registry import LAYERS
@@ -115,6 +115,9 @@ OTHERS = (
     "InputLayer", "SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells", "TiedDense", "CategoryEncoding",
     "Normalization", "InstanceNormalization", "SReLU", "LearnedSwish", "SoftExponential", "APL", "Power", "Slicing",
     "Divide", "ReLU", "LeakyReLU", "ELU", "MaskingNoise", "SaltAndPepperNoise",
+    # what functions of fastnn.ops and operators make, below
+    "AddedLoss", "Clip", "Constant", "Draw", "Einsum", "Elementwise", "Pad", "Pairwise", "Product", "Reduce", "Repeat",
+    "Spread", "StopGradient", "Weight", "Where",
 )  # fmt: skip
 
 
@@ -168,6 +171,28 @@ def test_unknown_lengths_change_nothing(name, backend_name):
                 assert free.train_on_batch(x, y) == fixed.train_on_batch(x, y)
             for a, b in zip(free.get_weights(), fixed.get_weights(), strict=True):
                 np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda t: ops.exp(t), lambda t: ops.clip(t, -0.5, 0.5), lambda t: ops.maximum(t, 0.1) + ops.square(t),
+        lambda t: ops.where(t > 0, t, 2 * t), lambda t: ops.stop_gradient(t) * t,
+        lambda t: ops.mean(t, axis=1), lambda t: ops.sum(t, axis=-1), lambda t: ops.max(t, axis=1, keepdims=True),
+        lambda t: t - ops.mean(t, axis=1, keepdims=True), lambda t: ops.pad(t, ((0, 0), (2, 1), (0, 0))),
+        lambda t: ops.matmul(t, np.ones((8, 3))), lambda t: t + np.arange(8.0), lambda t: np.arange(8.0) * t,
+        lambda t: ops.matmul(t, ops.transpose(t, (0, 2, 1))), lambda t: ops.softmax(t, axis=1),
+        lambda t: ops.einsum("btc,bsc->bts", t, t), lambda t: ops.concatenate([t, ops.relu(t)], axis=-1),
+        lambda t: ops.expand_dims(t, 1), lambda t: ops.stack([t, t], axis=1),
+    ],
+)  # fmt: skip
+def test_functions_of_ops(function):
+    x = Input(SEQUENCE)
+    model = Model(x, function(x))
+    for length in LENGTHS:
+        x = numbers(2, length, 8)
+        fixed = Model(given := Input((length, 8)), function(given))
+        np.testing.assert_array_equal(model.predict(x), fixed.predict(x))
 
 
 def test_every_layer_is_looked_at():

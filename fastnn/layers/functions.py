@@ -200,7 +200,7 @@ def activated(x: Tensor, name: str, params: tuple[float, ...], axis: Any) -> Any
 
 
 def _shaped(x: Tensor, shape: Sequence[Any]) -> Any:
-    return made(Reshape, x, tuple(shape))
+    return made(Reshape, x, tuple(-1 if n is None else n for n in shape))
 
 
 def _reshape(x: Any, newshape: Any) -> Any:
