@@ -233,7 +233,7 @@ def test_layers_work_along_any_axis(make, oracle, axis, backend):
     gradcheck_model(model, x, np.zeros_like(expected), atol=1e-7)
 
 
-@pytest.mark.parametrize("axis", [0, 1.5, None, True, [1, 2]])
+@pytest.mark.parametrize("axis", [0, 1.5, None, True])
 def test_axes_that_are_no_axes(axis):
     with pytest.raises(ValueError, match=r"Softmax: axis must be one whole number, not 0, the batch. Received: "):
         Softmax(axis)
