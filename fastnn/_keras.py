@@ -20,7 +20,7 @@ from typing import Any
 
 from fastnn._errors import nearest
 
-_SYMBOLIC = "fastnn traces no Python code"
+_SYMBOLIC = "what traces `call` is no part of the interface"
 _TENSORS = "arrays are NumPy's, and there is no other backend to abstract from"
 _PREPROCESSING = "preprocess arrays before, or in the transform of fastnn.data.Loader"
 _FILES = "fastnn reads no folders of pictures, texts or sounds; give it arrays or fastnn.data.Loader"

@@ -25,7 +25,8 @@ from .core import Activation, Dense, Dropout, Input, InputLayer
 from .corruption import MaskingNoise, SaltAndPepperNoise
 from .einsum_dense import EinsumDense
 from .embedding import Embedding, Masking
-from .encoding import CategoryEncoding, Lambda
+from .encoding import CategoryEncoding
+from .lambdas import Lambda
 from .learned import APL, LearnedSwish, PReLU, SoftExponential, SReLU
 from .merging import (
     Add,

@@ -1,8 +1,8 @@
-"""CategoryEncoding: whole numbers as vectors; and what is said to who asks for Lambda."""
+"""CategoryEncoding: whole numbers as vectors."""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -114,16 +114,3 @@ class CategoryEncoding(Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_tokens": self.num_tokens, "output_mode": self.output_mode}
-
-
-def Lambda(*args: Any, **kwargs: Any) -> NoReturn:  # noqa: N802
-    """Not served: a function has no gradient here, and a file could not hold it without holding code.
-
-    Raises:
-        NotImplementedError: always; the message says what to do instead.
-    """
-    raise NotImplementedError(
-        "Lambda is not served: without automatic differentiation a function is not enough, and a file would have to "
-        "hold code. Write a subclass of fastnn.layers.Layer with forward(x) and backward(dy), see "
-        f"docs/custom-layers.md, or use Activation for functions of fastnn.ops. Received: {args or kwargs!r}"
-    )
