@@ -25,8 +25,7 @@ import torch
 
 import fastnn
 from fastnn import ops
-from fastnn.benchmarks import load
-from fastnn.configuration import configuration
+from fastnn.benchmarks import load, machine
 
 # channels, filters, kernel, image, batch
 QUICK = [
@@ -176,8 +175,8 @@ def main() -> None:
     torch.manual_seed(0)
     rows = []
     with fastnn.num_threads(1):
-        machine = configuration()
-        print(f"{machine['processor']}, {machine['isa']}, 1 thread, load {load()}")
+        about = machine()
+        print(f"{about['processor']}, {about['isa']}, 1 thread, load {load()}")
         print("                              fastnn: forward, step      PyTorch's time / fastnn's: forward, step")
         print("chans filts kernel image batch      us GFLOP/s        us    last   first    last   first")
         for shape in QUICK if options.quick else grid():
@@ -194,7 +193,7 @@ def main() -> None:
     if options.json:
         names = ("channels", "filters", "kernel", "image", "batch")
         lines = [{**dict(zip(names, s)), "us": {k: v * 1e6 for k, v in found.items()}} for s, found in rows]
-        content = {"configuration": machine, "load": load(), "lines": lines}
+        content = {"configuration": about, "load": load(), "lines": lines}
         options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     if options.chart:
         chart(rows, options.chart)

@@ -20,7 +20,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -42,8 +41,7 @@ import peer_operations as peers  # noqa: E402
 
 import fastnn  # noqa: E402
 from fastnn import ops  # noqa: E402
-from fastnn.benchmarks import alternate, load, measure  # noqa: E402
-from fastnn.configuration import configuration  # noqa: E402
+from fastnn.benchmarks import alternate, load, machine, measure  # noqa: E402
 from fastnn.ops.registry import operations, sample_arguments  # noqa: E402
 
 torch = peers.torch
@@ -169,8 +167,8 @@ def mean(lines: list[dict[str, Any]], who: str) -> float:
 
 
 def main() -> None:
-    machine = {**configuration(), "python": platform.python_version()}  # no path of this machine
-    print(f"{machine['processor']}, {machine['isa']}, load {load()}", file=sys.stderr)
+    about = machine()
+    print(f"{about['processor']}, {about['isa']}, load {load()}", file=sys.stderr)
     lines: list[dict[str, Any]] = []
     print(f"{'operation':42s} {'size':>9s} {'thr':>3s} {'ns/el':>8s}" + "".join(f" {who:>6s}" for who in PEERS))
     for threads in options.threads:
@@ -189,7 +187,7 @@ def main() -> None:
             print(f"    {line['name']} {line['size']} {line['threads']} thread(s): {line[who]:.2f}")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({"configuration": machine, "load": load(), "lines": lines}, indent=1) + "\n")
+        options.json.write_text(json.dumps({"configuration": about, "load": load(), "lines": lines}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

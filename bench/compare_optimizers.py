@@ -34,8 +34,7 @@ import numpy as np  # noqa: E402
 
 import fastnn  # noqa: E402
 from fastnn import backend, optimizers  # noqa: E402
-from fastnn.benchmarks import alternate, load, measure  # noqa: E402
-from fastnn.configuration import configuration  # noqa: E402
+from fastnn.benchmarks import alternate, load, machine, measure  # noqa: E402
 from fastnn.engine.arena import Arena, Parameter  # noqa: E402
 from fastnn.engine.plan import ABSENT, Plan  # noqa: E402
 
@@ -115,8 +114,8 @@ def torch_steps(
 
 
 def main() -> None:
-    machine = configuration()
-    print(f"{machine['processor']}, {machine['isa']}, load {load()}", file=sys.stderr)
+    about = machine()
+    print(f"{about['processor']}, {about['isa']}, load {load()}", file=sys.stderr)
     wrong = set(options.names) - set(CASES)
     if wrong:
         parser.error(f"expected some of {', '.join(CASES)}. Received: {', '.join(sorted(wrong))}")
@@ -151,7 +150,7 @@ def main() -> None:
         print(f"    {line}")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({"configuration": machine, "load": load(), "lines": lines}, indent=1) + "\n")
+        options.json.write_text(json.dumps({"configuration": about, "load": load(), "lines": lines}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

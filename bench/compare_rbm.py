@@ -31,8 +31,7 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 import fastnn  # noqa: E402
-from fastnn.benchmarks import alternate, load, measure  # noqa: E402
-from fastnn.configuration import configuration  # noqa: E402
+from fastnn.benchmarks import alternate, load, machine, measure  # noqa: E402
 from fastnn.datasets import digits  # noqa: E402
 from fastnn.unsupervised import RBM  # noqa: E402
 
@@ -60,8 +59,8 @@ def data(samples: int | None, columns: int) -> NDArray[np.float32]:
 
 
 def main() -> None:
-    machine = configuration()
-    print(f"{machine['processor']}, {machine['isa']}, load {load()}", file=sys.stderr)
+    about = machine()
+    print(f"{about['processor']}, {about['isa']}, load {load()}", file=sys.stderr)
     lines = []
     print(f"{'case':28s} {'threads':>7s} {'ms an epoch':>12s} {'scikit-learn':>13s}")
     for threads in options.threads:
@@ -86,7 +85,7 @@ def main() -> None:
             print(f"{name:28s} {threads:7d} {line['ms']:12.2f} {line['sklearn']:12.2f}x", flush=True)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({"configuration": machine, "load": load(), "lines": lines}, indent=1) + "\n")
+        options.json.write_text(json.dumps({"configuration": about, "load": load(), "lines": lines}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

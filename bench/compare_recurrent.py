@@ -40,8 +40,7 @@ import torch  # noqa: E402
 
 import fastnn  # noqa: E402
 from fastnn import ops  # noqa: E402
-from fastnn.benchmarks import load  # noqa: E402
-from fastnn.configuration import configuration  # noqa: E402
+from fastnn.benchmarks import load, machine  # noqa: E402
 
 CELLS = {"rnn": 1, "lstm": 4, "gru": 3}
 GRID = list(itertools.product(CELLS, (16, 64, 128, 256), (10, 50, 200), (1, 32)))  # cell, units, steps, batch
@@ -152,8 +151,8 @@ def chart(found: list[tuple[tuple[Any, ...], dict[str, float]]], path: Path) -> 
 def main() -> None:
     torch.set_num_threads(options.threads)
     fastnn.set_num_threads(options.threads)
-    machine = configuration()
-    print(f"{machine['processor']}, {machine['isa']}, {options.threads} thread(s), load {load()}")
+    about = machine()
+    print(f"{about['processor']}, {about['isa']}, {options.threads} thread(s), load {load()}")
     print("                           forward us                      step us")
     print("cell units steps batch      fastnn   torch     jax       fastnn   torch     jax")
     found: list[tuple[tuple[Any, ...], dict[str, float]]] = []
@@ -173,7 +172,7 @@ def main() -> None:
             print(f"{what}: {peer} takes {mean:.2f} times as long (geometric mean); faster in {slower} of {len(found)}")
     if options.json:
         lines = [{"cell": s[0], "units": s[1], "steps": s[2], "batch": s[3], "us": row} for s, row in found]
-        content = {"configuration": machine, "load": load(), "lines": lines}
+        content = {"configuration": about, "load": load(), "lines": lines}
         options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     if options.chart:
         chart(found, options.chart)

@@ -23,8 +23,7 @@ from pathlib import Path
 import numpy as np
 
 import fastnn
-from fastnn.benchmarks import WORKLOADS, Workload, load
-from fastnn.configuration import configuration
+from fastnn.benchmarks import WORKLOADS, Workload, load, machine
 
 BATCHES = 16  # of data
 
@@ -97,8 +96,8 @@ def main() -> None:
     for name in options.workloads:
         if name not in known:
             parser.error(f"expected workloads of {list(known)}. Received: {name}")
-    machine = configuration()
-    print(f"{machine['processor']}, {machine['isa']}, load {load()}; microseconds a step")
+    about = machine()
+    print(f"{about['processor']}, {about['isa']}, load {load()}; microseconds a step")
     lines = []
     for beside in ([], *([name] for name in options.beside)):
         busy = [COMPANY[name]() for name in beside]
@@ -114,7 +113,7 @@ def main() -> None:
     print(f"\nThe largest ratio: {worst['ratio']:.2f} ({worst['workload']}, {worst['where']})")
     if options.json:
         content = {
-            "configuration": machine, "load": load(), "what": sys.argv[1:], "threads": options.threads, "lines": lines
+            "configuration": about, "load": load(), "what": sys.argv[1:], "threads": options.threads, "lines": lines
         }  # fmt: skip
         options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

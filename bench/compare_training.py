@@ -25,8 +25,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fastnn.benchmarks import WORKLOADS, load
-from fastnn.configuration import configuration
+from fastnn.benchmarks import WORKLOADS, load, machine
 
 PEERS = ["numpy", "torch", "jax", "jax-scan"]
 BATCHES = [1, 4, 16, 64, 256, 1024, 4096]
@@ -233,8 +232,8 @@ def main() -> None:
     if options.scaling:
         workloads = [name for _, names in scaled() for name in names]
     names = ["fastnn", *(["frozen"] if options.predict else []), *PEERS, *([] if options.predict else ["floor"])]
-    machine = configuration()
-    print(f"{machine['processor']}, {machine['isa']}, load {load()}; microseconds, and times fastnn's")
+    about = machine()
+    print(f"{about['processor']}, {about['isa']}, load {load()}; microseconds, and times fastnn's")
     print(f"{'workload':<20} thr{names[0]:>10}" + "".join(f"{name:>10}       " for name in names[1:]))
     found: list[tuple[str, int, Row]] = []
     for threads in options.threads:
@@ -247,7 +246,7 @@ def main() -> None:
         print(table(found, names))
     if options.json:
         rows: list[dict[str, Any]] = [{"workload": w, "threads": t, "contenders": row} for w, t, row in found]
-        content = {"configuration": machine, "load": load(), "what": sys.argv[1:], "lines": rows}
+        content = {"configuration": about, "load": load(), "what": sys.argv[1:], "lines": rows}
         options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     if options.chart:
         (curves if options.scaling else chart)(found, options.chart)

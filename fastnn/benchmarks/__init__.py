@@ -9,7 +9,7 @@
 """
 
 from fastnn.benchmarks.operations import Call, OperationResult, bench_operation, prepare, select
-from fastnn.benchmarks.timing import Comparison, Timer, alternate, load, measure
+from fastnn.benchmarks.timing import Comparison, Timer, alternate, load, machine, measure
 from fastnn.benchmarks.training import Stopwatch, TrainingResult, bench_training, compare_training
 from fastnn.benchmarks.workloads import WORKLOADS, Workload
 
@@ -27,6 +27,7 @@ __all__ = [
     "bench_training",
     "compare_training",
     "load",
+    "machine",
     "measure",
     "prepare",
     "select",

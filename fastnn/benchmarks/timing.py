@@ -8,6 +8,7 @@ are taken over many calls at once.  Nothing is subtracted and no outlier is drop
 from __future__ import annotations
 
 import os
+import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +16,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-__all__ = ["Comparison", "Timer", "alternate", "load", "measure"]
+from fastnn.configuration import configuration
+
+__all__ = ["Comparison", "Timer", "alternate", "load", "machine", "measure"]
 
 # Does its work so many times and returns the seconds that each time took.
 Timer: TypeAlias = Callable[[int], float]
@@ -107,3 +110,8 @@ def load() -> float | None:
     With more of them than CPUs, threads wait for each other, and every figure here is rough.
     """
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def machine() -> dict[str, Any]:
+    """`fastnn.configuration` for files of figures, without the paths of the machine."""
+    return {**configuration(), "python": platform.python_version()}
