@@ -24,8 +24,9 @@ from .keras_reading import NAMES
 # classes that Keras does not have, by its module
 ONLY_HERE: dict[str, str] = {
     "layers": (
-        "APL Bilinear Divide GLU InstanceNormalization LearnedSwish LocalResponseNormalization MaskingNoise Maxout "
-        "MaxoutActivation Power RReLU SReLU SaltAndPepperNoise Slicing SoftExponential TiedDense"
+        "APL AddedLoss Bilinear Clip Constant Divide Draw Einsum Elementwise GLU InstanceNormalization LearnedSwish "
+        "LocalResponseNormalization MaskingNoise Maxout MaxoutActivation Pad Pairwise Power Product RReLU Reduce "
+        "Repeat SReLU SaltAndPepperNoise Slicing SoftExponential Spread StopGradient TiedDense Weight Where"
     ),
     "initializers": (
         "Dirac FanInNormal FanInUniform FromArray KaimingNormal KaimingUniform Sparse TruncNormal XavierNormal "

@@ -216,7 +216,8 @@ class Model(Topology, Questions, OlderNames):
             TypeError: an argument that nobody knows.
             ValueError: a name is unknown (the message offers the nearest one), or an option is not served.
         """
-        if isinstance(loss_weights, (list, tuple, dict)) and holds_metrics(loss_weights):
+        several = isinstance(loss_weights, (list, tuple, dict))
+        if several and (holds_metrics(loss_weights) or (not loss_weights and metrics is None)):
             loss_weights, metrics = metrics, loss_weights
         compiled = Compiled(optimizer, loss, metrics, weighted_metrics, loss_weights, options)
         if self.built:

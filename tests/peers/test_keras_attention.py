@@ -150,7 +150,6 @@ def test_masks_and_calls_that_are_not_served(tmp_path):
     operations = "traces no operations.*not_equal"
     refused(keras.Model([x, tokens], mha(1, 2)(x, x, value_mask=mask)), tmp_path, operations)
     refused(keras.Model([x, tokens], layers.Attention()([x, x], mask=[mask, None])), tmp_path, operations)
-    refused(keras.Model(x, mha(1, 2)(x, x, training=True)), tmp_path, "training=True")
     refused(keras.Model(x, mha(1, 2)(x, x, attention_mask=np.ones((3, 4, 4)))), tmp_path, "the same for all samples")
     picture = keras.Input((3, 3, 4))
     refused(keras.Model(picture, mha(1, 2, attention_axes=2)(picture, picture)), tmp_path, "attention_axes")
