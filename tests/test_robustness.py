@@ -142,6 +142,26 @@ def ieee():
     return denormals(half) == 64 and bool((small + small > small).all()) and 5e-324 * np.ones(8).max() > 0
 
 
+def test_the_threads_of_a_team_keep_denormals_afterwards():
+    """In a new process, where the threads are made by the training: they take over its floating-point mode."""
+    script = """
+import numpy as np
+import fastnn
+from fastnn import Sequential, layers, ops
+
+x = np.full(1 << 20, -4e-38, np.float32)
+expected = ops.leaky_relu(x, 0.01)
+assert ((0 > expected) & (expected > -1e-39)).all()
+fastnn.set_num_threads(3)
+model = Sequential([layers.Input((400,)), layers.Dense(300, "relu"), layers.Dense(10)])
+model.compile("adam", "mse")
+model.fit(np.ones((512, 400)), np.ones((512, 10)), batch_size=128, verbose=0)
+for _ in range(5):
+    np.testing.assert_array_equal(ops.leaky_relu(x, 0.01), expected)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_numpys_denormals_are_left_alone():
     """Before, beside and after training, on the thread that trains and on others, with one thread and with a team."""
     assert ieee()

@@ -160,29 +160,34 @@ cdef void run_member(void *arg, int member, int team) noexcept nogil:
     restore_denormals(old)
 
 
+cdef void run_on(run_t *r, ssize_t batch, bint alone) noexcept nogil:
+    """From the beginning of this mini-batch, up to a step for the team, or to the end."""
+    cdef unsigned long old = flush_denormals()
+    begin_batch(r, batch)
+    go_on(r, 0, alone)
+    restore_denormals(old)
+
+
 cdef void run_batches(run_t *r, int threads) noexcept nogil:
     """Run the mini-batches; `threads` > 1 only if a step is cut into several blocks."""
     global _crowded_until, _losses
-    cdef unsigned long old = flush_denormals()
     cdef double started, ended, lost
     cdef ssize_t batch
     cdef int i
     r.stopped_at, r.crowded = -1, False
-    begin_batch(r, 0)
-    go_on(r, 0, threads == 1 or seconds_now() < _crowded_until)
-    if not over(r):
-        memset(&r.reached, 0, sizeof(fastnn_counter))
-        for i in range(r.count):
-            memset(&r.steps[i].ticket, 0, sizeof(fastnn_ticket))
-        r.lost, r.stopped, started = 0, INFINITY, seconds_now()
-        run_team(run_member, r, threads)
-        ended = seconds_now()
-        lost = r.lost + ended - r.stopped        # OpenMP, too, waits for whoever is not running
-        _losses = _losses + 1 if lost > _most_lost * (ended - started) else 0
-        if _losses > 1:
-            _crowded_until = ended + CROWDED * (1 << min(_losses - 2, MOST_DOUBLINGS))
-        if r.crowded and not r.failed:
-            batch, r.stopped_at, r.crowded = r.stopped_at, -1, False
-            begin_batch(r, batch)
-            go_on(r, 0, True)
-    restore_denormals(old)
+    run_on(r, 0, threads == 1 or seconds_now() < _crowded_until)
+    if over(r):
+        return
+    memset(&r.reached, 0, sizeof(fastnn_counter))
+    for i in range(r.count):
+        memset(&r.steps[i].ticket, 0, sizeof(fastnn_ticket))
+    r.lost, r.stopped, started = 0, INFINITY, seconds_now()
+    run_team(run_member, r, threads)  # new threads inherit the floating-point mode of this one: that from outside
+    ended = seconds_now()
+    lost = r.lost + ended - r.stopped        # OpenMP, too, waits for whoever is not running
+    _losses = _losses + 1 if lost > _most_lost * (ended - started) else 0
+    if _losses > 1:
+        _crowded_until = ended + CROWDED * (1 << min(_losses - 2, MOST_DOUBLINGS))
+    if r.crowded and not r.failed:
+        batch, r.stopped_at, r.crowded = r.stopped_at, -1, False
+        run_on(r, batch, True)
