@@ -22,6 +22,11 @@ RANDOM = {
 each = pytest.mark.parametrize("name", RANDOM)
 
 
+@pytest.fixture(autouse=True)
+def the_same_draws_every_time() -> None:
+    fastnn.utils.set_random_seed(3)
+
+
 @each
 def test_a_model_called_for_training_draws_anew(backend, name):
     model = fastnn.Sequential([source(8), RANDOM[name](), dense(4)])
