@@ -587,7 +587,7 @@ def test_metrics_and_loss_weights_in_the_order_of_keras_2_and_3():
     for metrics in (["accuracy"], "mae", [fastnn.metrics.MeanSquaredError()], {"a": [lambda t, p: abs(t - p)]}):
         model = fastnn.Model(x, Dense(1, name="a")(x))
         if isinstance(metrics, str):
-            with pytest.raises(ValueError, match="loss_weights must be numbers. Received: 'mae'"):
+            with pytest.raises(ValueError, match=r"loss_weights must be numbers. Received: 'mae'"):
                 model.compile("sgd", "mse", metrics)
         else:
             model.compile("sgd", "mse", metrics)
