@@ -82,7 +82,10 @@ def build(description, dtype):
     metrics = ["accuracy", "mse", lambda y_true, y_pred: np.abs(y_pred).sum(-1)]
     if loss.startswith("scce"):
         metrics = ["sparse_categorical_accuracy"]
-    model.compile(OPTIMIZERS[optimizer](), function, metrics=metrics)
+    chosen = OPTIMIZERS[optimizer]()
+    if reduction == "sum":  # else weights run away, and the last digits with them
+        chosen.learning_rate = 1e-3 * chosen.learning_rate
+    model.compile(chosen, function, metrics=metrics)
     return model
 
 
